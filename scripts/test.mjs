@@ -1,7 +1,9 @@
 // Runs the compiled test files with Node's runner: `npm test [-- part-of-a-path …]`.
-// Interop suites talk to real programs on fixed resources, so files run a few at a time.
+// Two files run at a time. Interop suites take free ports of 127.0.0.1 and share one folder of certificates, made once
+// by whichever file comes first, so nothing is fixed and order does not matter.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const wanted = process.argv.slice(2);
@@ -18,9 +20,18 @@ if (chosen.length === 0) {
   console.error(`no test file matches ${wanted.join(" ")}`);
   process.exit(2);
 }
+const folder = mkdtempSync(join(tmpdir(), "sealport-test-"));
 const run = spawnSync(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=2", "--test-timeout=120000", ...chosen],
-  { stdio: "inherit" },
+  [
+    "--enable-source-maps",
+    "--test",
+    "--test-reporter=spec",
+    "--test-concurrency=2",
+    "--test-timeout=120000",
+    ...chosen,
+  ],
+  { stdio: "inherit", env: { ...process.env, SEALPORT_TEST_FOLDER: folder } },
 );
+rmSync(folder, { recursive: true, force: true });
 process.exit(run.status ?? 1);
