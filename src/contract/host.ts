@@ -99,8 +99,9 @@ export interface StreamPort {
   unref(): void;
 }
 
-/** What a stream port tells. `closed` comes exactly once, last. */
+/** What a stream port tells, never from inside a call to it. `closed` comes exactly once, last. */
 export interface StreamSink {
+  /** Comes first if it comes at all, on connected and on accepted ports alike. Writes before it are queued. */
   opened?(): void;
   /** Memory of the sink's own: it may decrypt in place and keep views. */
   bytes(bytes: Uint8Array): void;

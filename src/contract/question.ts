@@ -16,3 +16,6 @@ export interface Answer {
   /** Of the type that the question's kind names; undefined is no. */
   readonly answer: unknown;
 }
+
+/** What an event's questions ask; never, for events that ask nothing. */
+export type AskOf<Event> = Event extends { readonly kind: "question"; readonly question: infer Ask } ? Ask : never;
