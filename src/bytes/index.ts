@@ -1,3 +1,4 @@
+export * from "./address.js";
 export * from "./bytes.js";
 export * from "./codec.js";
 export * from "./reader.js";

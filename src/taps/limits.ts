@@ -1,0 +1,38 @@
+/** Children that the network may give one node of the candidate tree; more are cut off (RFC 9623 §12.2). */
+export const childrenPerNodeMax = 16;
+/** Leaves of one candidate tree. */
+export const candidatesMax = 128;
+/** Attempts of one race that may run at a time. */
+export const attemptsAtOnceMax = 8;
+/** Messages that one Connection holds for sending, and their bytes; more raise a SendError. */
+export const sendQueueMessagesMax = 16_384;
+export const sendQueueBytesMax = 64 * 1024 * 1024;
+/** `trySend` and `writable` say no above this many queued bytes. */
+export const sendQueueBytesMark = 256 * 1024;
+/** Received bytes that wait for `receive`; above it the transport is paused, below half of it resumed. */
+export const receiveQueueBytesMark = 1024 * 1024;
+/** Datagrams that wait for `receive`; further ones are dropped and counted. */
+export const receiveQueueMessagesMax = 4_096;
+/** `receive` calls that wait. */
+export const receiveRequestsMax = 1_024;
+/** Bytes that a framer may leave unread before the Connection fails. */
+export const framerBacklogBytesMax = 16 * 1024 * 1024;
+/** Framers on one Connection. */
+export const framersMax = 8;
+/** Connections that a Listener holds until they are taken; further ones are aborted and counted. */
+export const listenerBacklogMax = 1_024;
+/** Inbound handshakes that one Listener runs at a time. */
+export const listenerHandshakesMax = 4_096;
+/** How long `close` waits for the peer's end after ours has been sent, milliseconds. */
+export const lingerMs = 5_000;
+/** Members of one Connection Group. */
+export const groupMembersMax = 1_024;
+/** Entries and ages of the caches (RFC 9623 §9). */
+export const resolutionCacheEntriesMax = 1_024;
+export const resolutionCacheMs = 30_000;
+export const performanceCacheEntriesMax = 4_096;
+export const performanceCacheMs = 10 * 60_000;
+/** Datagram peers that one UDP Listener tells apart. */
+export const datagramPeersMax = 16_384;
+/** Greatest UDP payload over IPv4 and over IPv6 without jumbograms. */
+export const udpPayloadMax = 65_507;
