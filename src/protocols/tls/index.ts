@@ -1,0 +1,15 @@
+export { alertFailure, reasons, type TlsFailure, type TlsReason, tlsFailure } from "./failure.js";
+export type * from "./handshake/questions.js";
+export type * from "./handshake/vocabulary.js";
+export { handshakeTimeoutMs, limits as tlsLimits } from "./limits.js";
+export type * from "./options.js";
+export { type AlertName, alertName, alerts } from "./parameters/alerts.js";
+export { type Dialect, dialects } from "./parameters/dialect.js";
+export { type Group, type GroupName, groups } from "./parameters/groups.js";
+export { type Scheme, type SchemeName, schemes } from "./parameters/schemes.js";
+export { type Suite, type SuiteName, suiteByName } from "./parameters/suites.js";
+export { type Suite12, suites12 } from "./parameters/suites12.js";
+export { type Suite13, suites13 } from "./parameters/suites13.js";
+export { tlsProfile } from "./profile.js";
+export type * from "./session.js";
+export * from "./store/index.js";
