@@ -1,0 +1,101 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** How to start a stranger's program: the command and the arguments that come before its own. */
+export interface Command {
+  readonly name: string;
+  readonly command: string;
+  readonly prefix: readonly string[];
+}
+
+const scripts = new URL("../../../../scripts/peers/", import.meta.url).pathname;
+const peers =
+  process.env["SEALPORT_PEERS"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "sealport/peers");
+
+interface Place {
+  /** Debian's own, or unpacked from trixie by scripts/peers/trixie.sh. */
+  readonly from: "system" | "trixie";
+  readonly program: string;
+  readonly group: string;
+  readonly version: readonly string[];
+  /** What its version must look like for the test to mean what its name says. */
+  readonly expected: RegExp;
+}
+
+const places = {
+  "OpenSSL 3.0": {
+    from: "system",
+    program: "openssl",
+    group: "tls",
+    version: ["version"],
+    expected: /^OpenSSL 3\.0\./,
+  },
+  "OpenSSL 3.5": {
+    from: "trixie",
+    program: "openssl",
+    group: "tls",
+    version: ["version"],
+    expected: /^OpenSSL 3\.5\./,
+  },
+  "GnuTLS 3.7 server": {
+    from: "system",
+    program: "gnutls-serv",
+    group: "tls",
+    version: ["--version"],
+    expected: / 3\.7\./,
+  },
+  "GnuTLS 3.7 client": {
+    from: "system",
+    program: "gnutls-cli",
+    group: "tls",
+    version: ["--version"],
+    expected: / 3\.7\./,
+  },
+  "GnuTLS 3.8 server": {
+    from: "trixie",
+    program: "gnutls-serv",
+    group: "tls",
+    version: ["--version"],
+    expected: / 3\.8\./,
+  },
+  "GnuTLS 3.8 client": {
+    from: "trixie",
+    program: "gnutls-cli",
+    group: "tls",
+    version: ["--version"],
+    expected: / 3\.8\./,
+  },
+  tshark: { from: "system", program: "tshark", group: "base", version: ["--version"], expected: /^TShark/ },
+} as const satisfies Record<string, Place>;
+
+export type PeerProgram = keyof typeof places;
+
+const found = new Map<PeerProgram, Command>();
+
+/** The command of a real peer. Throws, with its name and how to install it, if it is missing or of another version. */
+export function peer(name: PeerProgram): Command {
+  const known = found.get(name);
+  if (known) return known;
+  const { from, program, group, version, expected }: Place = places[name];
+  const [command, prefix] = from === "system" ? [program, []] : [join(scripts, "trixie.sh"), ["run", program]];
+  const install = `install it with: scripts/peers/install.sh ${group}`;
+  if (from === "trixie" && !existsSync(join(peers, "trixie/root/usr/bin", program))) {
+    throw new Error(`the real peer ${name} (${program} of Debian trixie) is not here; ${install}`);
+  }
+  let said: string;
+  try {
+    said = execFileSync(command, [...prefix, ...version], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch (cause) {
+    throw new Error(`the real peer ${name} (${program}) is not here; ${install}`, { cause });
+  }
+  if (!expected.test(said)) {
+    throw new Error(
+      `the real peer ${name} is needed, but ${program} says ${said.split("\n")[0]}; ${install} on Debian 12`,
+    );
+  }
+  const result = { name, command, prefix };
+  found.set(name, result);
+  return result;
+}
