@@ -1,5 +1,6 @@
 export * from "./address.js";
 export * from "./bytes.js";
 export * from "./codec.js";
+export * from "./prefix.js";
 export * from "./reader.js";
 export * from "./writer.js";
