@@ -44,6 +44,11 @@ export class MemorySessionStore implements SessionStore {
     this.#sessions.delete(key);
   }
 
+  /** All keys with their sessions, for a store that writes them down. */
+  entries(): IterableIterator<[string, readonly StoredSession[]]> {
+    return this.#sessions.entries();
+  }
+
   #live(key: string, now: Instant): StoredSession[] | undefined {
     const held = this.#sessions.get(key);
     if (held === undefined) return undefined;
