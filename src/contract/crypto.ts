@@ -19,7 +19,10 @@ export type AeadName =
   | "XChaCha20-Poly1305"
   | "XSalsa20-Poly1305";
 
-/** Ciphers without authentication. CBC takes whole blocks: padding is the protocol's business. */
+/**
+ * Ciphers without authentication. CBC and ECB take whole blocks: padding is the protocol's business. ChaCha20's `iv` is
+ * the block counter (4 bytes, little-endian) and the nonce of RFC 8439; Salsa20's is the nonce, its counter starts at 0.
+ */
 export type CipherName =
   | "AES-128-CBC"
   | "AES-192-CBC"
@@ -91,7 +94,10 @@ export interface Mac {
   destroy(): void;
 }
 
-/** An authenticated cipher as a value. Sizes are in bytes. */
+/**
+ * An authenticated cipher as a value. Sizes are in bytes. XSalsa20-Poly1305 (NaCl's secretbox) takes no associated data,
+ * and its tag stands behind like every other's: NaCl itself writes it in front.
+ */
 export interface Aead {
   readonly name: AeadName;
   readonly keySize: number;
@@ -152,6 +158,8 @@ export interface Agreement {
   readonly initiatorShareSize: number;
   readonly responderShareSize: number;
   readonly secretSize: number;
+  /** Bytes of a private key: a scalar, or what a provider keeps of a KEM's. A Secret of that size may be concluded with. */
+  readonly privateKeySize: number;
   initiate(entropy: Entropy): AgreementKeys;
   /** Undefined if the share is not valid: wrong size, off the curve, out of range, or an all-zero outcome. */
   respond(initiatorShare: Uint8Array, entropy: Entropy): { share: Uint8Array; secret: Secret } | undefined;

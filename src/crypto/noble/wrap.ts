@@ -1,0 +1,88 @@
+import type { Aead, AeadName, Cipher, CipherName, KeyedCipher, Opener, Sealer } from "../../contract/crypto.js";
+import { aeads, ciphers } from "../algorithms.js";
+import { checkAlive, checkBlocks, checkRange, checkSize } from "../checks.js";
+
+/** A cipher of noble's with its nonce set: once for one message. */
+interface OneMessage {
+  encrypt(plain: Uint8Array): Uint8Array;
+  decrypt(sealed: Uint8Array): Uint8Array;
+}
+type Start = (key: Uint8Array, nonce: Uint8Array, associated: Uint8Array) => OneMessage;
+
+/** Noble's one-message ciphers in the contract's shape; `tag` says on which side of the text noble writes it. */
+export function nobleAead(name: AeadName, start: Start, tag: "behind" | "front" = "behind"): Aead {
+  const { keySize, nonceSize, tagSize } = aeads[name];
+  const keyed = (given: Uint8Array): Sealer & Opener => {
+    checkSize(given, keySize, `${name} key`);
+    let key: Uint8Array | undefined = given.slice();
+    return {
+      seal(bytes, at, size, nonce, associated) {
+        checkAlive(key);
+        checkRange(bytes, at, size, tagSize);
+        checkSize(nonce, nonceSize, "nonce");
+        const sealed = start(key, nonce, associated).encrypt(bytes.slice(at, at + size));
+        if (tag === "behind") bytes.set(sealed, at);
+        else {
+          bytes.set(sealed.subarray(tagSize), at);
+          bytes.set(sealed.subarray(0, tagSize), at + size);
+        }
+      },
+      open(bytes, at, size, nonce, associated) {
+        checkAlive(key);
+        checkRange(bytes, at, size, 0);
+        checkSize(nonce, nonceSize, "nonce");
+        if (size < tagSize) return false;
+        const sealed = new Uint8Array(size);
+        if (tag === "behind") sealed.set(bytes.subarray(at, at + size));
+        else {
+          sealed.set(bytes.subarray(at + size - tagSize, at + size));
+          sealed.set(bytes.subarray(at, at + size - tagSize), tagSize);
+        }
+        const message = start(key, nonce, associated);
+        try {
+          bytes.set(message.decrypt(sealed), at);
+          return true;
+        } catch {
+          return false;
+        }
+      },
+      destroy() {
+        key?.fill(0);
+        key = undefined;
+      },
+    };
+  };
+  return { name, keySize, nonceSize, tagSize, sealer: keyed, opener: keyed };
+}
+
+type Apply = (key: Uint8Array, iv: Uint8Array, bytes: Uint8Array) => void;
+
+/** A cipher that transforms a view in place. */
+export function nobleCipher(name: CipherName, encrypt: Apply, decrypt: Apply = encrypt): Cipher {
+  const { keySize, ivSize, blockSize } = ciphers[name];
+  const keyed = (given: Uint8Array, apply: Apply): KeyedCipher => {
+    checkSize(given, keySize, `${name} key`);
+    let key: Uint8Array | undefined = given.slice();
+    return {
+      apply(bytes, at, size, iv) {
+        checkAlive(key);
+        checkRange(bytes, at, size, 0);
+        checkSize(iv, ivSize, "initialization vector");
+        checkBlocks(size, blockSize);
+        if (size > 0) apply(key, iv, bytes.subarray(at, at + size));
+      },
+      destroy() {
+        key?.fill(0);
+        key = undefined;
+      },
+    };
+  };
+  return {
+    name,
+    keySize,
+    ivSize,
+    blockSize,
+    encryptor: (key) => keyed(key, encrypt),
+    decryptor: (key) => keyed(key, decrypt),
+  };
+}
