@@ -29,6 +29,8 @@ export type IdentityName = keyof typeof identities;
 /** Paths of PEM files: the chain with the end entity first, the PKCS#8 key, the bare public key. */
 export interface PemFiles {
   readonly certificate: string;
+  /** The intermediates alone, if there are any. */
+  readonly chain: string | undefined;
   readonly key: string;
   readonly publicKey: string;
 }
@@ -68,7 +70,8 @@ function folder(): string {
 
 export function identity(name: IdentityName): PemFiles {
   const base = join(folder(), name);
-  return { certificate: `${base}.crt`, key: `${base}.key`, publicKey: `${base}.pub` };
+  const chain = name === "chained" ? join(folder(), "intermediate.crt") : undefined;
+  return { certificate: `${base}.crt`, chain, key: `${base}.key`, publicKey: `${base}.pub` };
 }
 
 /** Path of the trusted root in PEM. */

@@ -87,6 +87,7 @@ function common(setup: TlsSetup): string[] {
   for (const protocol of setup.alpn ?? []) args.push("--alpn", protocol);
   if (setup.exporterLabel) args.push("--keymatexport", setup.exporterLabel, "--keymatexportsize", "32");
   if (setup.recordSizeLimit) args.push("--recordsize", String(setup.recordSizeLimit));
+  if (setup.compression) args.push("--compress-cert", setup.compression);
   return [...args, ...(setup.args ?? [])];
 }
 
@@ -130,17 +131,7 @@ function priority(setup: TlsSetup): string {
   const parts = ["NORMAL", "-VERS-ALL"];
   if (setup.version !== "1.2") parts.push("+VERS-TLS1.3");
   if (setup.version !== "1.3") parts.push("+VERS-TLS1.2");
-  if (setup.groups)
-    parts.push(
-      "-GROUP-ALL",
-      ...setup.groups.map(
-        (group) =>
-          `+GROUP-${group
-            .replace("P-", "SECP")
-            .replace(/^(SECP\d+)$/, "$1R1")
-            .toUpperCase()}`,
-      ),
-    );
+  if (setup.groups) parts.push("-GROUP-ALL", ...setup.groups.map((group) => `+GROUP-${group.toUpperCase()}`));
   if (setup.suites) {
     const suites = setup.suites.map(suite);
     parts.push("-CIPHER-ALL", ...unique(suites.map(({ cipher }) => `+${cipher}`)));
@@ -149,7 +140,9 @@ function priority(setup: TlsSetup): string {
     const macs = suites.map(({ mac }) => `+${mac}`);
     parts.push("-MAC-ALL", ...unique(macs));
   }
-  if (setup.psk && !setup.suites) parts.push(...(setup.identity ? [] : ["-KX-ALL"]), "+ECDHE-PSK", "+DHE-PSK", "+PSK");
+  if (setup.psk && !setup.suites?.some((name) => name.includes("PSK_WITH"))) {
+    parts.push(...(setup.identity ? [] : ["-KX-ALL"]), "+ECDHE-PSK", "+DHE-PSK", "+PSK");
+  }
   if (setup.schemes) parts.push("-SIGN-ALL", ...setup.schemes.map((scheme) => `+${signature(scheme)}`));
   if (setup.rawPublicKey) parts.push("-CTYPE-ALL", "+CTYPE-SRV-RAWPK", "+CTYPE-CLI-RAWPK");
   return parts.join(":");

@@ -1,4 +1,4 @@
-import { authority, identity } from "./certificates.js";
+import { authority, type IdentityName, identity } from "./certificates.js";
 import { peer } from "./find.js";
 import { Program } from "./program.js";
 import {
@@ -96,12 +96,16 @@ function common(setup: TlsSetup): string[] {
   return [...args, ...(setup.args ?? [])];
 }
 
+function shown(name: IdentityName): string[] {
+  const { certificate, chain, key } = identity(name);
+  return ["-cert", certificate, "-key", key, ...(chain ? ["-cert_chain", chain] : [])];
+}
+
 function serverOnly(setup: TlsSetup): string[] {
   const args: string[] = [];
   if (setup.psk && !setup.identity) args.push("-nocert");
   else {
-    const { certificate, key } = identity(setup.identity ?? "p256");
-    args.push("-cert", certificate, "-key", key, "-cert_chain", certificate);
+    args.push(...shown(setup.identity ?? "p256"));
   }
   if (setup.alternative) {
     const { certificate, key } = identity(setup.alternative);
@@ -118,18 +122,18 @@ function serverOnly(setup: TlsSetup): string[] {
   }
   if (setup.earlyDataMax !== undefined) args.push("-early_data", "-max_early_data", String(setup.earlyDataMax));
   if (typeof setup.staple === "string") args.push("-status_file", setup.staple);
+  if (setup.compression) args.push("-cert_comp");
   return args;
 }
 
 function clientOnly(setup: TlsSetup): string[] {
-  const args = ["-CAfile", authority(), "-verify_return_error"];
+  const args = ["-CAfile", authority()];
+  // It has no way to name the raw key that it trusts.
+  if (!setup.rawPublicKey) args.push("-verify_return_error");
   if (setup.serverName === undefined || setup.serverName !== "")
     args.push("-servername", setup.serverName ?? "localhost");
   else args.push("-noservername");
-  if (setup.identity) {
-    const { certificate, key } = identity(setup.identity);
-    args.push("-cert", certificate, "-key", key, "-cert_chain", certificate);
-  }
+  if (setup.identity) args.push(...shown(setup.identity));
   if (setup.saveSession) args.push("-sess_out", setup.saveSession);
   if (setup.useSession) args.push("-sess_in", setup.useSession);
   if (setup.earlyDataFile) args.push("-early_data", setup.earlyDataFile);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import type { GroupName, SchemeName, SuiteName } from "../../../src/protocols/tls/index.js";
 import type { IdentityName } from "./certificates.js";
 import type { Program } from "./program.js";
 
@@ -13,15 +14,15 @@ export interface TlsSetup {
   readonly alternative?: IdentityName;
   /** Show the bare public key of `identity` and want the peer's (RFC 7250). */
   readonly rawPublicKey?: boolean;
+  /** Compress our certificate so, and take it so compressed (RFC 8879). */
+  readonly compression?: "zlib" | "brotli" | "zstd";
   /** A server asks for a certificate. Without one, `required` ends the handshake. */
   readonly askClient?: "optional" | "required";
   readonly alpn?: readonly string[];
-  /** Only these groups, by OpenSSL's names: X25519, P-256, ffdhe2048, X25519MLKEM768 … */
-  readonly groups?: readonly string[];
-  /** Only these suites, by IANA's names. */
-  readonly suites?: readonly string[];
-  /** Only these signature schemes, by the names of RFC 9846 §4.3.3. */
-  readonly schemes?: readonly string[];
+  /** Only these groups; the first is the one that a client sends a share of. */
+  readonly groups?: readonly GroupName[];
+  readonly suites?: readonly SuiteName[];
+  readonly schemes?: readonly SchemeName[];
   /** An external pre-shared key, and no certificate. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
   /** A server takes this many bytes of early data; a client sends this file's. */
