@@ -50,7 +50,8 @@ export function target(text: string): Target {
     );
   }
   // Parsed as https, since WHATWG's URL gives hosts their canonical form for the schemes that it knows alone.
-  if (/^[^/?#]*@/.test(rest)) throw new UsageError("a URL carries no user name and no password", "sealport help secrets");
+  if (/^[^/?#]*@/.test(rest))
+    throw new UsageError("a URL carries no user name and no password", "sealport help secrets");
   const parsed = parse(text, rest);
   const port = portOf(rest) ?? row.port;
   if (port === undefined) throw new UsageError(`${text} has no port`);

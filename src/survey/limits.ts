@@ -1,2 +1,6 @@
 /** Longest that one cell's proof may take, in milliseconds. */
 export const cellMsMax = 15_000;
+/** Bytes that a wire keeps of what passes. */
+export const wireBytesMax = 16 * 1024 * 1024;
+/** Characters of a real peer's output that are kept. */
+export const outputMax = 1024 * 1024;
