@@ -2,6 +2,7 @@ import type { CryptoProvider, Entropy } from "./crypto.js";
 import type { Failure } from "./failure.js";
 import type { Ecn, SocketAddress } from "./machine.js";
 import type { Clock, Instant } from "./time.js";
+import type { KeyLog, Trace } from "./trace.js";
 
 /** What runs machines: it owns waiting, sockets, entropy. Node is one, the simulator another. */
 export interface Host extends Clock {
@@ -10,6 +11,12 @@ export interface Host extends Clock {
   readonly crypto: CryptoProvider;
   /** The network that this host itself is on. A tunnel is another Network on the same host. */
   readonly network: Network;
+  /** Where session secrets are written for capture tools, if anywhere. */
+  readonly keyLog: KeyLog | undefined;
+  /** Where sessions tell what they do, if anyone listens; ask each time. */
+  readonly trace: Trace | undefined;
+  /** Certificates, in DER, of the authorities that this host trusts. */
+  roots(): readonly Uint8Array[];
   /** Calls once, at or soon after the moment; a moment that has passed means soon, never at once. */
   wakeAt(at: Instant, call: () => void): Alarm;
   /** Runs after the current work, in order, before any input. */
@@ -74,6 +81,8 @@ export interface ListenOptions {
   readonly backlog?: number;
   readonly ipv6Only?: boolean;
   readonly reuseAddress?: boolean;
+  /** A connection could not be accepted; the listener goes on. */
+  readonly softError?: (failure: Failure) => void;
 }
 
 /** A bidirectional byte stream: TCP, or anything that offers `byte-stream`. */
@@ -81,8 +90,8 @@ export interface StreamPort {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   /**
-   * Queues bytes, which are the port's until it calls `released`: reuse them then, and not before. False means that the
-   * queue is over its mark: hold back until `drained`.
+   * Queues bytes, which are the port's until it calls `released`, perhaps before this returns: reuse them then, and not
+   * before. False means that the queue is over its mark: hold back until `drained`.
    */
   write(bytes: Uint8Array, released?: () => void): boolean;
   /** Bytes queued and not yet taken by the network. */

@@ -4,6 +4,7 @@ export * from "./handshake.js";
 export * from "./host.js";
 export * from "./interfaces.js";
 export * from "./machine.js";
+export * from "./network-failure.js";
 export * from "./ports.js";
 export * from "./profile.js";
 export * from "./question.js";

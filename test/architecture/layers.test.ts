@@ -14,7 +14,7 @@ const rules: Readonly<Record<string, readonly string[]>> = {
   protocols: below,
   stack: ["contract", "bytes", "mechanisms"],
   taps: [...below, "protocols", "stack"],
-  hosts: ["contract", "bytes", "crypto"],
+  hosts: ["contract", "bytes", "crypto", "mechanisms"],
   adapters: [...below, "protocols", "stack", "taps", "hosts"],
   survey: [...below, "protocols", "stack", "taps", "hosts", "adapters"],
   explorer: [...below, "protocols", "stack", "taps", "hosts", "adapters", "survey"],

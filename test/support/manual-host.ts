@@ -14,6 +14,8 @@ import type {
 export class ManualHost implements Host {
   readonly name = "manual";
   readonly entropy = { fill: (into: Uint8Array): Uint8Array => into.fill(7) };
+  readonly keyLog = undefined;
+  readonly trace = undefined;
   time: Instant = 1_000_000;
   readonly alarms: { at: Instant; call: () => void; isRef: boolean }[] = [];
   /** Alarms made so far. */
@@ -25,6 +27,10 @@ export class ManualHost implements Host {
 
   get network(): Network {
     throw new TypeError("this host has no network");
+  }
+
+  roots(): readonly Uint8Array[] {
+    return [];
   }
 
   now(): Instant {

@@ -1,0 +1,68 @@
+import type { CryptoProvider, Host, Network, Trace } from "../../contract/index.js";
+import { Alarms } from "./alarms.js";
+import { NodeClock } from "./clock.js";
+import { bindDatagrams } from "./datagrams.js";
+import { NodeEntropy } from "./entropy.js";
+import { interfaces } from "./interfaces.js";
+import { type NameService, resolveName } from "./names.js";
+import { loadRoots, type RootSource } from "./roots.js";
+import { diagnosticsTrace, keyLogFile } from "./sinks.js";
+import { connectStream, listenStreams } from "./streams.js";
+
+export { isOpenToOthers, readWhole, replaceWhole } from "./files.js";
+export type { NameService } from "./names.js";
+export type { RootSource } from "./roots.js";
+export { diagnosticsTrace, type FileSink, fileSink, keyLogFile } from "./sinks.js";
+
+export interface NodeHostOptions {
+  readonly crypto: CryptoProvider;
+  /** Default `system`. */
+  readonly names?: NameService;
+  /** Default `system`. */
+  readonly roots?: RootSource;
+  /** Where session secrets are written. Default the file that SSLKEYLOGFILE names; undefined for none. */
+  readonly keyLogPath?: string | undefined;
+  /** Default the diagnostics channel `sealport:trace`, while it has subscribers. */
+  readonly trace?: Trace;
+}
+
+/** The host that a Node process is: its clock, its entropy, its sockets. */
+export function nodeHost(options: NodeHostOptions): Host {
+  const clock = new NodeClock();
+  const alarms = new Alarms(clock);
+  const keyLogPath = "keyLogPath" in options ? options.keyLogPath : process.env["SSLKEYLOGFILE"];
+  let roots: readonly Uint8Array[] | undefined;
+  return {
+    name: "node",
+    entropy: new NodeEntropy(),
+    crypto: options.crypto,
+    network: nodeNetwork(options.names),
+    keyLog: keyLogPath ? keyLogFile(keyLogPath, warn) : undefined,
+    get trace() {
+      return options.trace ?? diagnosticsTrace();
+    },
+    now: () => clock.now(),
+    wakeAt: (at, call) => alarms.wakeAt(at, call),
+    soon: (call) => queueMicrotask(call),
+    roots: () => (roots ??= loadRoots(options.roots ?? "system")),
+  };
+}
+
+/** The operating system's network over `node:net`, `node:dgram` and `node:dns`. */
+export function nodeNetwork(names: NameService = "system"): Network {
+  return {
+    name: "system",
+    resolve: (name, options = {}) => resolveName(name, names, options),
+    connectStream,
+    listenStreams,
+    bindDatagrams,
+    interfaces,
+  };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(`the key log cannot be written: ${error instanceof Error ? error.message : error}`, {
+    type: "SealportWarning",
+    code: "SEALPORT_KEY_LOG",
+  });
+}

@@ -1,0 +1,22 @@
+/** Bytes queued on a stream port at which `write` answers false. */
+export const streamQueueMark = 512 * 1024;
+/** Bytes queued at which `drained` is told: enough left to keep the network busy meanwhile. */
+export const streamQueueLow = 128 * 1024;
+/** Writes up to this size wait for the end of the tick, so that many leave in one system call. */
+export const corkSizeMax = 8 * 1024;
+/** Bytes queued on a datagram port at which it is blocked, and writable again. */
+export const datagramQueueMark = 256 * 1024;
+export const datagramQueueLow = 64 * 1024;
+/** Connections that wait to be accepted, as Node has it. */
+export const backlogDefault = 511;
+/** Longest timer that Node takes, in milliseconds; longer waits are made of several. */
+export const timerMax = 2 ** 31 - 1;
+/** Bytes of entropy fetched at a time for small requests. */
+export const entropyPoolSize = 4096;
+/** How far wall-clock time may run ahead, in milliseconds, before the clock is moved up to it, and how often to look. */
+export const clockLagMax = 250;
+export const clockCheckMs = 1000;
+/** Bytes of a file that is read whole: stores, certificates. */
+export const fileSizeMax = 16 * 1024 * 1024;
+/** Bytes waiting for a slow key log or capture file; what comes beyond is dropped and counted. */
+export const sinkQueueMax = 64 * 1024 * 1024;
