@@ -100,6 +100,7 @@ export interface StreamPort {
   finish(): void;
   /** Drops everything, with a reset if there is one. The sink hears `closed` once. */
   abort(): void;
+  /** No more bytes until `resume`. A paused port may not notice that its peer is gone. */
   pause(): void;
   resume(): void;
   /** Ask the network for a property: Nagle, keep-alive, DSCP; false if it cannot. */
