@@ -79,5 +79,6 @@ test("after an abort with data under way the process ends", () =>
     while (port.write(new Uint8Array(65536))) await new Promise(setImmediate);
     port.abort();
     accepted.resume();
-    await peer.when("closed");
+    await Promise.race([peer.when("closed"), peer.when("ended")]);
+    accepted.abort();
     await listener.close();`));
