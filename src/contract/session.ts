@@ -23,15 +23,18 @@ export type PeerIdentity =
   | { readonly kind: "pre-shared-key"; readonly identity: Uint8Array }
   | { readonly kind: "static-key"; readonly key: Uint8Array };
 
-/** What a session offers for each interface of the survey's *during* and *after* phases. */
+/**
+ * What a session offers for each interface of the survey's *during* and *after* phases. Those of *before* are a matter of
+ * options: their type is `object`, which adds nothing to an intersection (`unknown` would swallow the union).
+ */
 export interface SessionInterfaces {
-  IPK: unknown;
-  ALG: unknown;
-  EXT: unknown;
-  CM: unknown;
-  AD: unknown;
-  PSKI: unknown;
-  SAV: unknown;
+  IPK: object;
+  ALG: object;
+  EXT: object;
+  CM: object;
+  AD: object;
+  PSKI: object;
+  SAV: object;
   IV: { readonly peer: PeerIdentity | undefined };
   CT: {
     /** Tells the peer that no more data follows, and releases the keys when both directions are done. */
