@@ -60,7 +60,8 @@ export function signatureName({ oid, parameters }: AlgorithmIdentifier): Signatu
   const row = byOid.get(oid);
   if (!row) return undefined;
   const isNull = parameters?.tag === Tag.null && parameters.content.length === 0;
-  if (parameters && !(isNull && row[2] === "null-or-absent")) throw new DecodeError(`parameters that ${row[1]} has not`);
+  if (parameters && !(isNull && row[2] === "null-or-absent"))
+    throw new DecodeError(`parameters that ${row[1]} has not`);
   return row[1];
 }
 
@@ -79,7 +80,11 @@ export function usualSignature(key: PublicKey): SignatureName {
   if (key.type === "Ed25519" || key.type === "Ed448") return key.type;
   if (key.type === "RSA") return "RSA-PKCS1-SHA-256";
   if (key.type === "RSA-PSS") return "RSA-PSS-SHA-256";
-  return key.curve === "P-521" ? "ECDSA-any-SHA-512" : key.curve === "P-384" ? "ECDSA-any-SHA-384" : "ECDSA-any-SHA-256";
+  return key.curve === "P-521"
+    ? "ECDSA-any-SHA-512"
+    : key.curve === "P-384"
+      ? "ECDSA-any-SHA-384"
+      : "ECDSA-any-SHA-256";
 }
 
 /** RFC 4055 §3.1: hash, MGF1 with the same hash, a salt as long, trailer 1; the defaults mean SHA-1, which we refuse. */

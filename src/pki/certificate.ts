@@ -163,4 +163,3 @@ function understood(raw: readonly RawExtension[], form: Form): Pick<Certificate,
   }
   return { extensions: extensions as CertificateExtensions, critical };
 }
-

@@ -64,7 +64,10 @@ export function nameText(name: DistinguishedName): string {
   return name.rdns
     .map((rdn) =>
       rdn
-        .map(({ type, text, value }) => `${attributeNames[type] ?? type}=${text === undefined ? `#${toHex(value.raw)}` : escaped(text)}`)
+        .map(
+          ({ type, text, value }) =>
+            `${attributeNames[type] ?? type}=${text === undefined ? `#${toHex(value.raw)}` : escaped(text)}`,
+        )
         .join("+"),
     )
     .reverse()
@@ -85,7 +88,7 @@ function rdnKey(rdn: readonly Attribute[]): string {
  */
 function prepared(text: string): string {
   return text
-    .replace(/[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200f\u202a-\u202e\u2060-\u2063\u206a-\u206f\ufe00-\ufe0f\ufeff\ufffc]/g, "")
+    .replace(/\p{Cf}|\p{Variation_Selector}|\u034f|\ufffc/gu, "")
     .normalize("NFKC")
     .toLowerCase()
     .normalize("NFKC")
@@ -95,5 +98,7 @@ function prepared(text: string): string {
 }
 
 const escaped = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not reach a terminal
-  text.replace(/[,+"\\<>;=]/g, "\\$&").replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\${toHex(Uint8Array.of(c.charCodeAt(0)))}`);
+  text
+    .replace(/[,+"\\<>;=]/g, "\\$&")
+    // control characters must not reach a terminal
+    .replace(/\p{Cc}/gu, (char) => `\\${toHex(Uint8Array.of(char.charCodeAt(0)))}`);

@@ -1,5 +1,5 @@
 import { DecodeError } from "../bytes/index.js";
-import { context, contextConstructed, DerReader, type Element, inside, readOne, Tag } from "./der/index.js";
+import { context, contextConstructed, type DerReader, type Element, inside, readOne, Tag } from "./der/index.js";
 import { type Attribute, readRdn } from "./distinguished-name.js";
 import { type GeneralName, readGeneralName, readGeneralNames } from "./general-name.js";
 import { limits } from "./limits.js";
@@ -108,7 +108,9 @@ export interface CertificateExtensions {
 export type CertificateExtensionName = keyof CertificateExtensions;
 
 /** One reader a row; a certificate extension that is no row is unknown. */
-const readers: { readonly [K in CertificateExtensionName]-?: (reader: DerReader) => Required<CertificateExtensions>[K] } = {
+const readers: {
+  readonly [K in CertificateExtensionName]-?: (reader: DerReader) => Required<CertificateExtensions>[K];
+} = {
   subjectKeyIdentifier: (r) => r.octets(),
   authorityKeyIdentifier: readAuthorityKeyIdentifier,
   keyUsage: (r) => flags(r.namedBits(Tag.bitString, "tolerant"), keyUsages),
@@ -197,7 +199,8 @@ export function readDistributionPoints(reader: DerReader): readonly Distribution
       const inner = list.sequence();
       const name = inner.maybeExplicit(0, readDistributionPointName);
       const reasons = readReasons(inner, context(1));
-      const crlIssuer = inner.peek === contextConstructed(2) ? readGeneralNames(inner, contextConstructed(2)) : undefined;
+      const crlIssuer =
+        inner.peek === contextConstructed(2) ? readGeneralNames(inner, contextConstructed(2)) : undefined;
       inner.end();
       // RFC 5280 §4.2.1.13: reasons alone say nothing
       if (!name && !crlIssuer) throw new DecodeError("a distribution point without a name");

@@ -33,7 +33,7 @@ const reasons = {
   "weak-key": ["refused", "RFC 5280 §6.1.1"],
   "forbidden-algorithm": ["refused", "RFC 5280 §6.1.1"],
   "not-yet-valid": ["expired", "RFC 5280 §6.1.3(a)(2)"],
-  "expired": ["expired", "RFC 5280 §6.1.3(a)(2)"],
+  expired: ["expired", "RFC 5280 §6.1.3(a)(2)"],
   "not-an-authority": ["authentication", "RFC 5280 §6.1.4(k)"],
   "authority-as-end-entity": ["authentication", "CA/Browser Forum BR §7.1.2.7.8"],
   "path-too-long": ["authentication", "RFC 5280 §6.1.4(l)"],

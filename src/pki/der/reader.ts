@@ -98,7 +98,12 @@ export class DerReader {
     }
     if (length > bytes.length - at) throw new DecodeError("an element passes the end");
     this.#at = at + length;
-    return { tag, content: bytes.subarray(at, at + length), raw: bytes.subarray(start, at + length), depth: this.#depth };
+    return {
+      tag,
+      content: bytes.subarray(at, at + length),
+      raw: bytes.subarray(start, at + length),
+      depth: this.#depth,
+    };
   }
 
   /** The next element, which must have this identifier octet. */
@@ -294,7 +299,8 @@ function compare(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-const hex = (tag: number | undefined): string => (tag === undefined ? "the end" : `0x${tag.toString(16).padStart(2, "0")}`);
+const hex = (tag: number | undefined): string =>
+  tag === undefined ? "the end" : `0x${tag.toString(16).padStart(2, "0")}`;
 
 const utcTimeFirst = Date.UTC(1950, 0, 1);
 const utcTimeEnd = Date.UTC(2050, 0, 1);

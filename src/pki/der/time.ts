@@ -22,8 +22,10 @@ export function timeText(at: number): { readonly generalized: boolean; readonly 
 }
 
 function digitsOf(content: Uint8Array, count: number): Uint8Array {
-  if (content.length !== count + 1 || content[count] !== 0x5a) throw new DecodeError("a time not in the form of RFC 5280");
-  for (let i = 0; i < count; i++) if (content[i]! < 0x30 || content[i]! > 0x39) throw new DecodeError("a time that is no digits");
+  if (content.length !== count + 1 || content[count] !== 0x5a)
+    throw new DecodeError("a time not in the form of RFC 5280");
+  for (let i = 0; i < count; i++)
+    if (content[i]! < 0x30 || content[i]! > 0x39) throw new DecodeError("a time that is no digits");
   return content;
 }
 

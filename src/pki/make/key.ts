@@ -1,0 +1,72 @@
+import { fromHex } from "../../bytes/index.js";
+import { type Entropy, Secret } from "../../contract/index.js";
+import { write } from "../der/index.js";
+import { curves, keys } from "../oids.js";
+
+/** Kinds of keys that can be made from entropy alone. RSA keys come from a host: finding primes is no fun here. */
+export type MakableKey = "Ed25519" | "Ed448" | "P-256" | "P-384" | "P-521";
+
+/** A new private key as DER PKCS#8 (RFC 5958), for `provider.privateKey`. The caller wipes it. */
+export function makePrivateKey(kind: MakableKey, entropy: Entropy): Secret {
+  const row = kinds[kind];
+  const octets = new Uint8Array(row.size);
+  do {
+    entropy.fill(octets);
+    octets[0]! &= row.mask;
+    // FIPS 186-5 §A.2.2: until the number is in 1 … n-1
+  } while (row.order !== undefined && !inRange(octets, fromHex(row.order)));
+  const der = write.sequence(write.integer(0), row.algorithm, write.octetString(row.wrap(octets)));
+  octets.fill(0);
+  return new Secret(der);
+}
+
+interface Kind {
+  readonly size: number;
+  /** Of the first octet. */
+  readonly mask: number;
+  readonly order?: string;
+  readonly algorithm: Uint8Array;
+  wrap(octets: Uint8Array): Uint8Array;
+}
+
+/** RFC 8410 §7 */
+const edwards = (oid: string, size: number): Kind => ({
+  size,
+  mask: 0xff,
+  algorithm: write.sequence(write.oid(oid)),
+  wrap: write.octetString,
+});
+
+/** RFC 5915 §3 */
+const weierstrass = (curve: keyof typeof curves, size: number, mask: number, order: string): Kind => ({
+  size,
+  mask,
+  order,
+  algorithm: write.sequence(write.oid(keys.ecPublicKey), write.oid(curves[curve])),
+  wrap: (octets) => write.sequence(write.integer(1), write.octetString(octets)),
+});
+
+const kinds: Readonly<Record<MakableKey, Kind>> = {
+  Ed25519: edwards(keys.ed25519, 32),
+  Ed448: edwards(keys.ed448, 57),
+  "P-256": weierstrass("P-256", 32, 0xff, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
+  "P-384": weierstrass(
+    "P-384",
+    48,
+    0xff,
+    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+  ),
+  "P-521": weierstrass(
+    "P-521",
+    66,
+    0x01,
+    "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+  ),
+};
+
+/** Is 0 < a < n? Which candidate was thrown away tells nothing of the one that is kept. */
+function inRange(a: Uint8Array, n: Uint8Array): boolean {
+  if (a.every((octet) => octet === 0)) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== n[i]) return a[i]! < n[i]!;
+  return false;
+}
