@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { secretOf, witness } from "../../src/survey/probes/tls-witness.js";
+import { secretOf, witness } from "../../src/survey/probes/tls/witness.js";
 import { Wire } from "../../src/survey/wire.js";
 import { scratch } from "../interop/peers/certificates.js";
 import { openssl } from "../interop/peers/openssl.js";

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ask, Program } from "../../program.js";
+import type { Authority } from "./stage.js";
+
+/** The OpenSSL of this machine as a peer: another implementation, by other people. */
+export interface Openssl {
+  /** "OpenSSL 3.0.17". */
+  readonly name: string;
+  /** `s_server` on a free port, with an identity of the authority unless the arguments say `-nocert`. */
+  serve(names: readonly string[], args: readonly string[], signal: AbortSignal): Promise<OpensslServer>;
+  /** `s_client`, trusting the authority. */
+  connect(port: number, args: readonly string[], signal: AbortSignal): Promise<Program>;
+}
+
+export interface OpensslServer extends AsyncDisposable {
+  readonly port: number;
+  readonly program: Program;
+}
+
+/** Looks for `openssl` in PATH. Its files are in a folder of their owner's alone, and go when the process ends. */
+export async function findOpenssl(authority: Authority): Promise<Openssl | undefined> {
+  const version = await ask("openssl", ["version"]);
+  const [name] = /^OpenSSL [3-9]\.\d+\.\d+/.exec(version ?? "") ?? [];
+  if (name === undefined) return undefined;
+  let folder: string | undefined;
+  const file = (as: string, text: string): string => {
+    if (folder === undefined) {
+      const made = mkdtempSync(join(tmpdir(), "sealport-"));
+      process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+      folder = made;
+    }
+    const path = join(folder, as);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  return {
+    name,
+    async serve(names, args, signal) {
+      const identity: string[] = [];
+      if (!args.includes("-nocert")) {
+        const { chain, key } = await authority.pem(...names);
+        identity.push("-cert", file(`${names[0]}.crt`, chain), "-key", file(`${names[0]}.key`, key));
+      }
+      const program = new Program("openssl", ["s_server", "-accept", "127.0.0.1:0", ...identity, ...args], signal);
+      const [, port] = await program.says(/^ACCEPT 127\.0\.0\.1:(\d+)/m);
+      return { port: Number(port), program, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+    },
+    async connect(port, args, signal) {
+      const trusted = file("authority.crt", pemOf(authority.certificate));
+      const trust = ["-CAfile", trusted, "-verify_return_error"];
+      return new Program("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...trust, ...args], signal);
+    },
+  };
+}
+
+function pemOf(der: Uint8Array): string {
+  const lines = Buffer.from(der)
+    .toString("base64")
+    .match(/.{1,64}/g)!;
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+}
