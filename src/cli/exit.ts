@@ -1,4 +1,6 @@
-import { Failure, type Fault } from "../contract/index.js";
+import { Failure, type Fault, type NetworkReason } from "../contract/index.js";
+import type { TlsReason } from "../protocols/tls/index.js";
+import type { TapsReason } from "../taps/index.js";
 
 /** What the process ends with. The numbers are part of the interface: scripts may rely on them. */
 export const exitCodes = {
@@ -18,11 +20,20 @@ export const exitCodes = {
 
 export type ExitName = keyof typeof exitCodes;
 
-/** The code of a failure: its reason decides if it stands below, else its fault. */
+/**
+ * How a failure ends the process: by its reason if it stands below, else by its fault. What only says that something below
+ * failed gives way to its cause.
+ */
 export function exitFor(error: unknown): ExitName {
   if (error instanceof UsageError) return "usage";
   if (error instanceof ConfigError) return "config";
-  if (error instanceof Failure) return byReason.get(error.reason) ?? byFault[error.fault];
+  if (error instanceof Failure) {
+    if (wrappers.has(error.reason) && error.cause instanceof Failure) return exitFor(error.cause);
+    if (Object.hasOwn(byReason, error.reason)) return byReason[error.reason as keyof typeof byReason];
+    if (error.byPeer && error.fault === "refused") return "closed";
+    // Whatever is wrong with the peer's chain, it has not proved who it is.
+    return error.protocol === "pki" ? "unauthenticated" : byFault[error.fault];
+  }
   if (error instanceof Error && "code" in error && typeof error.code === "string") {
     return byErrno.get(error.code) ?? "internal";
   }
@@ -60,17 +71,33 @@ const byFault = {
   refused: "policy",
 } as const satisfies Record<Fault, ExitName>;
 
-/** Reasons that say more than their fault does. */
-const byReason: ReadonlyMap<string, ExitName> = new Map([
-  ["name-not-found", "unresolved"],
-  ["resolution-failed", "unresolved"],
-  ["timeout", "unreachable"],
-  ["reset", "closed"],
-  ["closed", "closed"],
-  ["truncated", "closed"],
-  ["permission-denied", "permission"],
-  ["address-in-use", "permission"],
-  ["address-not-available", "permission"],
+/** Reasons that say more than their fault does, of all rooms. */
+const byReason = {
+  "name-not-found": "unresolved",
+  "name-server-failed": "unresolved",
+  "resolution-failed": "unresolved",
+  timeout: "unreachable",
+  "handshake-timeout": "unreachable",
+  reset: "closed",
+  "connection-lost": "closed",
+  "truncated-stream": "closed",
+  "connection-aborted": "closed",
+  "keys-exhausted": "closed",
+  "no-candidates": "policy",
+  "access-denied": "unauthenticated",
+  "not-permitted": "permission",
+  "no-resources": "permission",
+  "address-in-use": "permission",
+  "address-not-available": "permission",
+  "internal-error": "internal",
+} as const satisfies Partial<Record<NetworkReason | TapsReason | TlsReason, ExitName>>;
+
+/** Reasons that say no more than that what stands below them failed. */
+const wrappers: ReadonlySet<string> = new Set<TapsReason>([
+  "establishment-failed",
+  "protocol-failed",
+  "connection-aborted",
+  "resolution-failed",
 ]);
 
 /** Errors of the operating system that reach the command line by themselves, from files and local ports. */

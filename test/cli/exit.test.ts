@@ -24,9 +24,35 @@ test("each fault has its exit code", () => {
 });
 
 test("a reason that says more than its fault decides", () => {
-  assert.equal(exitCodes[exitFor(failure("unreachable", "name-not-found"))].code, 4);
-  assert.equal(exitCodes[exitFor(failure("unreachable", "reset"))].code, 9);
-  assert.equal(exitCodes[exitFor(failure("expired", "timeout"))].code, 5);
+  const reasons: readonly (readonly [Fault, string, number])[] = [
+    ["unreachable", "name-not-found", 4],
+    ["expired", "timeout", 5],
+    ["expired", "handshake-timeout", 5],
+    ["incompatible", "no-candidates", 8],
+    ["unreachable", "reset", 9],
+    ["unreachable", "truncated-stream", 9],
+    ["misuse", "address-in-use", 10],
+    ["misuse", "internal-error", 1],
+  ];
+  for (const [fault, reason, code] of reasons)
+    assert.equal(exitCodes[exitFor(failure(fault, reason))].code, code, reason);
+});
+
+test("a refusal that the peer sent is its closing; a chain that is wrong in any way is a peer not authenticated", () => {
+  const said = new Failure({ fault: "refused", reason: "alert-received", protocol: "TLS", message: "x", byPeer: true });
+  assert.equal(exitFor(said), "closed");
+  assert.equal(
+    exitFor(new Failure({ fault: "misbehaviour", reason: "wrong-version", protocol: "pki", message: "x" })),
+    "unauthenticated",
+  );
+});
+
+test("a failure that only says that something below failed gives way to its cause", () => {
+  const wrapped = (cause: unknown) =>
+    new Failure({ fault: "unreachable", reason: "establishment-failed", protocol: "taps", message: "x", cause });
+  assert.equal(exitFor(wrapped(failure("authentication", "bad-signature"))), "unauthenticated");
+  assert.equal(exitFor(wrapped(wrapped(failure("unreachable", "name-not-found")))), "unresolved");
+  assert.equal(exitFor(wrapped(undefined)), "unreachable");
 });
 
 test("errors that are no failures have codes too: usage, configuration, the operating system, defects", () => {
