@@ -4,5 +4,6 @@ export { type CryptoReason, misuse } from "./failure.js";
 export * from "./hkdf.js";
 export * from "./hpke.js";
 export { hybrid } from "./hybrid.js";
+export { nobleCrypto } from "./noble/index.js";
 export * from "./prf.js";
 export { type ProviderTables, provider } from "./provider.js";

@@ -5,12 +5,13 @@ import { checkAlive, checkBlocks, checkRange, checkSize } from "../checks.js";
 /** A cipher of noble's with its nonce set: once for one message. */
 interface OneMessage {
   encrypt(plain: Uint8Array): Uint8Array;
-  decrypt(sealed: Uint8Array): Uint8Array;
+  /** Throws or answers undefined for what is not authentic. */
+  decrypt(sealed: Uint8Array): Uint8Array | undefined;
 }
-type Start = (key: Uint8Array, nonce: Uint8Array, associated: Uint8Array) => OneMessage;
+export type StartMessage = (key: Uint8Array, nonce: Uint8Array, associated: Uint8Array) => OneMessage;
 
 /** Noble's one-message ciphers in the contract's shape; `tag` says on which side of the text noble writes it. */
-export function nobleAead(name: AeadName, start: Start, tag: "behind" | "front" = "behind"): Aead {
+export function nobleAead(name: AeadName, start: StartMessage, tag: "behind" | "front" = "behind"): Aead {
   const { keySize, nonceSize, tagSize } = aeads[name];
   const keyed = (given: Uint8Array): Sealer & Opener => {
     checkSize(given, keySize, `${name} key`);
@@ -40,8 +41,9 @@ export function nobleAead(name: AeadName, start: Start, tag: "behind" | "front" 
         }
         const message = start(key, nonce, associated);
         try {
-          bytes.set(message.decrypt(sealed), at);
-          return true;
+          const plain = message.decrypt(sealed);
+          if (plain) bytes.set(plain, at);
+          return plain !== undefined;
         } catch {
           return false;
         }
