@@ -1,4 +1,5 @@
 import { command } from "./command.js";
+import { keygenKinds, keyTypes } from "./kinds.js";
 
 /** The table of commands. Parsing, `--help`, completion and docs/cli.md all come from it. */
 export const commands = [
@@ -26,6 +27,40 @@ export const commands = [
       ["sealport survey --md --only KU", "one column, for a paper"],
     ],
     run: async (values, context) => (await import("./commands/survey.js")).survey(values, context),
+  }),
+  command({
+    name: "keygen",
+    brief: "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys",
+    details:
+      "Writes to stdout, or with --out to files that did not exist before; files with secrets are their owner's alone",
+    positionals: {
+      kind: { kind: "choice", metavar: "KIND", values: keygenKinds, about: "What to make" },
+    },
+    options: {
+      name: {
+        kind: "list",
+        metavar: "NAME",
+        about: "Host name, address, e-mail or URI of a certificate; an authority's name",
+      },
+      type: { kind: "choice", metavar: "TYPE", values: keyTypes, about: "Type of the key; P-256 if left out" },
+      days: { kind: "number", metavar: "DAYS", min: 1, about: "How long a certificate is good; 90 if left out" },
+      issuer: {
+        kind: "text",
+        metavar: "PREFIX",
+        about: "Who signs a certificate: PREFIX.crt and PREFIX.key; itself if left out",
+      },
+      out: { kind: "text", metavar: "PREFIX", about: "Write PREFIX.crt, PREFIX.key and so on, and print their names" },
+      json: { kind: "flag", about: "Write one JSON document" },
+    },
+    examples: [
+      ["sealport keygen authority --name 'My authority' --out ca", "ca.crt and ca.key"],
+      [
+        "sealport keygen certificate --name localhost --name 127.0.0.1 --issuer ca --out server",
+        "server.crt, signed by it",
+      ],
+      ["sealport keygen psk --out shared", "32 random bytes in hexadecimal"],
+    ],
+    run: async (values, context) => (await import("./commands/keygen.js")).keygen(values, context),
   }),
   command({
     name: "bench",
