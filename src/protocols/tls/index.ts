@@ -1,7 +1,19 @@
+export { clientHandshake } from "./client/start.js";
+export {
+  type ClientConfig,
+  type Config,
+  clientConfig,
+  type Ground,
+  type ServerConfig,
+  serverConfig,
+} from "./config.js";
+export { type Below, connect, type Layered, listen, over } from "./door.js";
 export { alertFailure, reasons, type TlsFailure, type TlsReason, tlsFailure } from "./failure.js";
+export { Handshake } from "./handshake/handshake.js";
 export type * from "./handshake/questions.js";
 export type * from "./handshake/vocabulary.js";
 export { handshakeTimeoutMs, limits as tlsLimits } from "./limits.js";
+export { type TlsEvent, type TlsInput, TlsMachine, tlsClient, tlsServer } from "./machine.js";
 export type * from "./options.js";
 export { type AlertName, alertName, alerts } from "./parameters/alerts.js";
 export { type Dialect, dialects } from "./parameters/dialect.js";
@@ -11,5 +23,6 @@ export { type Suite, type SuiteName, suiteByName } from "./parameters/suites.js"
 export { type Suite12, suites12 } from "./parameters/suites12.js";
 export { type Suite13, suites13 } from "./parameters/suites13.js";
 export { tlsProfile } from "./profile.js";
+export { serverHandshake } from "./server/start.js";
 export type * from "./session.js";
 export * from "./store/index.js";

@@ -39,3 +39,6 @@ export const limits = {
 
 /** From the first byte to Finished, unless the options say otherwise. */
 export const handshakeTimeoutMs = 30_000;
+
+/** How long a stream may stay after both directions are closed, or after an alert. */
+export const lingerMs = 2_000;

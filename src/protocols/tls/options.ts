@@ -62,8 +62,8 @@ export interface TlsOptions {
   /** First byte to Finished, in milliseconds. Default 30,000. */
   readonly handshakeTimeoutMs?: number;
 
-  readonly keyLog?: KeyLog;
-  readonly trace?: Trace;
+  readonly keyLog?: KeyLog | undefined;
+  readonly trace?: Trace | undefined;
 }
 
 export interface TlsClientOptions extends TlsOptions {
@@ -99,7 +99,7 @@ export interface TlsServerOptions extends TlsOptions {
   /** CM: makes tickets and takes them back. Default: none are issued. */
   readonly tickets?: TicketSealer;
   /** CM: sessions that 1.2 keeps under their ids. Default: none are kept. */
-  readonly sessions?: ServerSessions;
+  readonly sessionCache?: ServerSessions;
   /** Seconds for which a ticket is good, at most 604,800 (RFC 9846 §4.7.1). Default 7,200. */
   readonly ticketLifetimeS?: number;
   /** Tickets for each new session, unless the client asks for fewer (RFC 9149). Default 2. */

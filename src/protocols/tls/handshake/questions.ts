@@ -6,8 +6,7 @@ import type { ClientSession, ResumableSession } from "../store/session.js";
 import type { EarlyDataOffer, EarlyDataVerdict } from "../store/strikes.js";
 
 /** Everything that a handshake may ask (contract/question.ts): what is asked, and what answers it. */
-export interface TlsAsks {
-  [kind: string]: { ask: object; answer: unknown };
+export type TlsAsks = {
   /** Is this the peer that we want? */
   "verify-peer": { ask: PeerAsk; answer: PeerVerdict };
   /** Who shall we be? Undefined: nobody. */
@@ -33,7 +32,7 @@ export interface TlsAsks {
   "find-session": { ask: FindSessionAsk; answer: ResumableSession | undefined };
   /** 1.2 server: keep this session under its id. The answer does not matter. */
   "keep-session": { ask: { readonly id: Uint8Array; readonly session: ResumableSession }; answer: unknown };
-}
+};
 
 export interface FindSessionAsk {
   readonly ticket: Uint8Array;
@@ -85,6 +84,8 @@ export interface SignAsk {
   readonly algorithm: SignatureName;
   /** What is signed; hashing is the signer's. */
   readonly message: Uint8Array;
+  /** With the key of the delegated credential, not the certificate's (RFC 9345). */
+  readonly delegated?: boolean;
 }
 
 export interface OfferPsksAsk {

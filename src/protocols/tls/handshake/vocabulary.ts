@@ -30,20 +30,25 @@ export interface TrafficKeys12 {
   readonly keys: DirectionKeys;
 }
 
-export type TlsHandshakeOutput = HandshakeOutput<Epoch, EpochKeys, TlsAsks, TlsOutcome> | HandshakeNotice;
+export type TlsHandshakeOutput =
+  | Exclude<HandshakeOutput<Epoch, EpochKeys, TlsAsks, TlsOutcome>, { readonly kind: "failed" }>
+  | { readonly kind: "failed"; readonly failure: TlsFailure }
+  | HandshakeNotice;
 
 /** What else a record protocol or an application is told, beside the contract's five words. */
 export type HandshakeNotice =
-  /** Server: early data are let in or skipped from here on; client: what it sent was or was not taken. */
-  | { readonly kind: "early-data"; readonly status: "accepted" | "rejected"; readonly max: number }
+  /** Client: early data may be sent, were taken or not. Server: they are let in or skipped from here on. */
+  | { readonly kind: "early-data"; readonly status: "offered" | "accepted" | "rejected"; readonly max: number }
   /** Fresh keys after the handshake: whose direction, and who began it. */
   | { readonly kind: "key-updated"; readonly direction: "read" | "write"; readonly byPeer: boolean }
   /** The peer's certificate after post-handshake authentication; undefined if it declined. */
   | { readonly kind: "authenticated"; readonly peer: TlsOutcome["peer"] }
   /** A session was given to us to resume later. */
   | { readonly kind: "ticket" }
-  /** Bounds on records that the peer set: record_size_limit or max_fragment_length, plaintext bytes. */
-  | { readonly kind: "record-limits"; readonly send: number; readonly receive: number };
+  /** What a record may hold from now on: record_size_limit or max_fragment_length, content bytes. */
+  | { readonly kind: "record-limits"; readonly send: number; readonly receive: number }
+  /** Send change_cipher_spec here: 1.2's key change, or 1.3's for middleboxes (RFC 9846 Appendix E.4). */
+  | { readonly kind: "change-cipher-spec" };
 
 /**
  * A handshake as every record protocol drives it: TLS over records, DTLS over flights, QUIC over CRYPTO frames.

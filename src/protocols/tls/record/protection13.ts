@@ -1,0 +1,136 @@
+import type { CryptoProvider, Opener, Sealer } from "../../../contract/index.js";
+import type { TrafficKeys13 } from "../handshake/vocabulary.js";
+import { Labels, trafficKey } from "../keys13.js";
+import { limits } from "../limits.js";
+import { contentType, recordHeaderSize } from "./content-type.js";
+import { writeHeader } from "./plain.js";
+import type { RecordOpener, RecordSealer } from "./protection.js";
+
+/** The per-record nonce (RFC 9846 §5.3): the IV, and the sequence number on its last eight bytes. */
+class Nonce {
+  readonly bytes: Uint8Array;
+  readonly #iv: Uint8Array;
+  readonly #at: number;
+
+  constructor(iv: Uint8Array) {
+    this.#iv = iv;
+    this.bytes = iv.slice();
+    this.#at = iv.length - 8;
+  }
+
+  /** Sequence numbers up to 2^53; keys are changed long before. */
+  set(sequence: number): void {
+    const { bytes } = this;
+    const iv = this.#iv;
+    let low = sequence % 0x1_0000_0000;
+    let high = (sequence - low) / 0x1_0000_0000;
+    for (let i = this.#at + 7, j = this.#at + 3; j >= this.#at; i--, j--) {
+      bytes[i] = iv[i]! ^ (low & 255);
+      bytes[j] = iv[j]! ^ (high & 255);
+      low >>>= 8;
+      high >>>= 8;
+    }
+  }
+
+  wipe(): void {
+    this.bytes.fill(0);
+    this.#iv.fill(0);
+  }
+}
+
+/** Seals records of TLS 1.3: content, type, padding, tag (RFC 9846 §5.2). */
+export class Sealer13 implements RecordSealer {
+  readonly headroom = recordHeaderSize;
+  readonly tailroom: number;
+  readonly countMax: number;
+  count = 0;
+  readonly #sealer: Sealer;
+  readonly #nonce: Nonce;
+  readonly #tagSize: number;
+  readonly #associated = new Uint8Array(recordHeaderSize);
+
+  constructor(crypto: CryptoProvider, keys: TrafficKeys13, labelPrefix: string) {
+    const aead = crypto.aead(keys.suite.aead);
+    const { key, iv } = trafficKey(
+      new Labels(crypto, keys.suite.hash, labelPrefix),
+      keys.secret,
+      aead.keySize,
+      aead.nonceSize,
+    );
+    this.#sealer = aead.sealer(key.expose());
+    this.#nonce = new Nonce(iv.expose().slice());
+    this.#tagSize = aead.tagSize;
+    this.tailroom = 1 + aead.tagSize;
+    this.countMax = keys.suite.recordsMax;
+    key.wipe();
+    iv.wipe();
+  }
+
+  seal(bytes: Uint8Array, at: number, size: number, type: number, paddedSize: number): number {
+    const content = at + recordHeaderSize;
+    bytes[content + size] = type;
+    if (paddedSize > size) bytes.fill(0, content + size + 1, content + paddedSize + 1);
+    const inner = paddedSize + 1;
+    writeHeader(bytes, at, contentType.applicationData, 0x0303, inner + this.#tagSize);
+    const associated = this.#associated;
+    for (let i = 0; i < recordHeaderSize; i++) associated[i] = bytes[at + i]!;
+    this.#nonce.set(this.count++);
+    this.#sealer.seal(bytes, content, inner, this.#nonce.bytes, associated);
+    return recordHeaderSize + inner + this.#tagSize;
+  }
+
+  destroy(): void {
+    this.#sealer.destroy();
+    this.#nonce.wipe();
+  }
+}
+
+/** Opens records of TLS 1.3. */
+export class Opener13 implements RecordOpener {
+  readonly hidesType = true;
+  readonly fragmentMax = limits.recordSizeMax + limits.recordExpansionMax;
+  type = 0;
+  contentAt = 0;
+  contentSize = 0;
+  count = 0;
+  readonly #opener: Opener;
+  readonly #nonce: Nonce;
+  readonly #tagSize: number;
+  readonly #associated = new Uint8Array(recordHeaderSize);
+
+  constructor(crypto: CryptoProvider, keys: TrafficKeys13, labelPrefix: string) {
+    const aead = crypto.aead(keys.suite.aead);
+    const { key, iv } = trafficKey(
+      new Labels(crypto, keys.suite.hash, labelPrefix),
+      keys.secret,
+      aead.keySize,
+      aead.nonceSize,
+    );
+    this.#opener = aead.opener(key.expose());
+    this.#nonce = new Nonce(iv.expose().slice());
+    this.#tagSize = aead.tagSize;
+    key.wipe();
+    iv.wipe();
+  }
+
+  /** A type of 0 says that there was nothing but padding (RFC 9846 §5.4). */
+  open(bytes: Uint8Array, at: number, size: number): boolean {
+    const content = at + recordHeaderSize;
+    const associated = this.#associated;
+    for (let i = 0; i < recordHeaderSize; i++) associated[i] = bytes[at + i]!;
+    this.#nonce.set(this.count);
+    if (!this.#opener.open(bytes, content, size - recordHeaderSize, this.#nonce.bytes, associated)) return false;
+    this.count++;
+    let end = at + size - this.#tagSize - 1;
+    while (end >= content && bytes[end] === 0) end--;
+    this.type = end < content ? 0 : bytes[end]!;
+    this.contentAt = content;
+    this.contentSize = Math.max(0, end - content);
+    return true;
+  }
+
+  destroy(): void {
+    this.#opener.destroy();
+    this.#nonce.wipe();
+  }
+}

@@ -1,4 +1,0 @@
-import { openNativeCrypto } from "../../src/hosts/node/native/crypto.js";
-import { providerLaws } from "./provider.js";
-
-providerLaws(openNativeCrypto());
