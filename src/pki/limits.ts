@@ -6,6 +6,8 @@ export const limits = {
   crlBytesMax: 1 << 25,
   /** Bytes of one OCSP response. */
   ocspBytesMax: 1 << 16,
+  /** How old a response may be that does not say when the next one comes. */
+  ocspAgeMaxMs: 7 * 86_400_000,
   /** Bytes of one PEM text. */
   pemBytesMax: 1 << 26,
   /** Constructed elements within each other. A certificate needs about ten. */
