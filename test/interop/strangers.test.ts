@@ -10,6 +10,7 @@ import {
   strangers,
   type TlsSetup,
 } from "./peers/index.js";
+import { Relay } from "./relay.js";
 
 // What each setup of the harness makes a stranger do is tried between strangers before our own end relies on it.
 
@@ -201,3 +202,16 @@ describe("sessions between strangers", { concurrency: 2 }, () => {
     });
   }
 });
+
+for (const version of ["1.3", "1.2"] as const) {
+  test(`tshark reads a TLS ${version} conversation of strangers through the relay with their key log`, async () => {
+    const keyLog = join(scratch(), "keys");
+    await using server = await strangers["OpenSSL 3.0"].serve({ version });
+    await using relay = await Relay.to(server.port);
+    await using client = strangers["OpenSSL 3.5"].connect(relay.port, { version, keyLog });
+    await client.say("nobody hears this");
+    await server.hears("nobody hears this");
+    const said = relay.decrypted(keyLog);
+    assert.match(said, /nobody hears this/);
+  });
+}

@@ -51,9 +51,8 @@ export interface TlsSetup {
 
 export type StrangerName = "OpenSSL 3.0" | "OpenSSL 3.5" | "GnuTLS 3.7" | "GnuTLS 3.8" | "node:tls";
 
-/** A running end of a stranger's. Disposing of it ends the program. */
-export interface StrangerEnd extends AsyncDisposable {
-  readonly program: Program;
+/** One end of a TLS conversation, a stranger's or ours. Disposing of it ends it. */
+export interface TlsEnd extends AsyncDisposable {
   /** What its exporter gave for the label that it was started with, in lower-case hexadecimal. */
   exporter(): Promise<string>;
   /** Sends a line of application data. */
@@ -64,6 +63,11 @@ export interface StrangerEnd extends AsyncDisposable {
   updateKeys(requestPeer: boolean): Promise<void>;
   /** Says close_notify. */
   close(): Promise<void>;
+}
+
+/** An end in a program of its own. */
+export interface StrangerEnd extends TlsEnd {
+  readonly program: Program;
 }
 
 export interface StrangerServer extends StrangerEnd {

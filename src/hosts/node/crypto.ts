@@ -1,0 +1,37 @@
+import { channel } from "node:diagnostics_channel";
+import type { CryptoProvider } from "../../contract/crypto.js";
+import { portableCrypto } from "./crypto-portable/index.js";
+import { openNativeCrypto } from "./native/crypto.js";
+
+export interface CryptoChoice {
+  readonly provider: CryptoProvider;
+  /** Why this one, in a sentence for people. */
+  readonly reason: string;
+}
+
+let chosen: CryptoChoice | undefined;
+
+/**
+ * The quickest provider that can be trusted here, decided once a process: `native` if the OpenSSL inside the program
+ * can be called and gives every known answer, else `portable`. `SEALPORT_NATIVE=off` in the environment turns native
+ * off. The choice is published once on the diagnostics channel `sealport:crypto`.
+ */
+export function chooseCrypto(): CryptoChoice {
+  if (!chosen) {
+    chosen = choose();
+    channel("sealport:crypto").publish({ provider: chosen.provider.name, reason: chosen.reason });
+  }
+  return chosen;
+}
+
+function choose(): CryptoChoice {
+  if (process.env["SEALPORT_NATIVE"] === "off") {
+    return { provider: portableCrypto, reason: "SEALPORT_NATIVE=off" };
+  }
+  try {
+    return { provider: openNativeCrypto(), reason: `OpenSSL ${process.versions.openssl} in place` };
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    return { provider: portableCrypto, reason: `the native path is not to be had: ${why}` };
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Where JavaScript's memory lies. V8 never moves the memory behind an ArrayBuffer, so its address is asked for once.
+ * What can go wrong, and why it does not:
+ *
+ * - a small typed array may live inside V8's heap and be moved by it: reading its `buffer` takes it out for good;
+ * - a buffer may be detached (transferred, or grown by WebAssembly): its views then have length 0, and no address is
+ *   ever handed on with length 0;
+ * - a resizable buffer may shrink: it keeps its address, and the lengths of its views shrink with it.
+ *
+ * So the rule for every caller is: take the length from the view, check it, and call, with no JavaScript in between.
+ */
+export class Memory {
+  readonly #ask: (buffer: ArrayBufferLike) => number;
+  readonly #known = new WeakMap<ArrayBufferLike, number>();
+  /** Packets come from one buffer again and again. It is kept alive until another one is asked for. */
+  #last: ArrayBufferLike = new ArrayBuffer(0);
+  #lastBase = 0;
+
+  constructor(ask: (buffer: ArrayBufferLike) => number) {
+    this.#ask = ask;
+  }
+
+  /** The address of the view's first byte. The view must not be empty. */
+  addressOf(bytes: Uint8Array): number {
+    const buffer = bytes.buffer;
+    return (buffer === this.#last ? this.#lastBase : this.#baseOf(buffer)) + bytes.byteOffset;
+  }
+
+  #baseOf(buffer: ArrayBufferLike): number {
+    let base = this.#known.get(buffer);
+    if (base === undefined) {
+      base = this.#ask(buffer);
+      if (!Number.isSafeInteger(base) || base <= 0) throw new RangeError("memory without a usable address");
+      this.#known.set(buffer, base);
+    }
+    this.#last = buffer;
+    this.#lastBase = base;
+    return base;
+  }
+}
+
+/** Memory of our own at a fixed address, for what is passed with every call. */
+export class Scratch {
+  readonly bytes: Uint8Array;
+  readonly address: number;
+
+  constructor(memory: Memory, size: number) {
+    this.bytes = new Uint8Array(new ArrayBuffer(size));
+    this.address = memory.addressOf(this.bytes);
+  }
+
+  /** Copies a few bytes in; a loop, since for these sizes `set` costs more. The caller has checked that they fit. */
+  put(from: Uint8Array, at: number): void {
+    const { bytes } = this;
+    for (let i = 0; i < from.length; i++) bytes[at + i] = from[i]!;
+  }
+}
