@@ -10,7 +10,8 @@ export async function bindDatagrams(
   sink: DatagramSink,
   options: DatagramOptions = {},
 ): Promise<DatagramPort> {
-  const type = isIP(local.address) === 6 ? "udp6" : "udp4";
+  const address = options.interface === undefined ? hostOf(local) : addressOn(options.interface, local.address);
+  const type = address.includes(":") ? "udp6" : "udp4";
   const socket = createSocket({
     type,
     reuseAddr: options.reuseAddress ?? false,
@@ -22,7 +23,6 @@ export async function bindDatagrams(
   });
   const port = new NodeDatagramPort(socket, type);
   try {
-    const address = options.interface === undefined ? hostOf(local) : addressOn(options.interface, local.address);
     await done(socket, (ready) => socket.bind({ address, port: local.port, exclusive: true }, ready));
     const { remote, multicast } = options;
     if (remote !== undefined) await done(socket, (ready) => socket.connect(remote.port, port.hostOf(remote), ready));

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../../contract/index.js";
+import { Pcapng, tcpPacket, udpPacket } from "../../mechanisms/capture/index.js";
+import { type Packet, showAddress } from "./packet.js";
+
+/** Sees every packet on every link: keeps a digest of all of them and, if wanted, a capture. */
+export class Recorder {
+  readonly #clock: Clock;
+  readonly #digest = createHash("sha256");
+  readonly #blocks: Uint8Array[] = [];
+  readonly #capture: Pcapng | undefined;
+
+  constructor(clock: Clock, isCapturing: boolean) {
+    this.#clock = clock;
+    if (isCapturing) {
+      this.#capture = new Pcapng((block) => void this.#blocks.push(block), [{ name: "simulated", link: "ip" }]);
+    }
+  }
+
+  record(packet: Packet, link: string, what: string | undefined): void {
+    const { protocol, from, to, bytes, segment } = packet;
+    const at = this.#clock.now();
+    this.#digest.update(
+      `${at} ${link} ${what ?? "sent"} ${protocol} ${showAddress(from)} ${showAddress(to)} ${JSON.stringify(segment)} ${bytes.length}\n`,
+    );
+    this.#digest.update(bytes);
+    this.#capture?.packet({
+      at,
+      bytes:
+        segment === undefined
+          ? udpPacket(from, to, bytes, packet.ecn)
+          : tcpPacket(from, to, { ...segment, flags: segment }, bytes),
+      comment: what === undefined ? link : `${link}: ${what}`,
+    });
+  }
+
+  secrets(kind: "tls" | "wireguard", line: string): void {
+    this.#capture?.secrets(kind, line);
+  }
+
+  /** Of all that was put on links so far, in order. */
+  digest(): string {
+    return this.#digest.copy().digest("hex");
+  }
+
+  capture(): Uint8Array {
+    let size = 0;
+    for (const block of this.#blocks) size += block.length;
+    const file = new Uint8Array(size);
+    let at = 0;
+    for (const block of this.#blocks) {
+      file.set(block, at);
+      at += block.length;
+    }
+    return file;
+  }
+}
