@@ -439,7 +439,11 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
 
   #pump(): void {
     for (let output = this.#handshake.output(); output !== undefined; output = this.#handshake.output()) {
-      this.#put(output);
+      try {
+        this.#put(output);
+      } catch (cause) {
+        this.#fail(tlsFailure("internal-error", output.kind, "something that cannot happen did", { cause }));
+      }
     }
   }
 

@@ -6,10 +6,10 @@ import { certificateTypes, compressionAlgorithms } from "../messages/authenticat
 import { type Extension, ExtensionBlock, ext, extension } from "../messages/extensions.js";
 import { frame, handshakeType, headerSize } from "../messages/handshake.js";
 import { type ClientHello, clientHello } from "../messages/hello.js";
+import { isAddress } from "../names.js";
 import { type Group, groupByName } from "../parameters/groups.js";
 import { binder, type Psk } from "../psk.js";
 import type { ClientSession } from "../store/session.js";
-import { isAddress } from "./names.js";
 
 type Cx = Context<ClientConfig>;
 

@@ -1,5 +1,5 @@
 import { toHex } from "../../../bytes/index.js";
-import type { Instant, Question, Secret } from "../../../contract/index.js";
+import { type Instant, type Question, Secret } from "../../../contract/index.js";
 import type { Config } from "../config.js";
 import { frame, type Message, messageName } from "../messages/handshake.js";
 import type { TlsOutcome, TlsVersion } from "../options.js";
@@ -98,7 +98,8 @@ export class Context<C extends Config = Config> {
 
   keys(epoch: Epoch, direction: "read" | "write", keys: EpochKeys): void {
     if (direction === "read" && keys.version === "1.3") this.readKeysChanged = true;
-    this.out.push({ kind: "keys", epoch, direction, keys });
+    const given = keys.version === "1.3" ? { ...keys, secret: Secret.copy(keys.secret.expose()) } : keys;
+    this.out.push({ kind: "keys", epoch, direction, keys: given });
   }
 
   /** 1.2's key change, or 1.3's for middleboxes (RFC 9846 Appendix E.4). */

@@ -16,6 +16,8 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   #state: State<C> | undefined;
   #failure: TlsFailure | undefined;
   #deadline: Instant | undefined;
+  /** The session's own state, also while a late authentication has taken its place. */
+  #session: ConnectedState<C> | undefined;
   #begun = false;
 
   constructor(config: C, begin: (cx: Context<C>) => State<C>) {
@@ -41,7 +43,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   }
 
   get isConfirmed(): boolean {
-    return connected(this.#state) !== undefined;
+    return this.#session !== undefined;
   }
 
   /** Has a message been sent or received? */
@@ -160,7 +162,8 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
       this.#state = this.#state.handle(message, this.#cx);
       this.#checkKeyChange(epoch);
     }
-    if (this.isConfirmed) this.#deadline = undefined;
+    this.#session ??= connected(this.#state);
+    if (this.#session !== undefined) this.#deadline = undefined;
   }
 
   /** Messages may not span a key change (RFC 9846 §5.1): nothing more of this epoch may be here already. */
@@ -184,7 +187,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   }
 
   #connected(what: string): ConnectedState<C> {
-    return connected(this.#state) ?? refuseEarly(what);
+    return this.#session ?? refuseEarly(what);
   }
 }
 

@@ -19,7 +19,7 @@ export type EpochKeys = TrafficKeys13 | TrafficKeys12;
 export interface TrafficKeys13 {
   readonly version: "1.3";
   readonly suite: Suite13;
-  /** The handshake's own: copied, never wiped by its receiver. */
+  /** Its receiver's own, who wipes it. */
   readonly secret: Secret;
 }
 

@@ -64,6 +64,7 @@ export class Sealer13 implements RecordSealer {
     this.countMax = keys.suite.recordsMax;
     key.wipe();
     iv.wipe();
+    keys.secret.wipe();
   }
 
   seal(bytes: Uint8Array, at: number, size: number, type: number, paddedSize: number): number {
@@ -111,6 +112,7 @@ export class Opener13 implements RecordOpener {
     this.#tagSize = aead.tagSize;
     key.wipe();
     iv.wipe();
+    keys.secret.wipe();
   }
 
   /** A type of 0 says that there was nothing but padding (RFC 9846 §5.4). */

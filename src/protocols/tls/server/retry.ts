@@ -1,0 +1,44 @@
+import type { ServerConfig } from "../config.js";
+import type { Context, State } from "../handshake/context.js";
+import { ext, extension } from "../messages/extensions.js";
+import { handshakeType } from "../messages/handshake.js";
+import { retryRandom, writeServerHello } from "../messages/hello.js";
+import type { Group } from "../parameters/groups.js";
+import type { Suite13 } from "../parameters/suites13.js";
+import { ExpectClientHello } from "./client-hello.js";
+import { makeCookie } from "./cookie.js";
+import type { Request } from "./request.js";
+
+type Cx = Context<ServerConfig>;
+
+/** Asks for another ClientHello (RFC 9846 §4.2.4): for a share of this group, or only to come back with a cookie. */
+export function retry(cx: Cx, request: Request, suite: Suite13, group: Group | undefined): State<ServerConfig> {
+  const { config } = cx;
+  const { cookieKey } = config.options;
+  const hash = config.crypto.hash(suite.hash);
+  const cookie = cookieKey && makeCookie(cx, cookieKey, suite.id, group?.id, hash.digest(request.bytes));
+  cx.transcript.add(request.bytes);
+  cx.transcript.fold(hash);
+  cx.trace("hello_retry_request", { group: group?.name, cookie: cookie?.length });
+  cx.send("initial", handshakeType.serverHello, retryBody(config, suite, request.hello.sessionId, group, cookie));
+  if (config.dialect.middleboxCompatibility && request.hello.sessionId.length > 0) cx.changeCipherSpec();
+  if (request.earlyData) cx.out.push({ kind: "early-data", status: "rejected", max: config.options.earlyDataMax ?? 0 });
+  return new ExpectClientHello({ suite, group, first: request.hello });
+}
+
+export function retryBody(
+  { dialect }: ServerConfig,
+  suite: Suite13,
+  sessionIdEcho: Uint8Array,
+  group: Group | undefined,
+  cookie: Uint8Array | undefined,
+): Uint8Array {
+  return writeServerHello(
+    { legacyVersion: dialect.version12, random: retryRandom, sessionIdEcho, suite: suite.id, compressionMethod: 0 },
+    [
+      ...(group === undefined ? [] : [extension("HRR", ext.keyShare, group.id)]),
+      ...(cookie === undefined ? [] : [extension("HRR", ext.cookie, cookie)]),
+      extension("HRR", ext.supportedVersions, dialect.version13),
+    ],
+  );
+}
