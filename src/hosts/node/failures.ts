@@ -1,4 +1,4 @@
-import { type Failure, type NetworkReason, networkFailure } from "../../contract/index.js";
+import { Failure, type NetworkReason, networkFailure } from "../../contract/index.js";
 
 /** libuv's and c-ares' names for what the contract calls by its own. */
 const reasons: Readonly<Record<string, NetworkReason>> = {
@@ -43,8 +43,9 @@ const reasons: Readonly<Record<string, NetworkReason>> = {
   ABORT_ERR: "aborted",
 };
 
-/** A system error in the contract's words. */
+/** A system error in the contract's words. Failures of our own pass. */
 export function toFailure(error: unknown, at?: string): Failure<NetworkReason> {
+  if (error instanceof Failure) return error as Failure<NetworkReason>;
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
   return networkFailure(reasons[code] ?? "network-failed", message, {
