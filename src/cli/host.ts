@@ -1,8 +1,7 @@
 import type { Host } from "../contract/index.js";
-import { portableCrypto } from "../hosts/node/crypto-portable/index.js";
 import { nodeHost } from "../hosts/node/index.js";
 
 let made: Host | undefined;
 
 /** The host that all commands share. */
-export const host = (): Host => (made ??= nodeHost({ crypto: portableCrypto }));
+export const host = (): Host => (made ??= nodeHost());

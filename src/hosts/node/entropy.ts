@@ -1,22 +1,22 @@
 import { randomFillSync } from "node:crypto";
-import type { Entropy } from "../../contract/index.js";
-import { entropyPoolSize } from "./limits.js";
+import type { Entropy } from "../../contract/crypto.js";
 
-/** The operating system's entropy, fetched in pools because most requests are small; what was handed out is erased. */
-export class NodeEntropy implements Entropy {
-  readonly #pool = new Uint8Array(entropyPoolSize);
-  #at = entropyPoolSize;
+const poolSize = 4096;
+const pool = new Uint8Array(poolSize);
+let used = poolSize;
 
-  fill(into: Uint8Array): Uint8Array {
-    if (into.length > entropyPoolSize / 4) return randomFillSync(into);
-    if (this.#at + into.length > entropyPoolSize) {
-      randomFillSync(this.#pool);
-      this.#at = 0;
+/** The operating system's randomness through OpenSSL, drawn in larger portions: most wishes are for 32 bytes. */
+export const nodeEntropy: Entropy = {
+  fill(into) {
+    if (into.length > poolSize / 8) return randomFillSync(into);
+    if (used + into.length > poolSize) {
+      randomFillSync(pool);
+      used = 0;
     }
-    const end = this.#at + into.length;
-    into.set(this.#pool.subarray(this.#at, end));
-    this.#pool.fill(0, this.#at, end);
-    this.#at = end;
+    const end = used + into.length;
+    into.set(pool.subarray(used, end));
+    pool.fill(0, used, end); // What was given away is not kept.
+    used = end;
     return into;
-  }
-}
+  },
+};

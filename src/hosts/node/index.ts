@@ -1,8 +1,9 @@
 import type { CryptoProvider, Host, Network, Trace } from "../../contract/index.js";
 import { Alarms } from "./alarms.js";
 import { NodeClock } from "./clock.js";
+import { chooseCrypto } from "./crypto.js";
 import { bindDatagrams } from "./datagrams.js";
-import { NodeEntropy } from "./entropy.js";
+import { nodeEntropy } from "./entropy.js";
 import { interfaces } from "./interfaces.js";
 import { type NameService, resolveName } from "./names.js";
 import { loadRoots, type RootSource } from "./roots.js";
@@ -15,7 +16,8 @@ export type { RootSource } from "./roots.js";
 export { diagnosticsTrace, type FileSink, fileSink, keyLogFile } from "./sinks.js";
 
 export interface NodeHostOptions {
-  readonly crypto: CryptoProvider;
+  /** Default what `chooseCrypto` chooses, when it is first asked for. */
+  readonly crypto?: CryptoProvider;
   /** Default `system`. */
   readonly names?: NameService;
   /** Default `system`. */
@@ -27,15 +29,17 @@ export interface NodeHostOptions {
 }
 
 /** The host that a Node process is: its clock, its entropy, its sockets. */
-export function nodeHost(options: NodeHostOptions): Host {
+export function nodeHost(options: NodeHostOptions = {}): Host {
   const clock = new NodeClock();
   const alarms = new Alarms(clock);
   const keyLogPath = "keyLogPath" in options ? options.keyLogPath : process.env["SSLKEYLOGFILE"];
   let roots: readonly Uint8Array[] | undefined;
   return {
     name: "node",
-    entropy: new NodeEntropy(),
-    crypto: options.crypto,
+    entropy: nodeEntropy,
+    get crypto() {
+      return options.crypto ?? chooseCrypto().provider;
+    },
     network: nodeNetwork(options.names),
     keyLog: keyLogPath ? keyLogFile(keyLogPath, warn) : undefined,
     get trace() {

@@ -11,7 +11,7 @@ import { cipher } from "./ciphers.js";
 import { hash } from "./hashes.js";
 import { privateKey, publicKey } from "./keys.js";
 
-export { nodeEntropy } from "./entropy.js";
+export { nodeEntropy } from "../entropy.js";
 
 const x25519 = montgomery("X25519");
 const p256 = weierstrass("P-256");

@@ -8,8 +8,7 @@ import { utf8 } from "../../../../src/bytes/index.js";
 import type { Failure } from "../../../../src/contract/index.js";
 import { Alarms } from "../../../../src/hosts/node/alarms.js";
 import { NodeClock } from "../../../../src/hosts/node/clock.js";
-import { portableCrypto } from "../../../../src/hosts/node/crypto-portable/index.js";
-import { NodeEntropy } from "../../../../src/hosts/node/entropy.js";
+import { nodeEntropy } from "../../../../src/hosts/node/entropy.js";
 import {
   fileSink,
   isOpenToOthers,
@@ -66,7 +65,7 @@ test("alarms call in the order of their moments, then of their making", async ()
 });
 
 test("an alarm never calls before its moment", async () => {
-  const host = nodeHost({ crypto: portableCrypto });
+  const host = nodeHost();
   for (const ms of [0.3, 1.7, 4.5]) {
     const at = host.now() + ms;
     await new Promise<void>((resolve) => void host.wakeAt(at, resolve));
@@ -75,7 +74,7 @@ test("an alarm never calls before its moment", async () => {
 });
 
 test("an alarm set for the past from inside an alarm lets other things happen in between", async () => {
-  const host = nodeHost({ crypto: portableCrypto });
+  const host = nodeHost();
   const order: string[] = [];
   await new Promise<void>((resolve) => {
     let left = 3;
@@ -91,7 +90,7 @@ test("an alarm set for the past from inside an alarm lets other things happen in
 });
 
 test("`soon` runs in order, after the current work", async () => {
-  const host = nodeHost({ crypto: portableCrypto });
+  const host = nodeHost();
   const order: number[] = [];
   host.soon(() => order.push(1));
   host.soon(() => order.push(2));
@@ -101,11 +100,10 @@ test("`soon` runs in order, after the current work", async () => {
 });
 
 test("entropy does not repeat, in small pieces or large ones", () => {
-  const entropy = new NodeEntropy();
   const seen = new Set<string>();
-  for (let i = 0; i < 2000; i++) seen.add(entropy.fill(new Uint8Array(16)).join());
+  for (let i = 0; i < 2000; i++) seen.add(nodeEntropy.fill(new Uint8Array(16)).join());
   assert.equal(seen.size, 2000);
-  assert.ok(entropy.fill(new Uint8Array(5000)).some((byte) => byte !== 0));
+  assert.ok(nodeEntropy.fill(new Uint8Array(5000)).some((byte) => byte !== 0));
 });
 
 test("names resolve by the system, addresses are their own answer, and an abort is an abort", async () => {
