@@ -1,0 +1,619 @@
+import type { Alarm, Failure, Host, Trace } from "../contract/index.js";
+import type { CandidateNode } from "./candidates.js";
+import { type Deferred, deferred, Emitter } from "./events.js";
+import { ConnectionError, EstablishmentError, type ReceiveError, SendError, TapsFailure } from "./failure.js";
+import type { MakeFramer } from "./framer.js";
+import { ConnectionGroup, type GroupMember } from "./group.js";
+import { lingerMs, receiveQueueBytesMark, receiveQueueMessagesMax } from "./limits.js";
+import type { Line, LineSink } from "./line.js";
+import { MessageContext, type Received } from "./message.js";
+import { Pacer } from "./pacer.js";
+import {
+  type Action,
+  type ConnectionProperties,
+  type ConnectionState,
+  connectionPropertyNames,
+  defaultsFor,
+  type MessageProperties,
+  messageProperties,
+  type PreferenceName,
+  type TransportValues,
+} from "./properties.js";
+import { ReceiveQueue } from "./receiving.js";
+import { type Outgoing, SendQueue, type SendQueueOwner } from "./sending.js";
+import type { PathChange, Transport } from "./stacks/stack.js";
+import type { TransportProperties } from "./transport-properties.js";
+
+/** The events of a Connection, by the RFC's names (RFC 9622 §7 … §10). */
+export interface ConnectionEvents {
+  ready: undefined;
+  sent: { readonly context: MessageContext };
+  expired: { readonly context: MessageContext };
+  sendError: { readonly context: MessageContext; readonly error: SendError };
+  received: Received;
+  receivedPartial: Received;
+  receiveError: ReceiveError;
+  softError: Failure;
+  pathChange: PathChange;
+  cloneError: TapsFailure;
+  closed: undefined;
+  connectionError: ConnectionError;
+  establishmentError: EstablishmentError;
+  stateChange: ConnectionState;
+}
+
+export type SetResult = { readonly ok: true } | { readonly ok: false; readonly error: TapsFailure };
+
+export interface CoreInit {
+  readonly host: Host;
+  readonly trace: Trace | undefined;
+  readonly properties: TransportProperties;
+  readonly action: Action;
+  readonly framers: readonly MakeFramer[];
+  /** Absent starts a group of its own. */
+  readonly group?: ConnectionGroup<ConnectionCore>;
+}
+
+/**
+ * A Connection's states, queues and events (RFC 9622 §11), without the ways to establish it and without promises for
+ * users: `connection.ts` is the face.
+ *
+ * Order: nothing is received before Ready; every Send has its event before the end; Closed waits until what has come
+ * was taken; after Closed, ConnectionError or EstablishmentError there is nothing.
+ */
+export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
+  readonly host: Host;
+  readonly values: TransportValues;
+  readonly framers: readonly MakeFramer[];
+  readonly events: Emitter<ConnectionEvents>;
+  readonly whenReady: Deferred<void> = deferred();
+  readonly whenClosed: Deferred<void> = deferred();
+  readonly sending: SendQueue;
+  readonly receiving: ReceiveQueue;
+  readonly group: ConnectionGroup<ConnectionCore>;
+  readonly #trace: Trace | undefined;
+  /** Connection Properties that the application set; the others keep their defaults without a word. */
+  readonly #asked = new Set<keyof ConnectionProperties>();
+  state: ConnectionState = "establishing";
+  line: Line | undefined;
+  candidates: CandidateNode | undefined;
+  /** Gives the establishment up; set by whoever establishes. */
+  giveUp: ((error: EstablishmentError) => void) | undefined;
+  /** Readers that are told of news instead of polling (adapters). */
+  onReadable: (() => void) | undefined;
+  onWritable: (() => void) | undefined;
+  /** The Message of InitiateWithSend, if it may go before the handshake's end. */
+  early: Outgoing | undefined;
+  connPriority: number;
+  sentBytes = 0;
+  servedAt = 0;
+  arrivedAt = 0;
+  #closeWanted = false;
+  #finishSent = false;
+  #peerEnded = false;
+  #paused = false;
+  #linger: Alarm | undefined;
+  /** The transport is gone; Closed waits for the reader. */
+  #gone = false;
+  #receivePacer: Pacer | undefined;
+  #receiveAlarm: Alarm | undefined;
+  #watch: Alarm | undefined;
+  #movedAt = 0;
+  #messageDefaults: MessageProperties | undefined;
+  datagramsDropped = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+
+  constructor({ host, trace, properties, action, framers, group }: CoreInit) {
+    const values = properties.for(action);
+    this.host = host;
+    this.#trace = trace;
+    this.values = values;
+    for (const name of connectionPropertyNames) if (properties.has(name)) this.#asked.add(name);
+    this.framers = framers;
+    this.connPriority = values.connPriority;
+    // A subscriber's mistake surfaces as the host surfaces mistakes, and does not harm the Connection.
+    this.events = new Emitter((error) =>
+      host.soon(() => {
+        throw error;
+      }),
+    );
+    this.sending = new SendQueue(this);
+    this.receiving = new ReceiveQueue(
+      (received) => this.#deliverEvent(received),
+      () => this.#taken(),
+      (error) => this.events.emit("receiveError", error),
+    );
+    this.group = group ?? new ConnectionGroup<ConnectionCore>(host, pickConnectionValues(values));
+    this.group.members.add(this);
+    this.sending.onFinal = () => this.#finish();
+  }
+
+  // Establishing → Established (§11).
+
+  /** A candidate has won: Ready, then what it brought, then what was queued. */
+  establish(line: Line, how: "initiated" | "received" = "initiated"): void {
+    if (this.state !== "establishing") {
+      line.transport.abort();
+      return;
+    }
+    this.line = line;
+    this.receiving.endless = !line.preservesBoundaries;
+    this.receiving.lastContext = new MessageContext({}, { local: line.transport.local, remote: line.transport.remote });
+    for (const name of connectionPropertyNames) {
+      if (!this.#asked.has(name) || this.#apply(name)) continue;
+      this.note("property_unsupported", { property: name, value: this.property(name), stack: line.stack.name });
+    }
+    this.#enter("established");
+    if (how === "initiated") this.events.emit("ready", undefined);
+    this.whenReady.resolve();
+    line.adopt(this);
+    // A subscriber to Ready may have ended it.
+    if (this.#isAtEnd()) return;
+    if (line.transport.earlyAccepted === true && this.early !== undefined) this.sending.sentEarly(this.early);
+    this.sending.start(line);
+    if (this.#closeWanted) this.#closeWhenSent();
+  }
+
+  /** Establishing → Closed. Queued Sends end without events of their own (§9.2.5). */
+  failEstablishment(error: EstablishmentError): void {
+    if (this.state !== "establishing") return;
+    this.candidates = error.candidates ?? this.candidates;
+    this.sending.fail(error);
+    this.receiving.close(error);
+    this.group.members.delete(this);
+    this.#enter("closed");
+    this.events.emit("establishmentError", error);
+    this.whenReady.reject(error);
+    this.whenClosed.reject(error);
+  }
+
+  // Ends (§10).
+
+  close(): void {
+    if (this.state === "establishing") {
+      if (this.sending.isEmpty) {
+        this.giveUp?.(
+          new EstablishmentError({ reason: "connection-aborted", message: "closed before it was established" }),
+        );
+      } else this.#closeWanted = true;
+      return;
+    }
+    if (this.state !== "established") return;
+    this.#enter("closing");
+    this.receiving.close();
+    // Whatever still comes is discarded (§10: no further data may be expected).
+    this.#resume();
+    if (this.#gone) this.#closedNow();
+    else this.#closeWhenSent();
+  }
+
+  abort(cause?: unknown): void {
+    const details = {
+      reason: "connection-aborted",
+      message: "aborted locally",
+      ...(cause === undefined ? {} : { cause }),
+    } as const;
+    if (this.state === "establishing") this.giveUp?.(new EstablishmentError(details));
+    else if (this.state !== "closed") this.#fail(new ConnectionError(details));
+  }
+
+  get isClosed(): boolean {
+    return this.state === "closed";
+  }
+
+  // Sending (§9.2).
+
+  get canSend(): boolean {
+    const alive = this.state === "establishing" || this.state === "established";
+    return alive && !this.#gone && !this.sending.finalAccepted && this.values.direction !== "unidirectional-receive";
+  }
+
+  get canReceive(): boolean {
+    return (
+      (this.state === "establishing" || this.state === "established") &&
+      !this.receiving.finished &&
+      this.values.direction !== "unidirectional-send"
+    );
+  }
+
+  /** Queues a Send; throws the SendError if it cannot be. `settle` hears of it once. */
+  send(data: Uint8Array, context: MessageContext, endOfMessage: boolean, settle: Outgoing["settle"]): Outgoing {
+    const properties = context.snapshot(this.#defaults());
+    this.#checkSend(data, properties, context);
+    const outgoing = this.sending.add(data, context, properties, endOfMessage, (outcome) => {
+      this.#sendEvent(context, outcome);
+      settle(outcome);
+    });
+    if (this.line !== undefined) {
+      this.arrivedAt = this.host.now();
+      this.#guardProgress();
+      this.group.plan();
+    }
+    return outgoing;
+  }
+
+  /** Sends and expiries: progress, for `connTimeout` and for Close. */
+  moved(): void {
+    this.#movedAt = this.host.now();
+    if (this.state === "closing") this.#closeWhenSent();
+  }
+
+  plan(): void {
+    if (this.line !== undefined) this.group.plan();
+  }
+
+  get wantsToSend(): boolean {
+    return this.sending.isReady(this.host.now());
+  }
+
+  sendOne(turn: number): boolean {
+    this.servedAt = turn;
+    const before = this.sending.size;
+    const sent = this.sending.flushOne(this.host.now());
+    this.sentBytes += before - this.sending.size;
+    this.bytesSent += before - this.sending.size;
+    return sent;
+  }
+
+  // What the line tells.
+
+  ready(): void {}
+
+  deliver(data: Uint8Array, context: MessageContext, endOfMessage: boolean): void {
+    if (this.state !== "established" || this.values.direction === "unidirectional-send") return;
+    const isDatagram = this.line?.stack.dataUnit === "message";
+    if (isDatagram && this.receiving.waiting >= receiveQueueMessagesMax) {
+      this.datagramsDropped++;
+      return;
+    }
+    this.bytesReceived += data.length;
+    this.#paceReceiving(data.length);
+    this.receiving.push(data, context, endOfMessage);
+    if (this.receiving.size >= receiveQueueBytesMark) this.#pause();
+    this.onReadable?.();
+  }
+
+  ended(): void {
+    if (this.#peerEnded) return;
+    this.#peerEnded = true;
+    if (this.state === "established") {
+      this.receiving.end();
+      this.onReadable?.();
+    } else if (this.state === "closing" && this.#finishSent) this.line?.transport.close();
+  }
+
+  writable(): void {
+    if (this.state === "closed") return;
+    this.sending.writable();
+    if (this.sending.hasRoom) this.onWritable?.();
+  }
+
+  softError(failure: Failure): void {
+    if (this.state === "established") this.events.emit("softError", failure);
+  }
+
+  pathChange(change: PathChange): void {
+    if (this.state === "established") this.events.emit("pathChange", change);
+  }
+
+  /** The transport is gone; with a failure that is a ConnectionError, without one both sides had ended. */
+  closed(failure?: Failure): void {
+    if (this.state === "closed" || this.#gone) return;
+    this.#gone = true;
+    if (failure !== undefined && !(this.state === "closing" && this.#finishSent)) {
+      this.#fail(connectionErrorFrom(failure));
+      return;
+    }
+    this.sending.fail(new TapsFailure({ reason: "connection-aborted", message: "the Connection has ended" }));
+    if (this.state === "closing") this.#closedNow();
+    else {
+      this.#peerEnded = true;
+      this.receiving.end();
+      this.onReadable?.();
+      if (this.receiving.finished) this.#closedNow();
+    }
+  }
+
+  // Properties (§8).
+
+  /** A Connection Property as it stands. */
+  property<Name extends keyof ConnectionProperties>(name: Name): ConnectionProperties[Name] {
+    return name === "connPriority" ? (this.connPriority as ConnectionProperties[Name]) : this.group.values[name];
+  }
+
+  /** Sets a property on this Connection, or on the group where it is shared; a failure is an answer (§8). */
+  set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): SetResult {
+    if (this.state === "closed" || this.state === "closing") {
+      return refused("wrong-state", name, "the Connection is closed");
+    }
+    if (name === "isolateSession" && this.state !== "establishing") {
+      return refused("wrong-state", name, "sessions are isolated from the start or not at all (§8.1.10)");
+    }
+    if (name === "tcp.userTimeoutChangeable" && value === true && this.property("connTimeout") !== "disabled") {
+      return refused("wrong-state", name, "connTimeout is in use, which fixes the user timeout (RFC 9622 §8.2)");
+    }
+    const before = this.property(name);
+    this.#store(name, value);
+    if (this.state === "establishing") {
+      this.#asked.add(name);
+      return done;
+    }
+    if (!this.#apply(name)) {
+      this.#store(name, before);
+      return refused("unsupported", name, `${this.line!.stack.name} on this network cannot make ${name} act`);
+    }
+    if (name === "connTimeout" && value !== "disabled") this.group.values["tcp.userTimeoutChangeable"] = false;
+    if (name !== "connPriority") for (const member of this.group.members) if (member !== this) member.applyShared(name);
+    return done;
+  }
+
+  applyShared(name: keyof ConnectionProperties): void {
+    if (this.line !== undefined && !this.#apply(name)) this.note("property_unsupported", { property: name });
+  }
+
+  note(name: string, data: Readonly<Record<string, unknown>>): void {
+    this.#trace?.({ at: this.host.now(), protocol: "taps", name: `taps:${name}`, data });
+  }
+
+  #store<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): void {
+    if (name === "connPriority") this.connPriority = value as number;
+    else this.group.values[name] = value;
+  }
+
+  /** Makes a property act on the line; false if it cannot. What bounds nothing always can. */
+  #apply(name: keyof ConnectionProperties): boolean {
+    const transport = this.line!.transport;
+    const value = this.property(name);
+    switch (name) {
+      case "connPriority":
+      case "connScheduler":
+      case "isolateSession":
+        return true;
+      case "maxSendRate":
+        this.sending.rate = value as number | "unlimited";
+        return true;
+      case "maxRecvRate":
+        this.#receivePacer = value === "unlimited" ? undefined : new Pacer(value as number);
+        // Datagrams cannot be held back at their sender.
+        return value === "unlimited" || this.line!.stack.dataUnit === "byte-stream";
+      case "connTimeout":
+        this.#guardProgress();
+        transport.set(name, value as number | "disabled");
+        return true;
+      default:
+        return applyTo(transport, name, value) || value === connectionDefaults[name];
+    }
+  }
+
+  // Inside.
+
+  #isAtEnd(): boolean {
+    return this.state === "closed";
+  }
+
+  #enter(state: ConnectionState): void {
+    this.state = state;
+    this.events.emit("stateChange", state);
+  }
+
+  #closeWhenSent(): void {
+    if (this.state === "established") {
+      this.#closeWanted = false;
+      this.close();
+      return;
+    }
+    if (this.state !== "closing" || !this.sending.isEmpty) return;
+    this.#finish();
+    const { transport, stack } = this.line!;
+    // RFC 9622 §10 wants our obligations met, RFC 9623 §10.1 the peer's FIN: both, within a bound.
+    if (this.#peerEnded || stack.connectedness === "connectionless") transport.close();
+    else this.#linger ??= this.host.wakeAt(this.host.now() + lingerMs, () => transport.close());
+  }
+
+  #finish(): void {
+    if (this.#finishSent || this.#gone) return;
+    this.#finishSent = true;
+    this.line!.finish();
+  }
+
+  #closedNow(): void {
+    this.#stopAlarms();
+    this.receiving.close();
+    this.group.members.delete(this);
+    if (this.state === "established") this.#enter("closing");
+    this.#enter("closed");
+    this.events.emit("closed", undefined);
+    this.whenClosed.resolve();
+    this.onReadable?.();
+  }
+
+  #fail(error: ConnectionError): void {
+    this.#stopAlarms();
+    this.sending.fail(error);
+    this.receiving.close(error);
+    this.group.members.delete(this);
+    const gone = this.#gone;
+    this.#gone = true;
+    if (this.state === "established") this.#enter("closing");
+    this.#enter("closed");
+    if (!gone) this.line?.transport.abort();
+    this.events.emit("connectionError", error);
+    this.whenClosed.reject(error);
+    this.onReadable?.();
+  }
+
+  #stopAlarms(): void {
+    this.#linger?.cancel();
+    this.#receiveAlarm?.cancel();
+    this.#watch?.cancel();
+    this.sending.stop();
+  }
+
+  #deliverEvent(received: Received): void {
+    this.events.emit(received.endOfMessage ? "received" : "receivedPartial", received);
+  }
+
+  #taken(): void {
+    if (this.#paused && this.receiving.size < receiveQueueBytesMark / 2 && this.#receiveAlarm === undefined) {
+      this.#resume();
+    }
+    // Closed waits for what has come to be taken; in a turn of its own, after the event that took the last of it.
+    if (this.#gone && this.receiving.finished && this.state === "established") {
+      this.host.soon(() => {
+        if (this.state === "established") this.#closedNow();
+      });
+    }
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.line?.transport.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.line?.transport.resume();
+  }
+
+  #paceReceiving(bytes: number): void {
+    const pacer = this.#receivePacer;
+    if (pacer === undefined) return;
+    const now = this.host.now();
+    pacer.took(bytes, now);
+    if (pacer.nextAt <= now || this.#receiveAlarm !== undefined) return;
+    this.#pause();
+    this.#receiveAlarm = this.host.wakeAt(pacer.nextAt, () => {
+      this.#receiveAlarm = undefined;
+      if (this.receiving.size < receiveQueueBytesMark) this.#resume();
+    });
+  }
+
+  /** `connTimeout` (§8.1.3): what was given to us must make progress within it. */
+  #guardProgress(): void {
+    const timeout = this.property("connTimeout");
+    if (timeout === "disabled" || this.sending.isEmpty || this.#watch !== undefined) return;
+    this.#movedAt = this.host.now();
+    const look = () => {
+      this.#watch = undefined;
+      const limit = this.property("connTimeout");
+      if (this.sending.isEmpty || limit === "disabled" || this.isClosed) return;
+      if (this.host.now() >= this.#movedAt + limit) {
+        this.#fail(
+          new ConnectionError({ reason: "timeout", message: `no progress for ${limit} ms`, at: "connTimeout" }),
+        );
+      } else this.#watch = this.host.wakeAt(this.#movedAt + limit, look);
+    };
+    this.#watch = this.host.wakeAt(this.#movedAt + timeout, look);
+  }
+
+  #defaults(): MessageProperties {
+    this.#messageDefaults ??= Object.fromEntries(
+      Object.keys(messageProperties).map((name) => [name, this.values[name as keyof MessageProperties]]),
+    ) as unknown as MessageProperties;
+    return this.#messageDefaults;
+  }
+
+  /** Message Properties that contradict the Connection (§9.1.3), and Messages that do not fit (§9.2.1). */
+  #checkSend(data: Uint8Array, properties: MessageProperties, context: MessageContext): void {
+    if (this.values.direction === "unidirectional-receive") {
+      throw new SendError({ reason: "wrong-state", message: "the Connection only receives", at: "direction" });
+    }
+    if (this.state === "closing" || this.state === "closed" || this.#gone) {
+      throw new SendError({ reason: "wrong-state", message: `the Connection is ${this.state}` });
+    }
+    if (this.line !== undefined) checkMessage(this.line, data, properties, context);
+  }
+
+  #sendEvent(context: MessageContext, outcome: "sent" | "expired" | SendError): void {
+    // A failed establishment speaks for the Sends that it took with it (§9.2.5).
+    if (this.line === undefined && outcome instanceof SendError) return;
+    if (outcome === "sent" || outcome === "expired") this.events.emit(outcome, { context });
+    else this.events.emit("sendError", { context, error: outcome });
+  }
+}
+
+function checkMessage(line: Line, data: Uint8Array, properties: MessageProperties, context: MessageContext): void {
+  const { provides, name, dataUnit } = line.stack;
+  const contradicts = (property: PreferenceName, at: keyof MessageProperties) => {
+    throw new SendError({
+      reason: "invalid-message-properties",
+      message: `${name} does not allow ${at} = ${String(properties[at])}`,
+      at,
+      hint: `it stands in contradiction to ${property}`,
+    });
+  };
+  if (context.get("msgReliable") === true && provides.reliability === "never")
+    contradicts("reliability", "msgReliable");
+  if (
+    context.get("msgReliable") === false &&
+    provides.perMsgReliability === "never" &&
+    provides.reliability === "always"
+  ) {
+    contradicts("perMsgReliability", "msgReliable");
+  }
+  if (context.get("msgOrdered") === true && provides.preserveOrder === "never")
+    contradicts("preserveOrder", "msgOrdered");
+  if (!properties.safelyReplayable && provides.reliability === "never") contradicts("reliability", "safelyReplayable");
+  const { transport } = line;
+  if (data.length > transport.sendMax) {
+    throw new SendError({
+      reason: "message-too-large",
+      message: `${data.length} bytes are more than the ${transport.sendMax} that ${name} can send at once`,
+      at: "sendMsgMaxLen",
+    });
+  }
+  const single = transport.singularMax;
+  const mayNotSplit = properties.noSegmentation || (properties.noFragmentation && dataUnit === "message");
+  if (mayNotSplit && single !== undefined && data.length > single) {
+    throw new SendError({
+      reason: "message-too-large",
+      message: `${data.length} bytes do not fit one packet of ${single}`,
+      at: properties.noSegmentation ? "noSegmentation" : "noFragmentation",
+    });
+  }
+}
+
+function applyTo<Name extends keyof ConnectionProperties>(
+  transport: Transport,
+  name: Name,
+  value: ConnectionProperties[keyof ConnectionProperties],
+): boolean {
+  return transport.set(name, value as ConnectionProperties[Name]);
+}
+
+const done: SetResult = Object.freeze({ ok: true });
+
+function refused(reason: "unsupported" | "wrong-state", at: string, message: string): SetResult {
+  return { ok: false, error: new TapsFailure({ reason, message, at }) };
+}
+
+export function connectionErrorFrom(cause: Failure): ConnectionError {
+  const reason =
+    cause instanceof TapsFailure
+      ? cause.reason
+      : cause.fault === "expired"
+        ? "timeout"
+        : cause.byPeer
+          ? "connection-aborted"
+          : "protocol-failed";
+  const { message, hint, code, byPeer } = cause;
+  return new ConnectionError({
+    reason,
+    message,
+    cause,
+    byPeer,
+    ...(hint === undefined ? {} : { hint }),
+    ...(code === undefined ? {} : { code }),
+  });
+}
+
+const connectionDefaults = pickConnectionValues(defaultsFor("initiate"));
+
+function pickConnectionValues(values: TransportValues): ConnectionProperties {
+  return Object.fromEntries(
+    connectionPropertyNames.map((name) => [name, values[name]]),
+  ) as unknown as ConnectionProperties;
+}

@@ -1,0 +1,212 @@
+import { addressFamily } from "../bytes/index.js";
+import type { Network, NetworkInterface } from "../contract/index.js";
+import type { CandidateNode, CandidateVerdict } from "./candidates.js";
+import { endpointText, type LocalEndpoint, type RemoteEndpoint } from "./endpoint.js";
+import { misuse } from "./failure.js";
+import type { Preference } from "./properties.js";
+import { exclusion, score, type Wishes } from "./ranking.js";
+import type { ProtocolStack } from "./stacks/stack.js";
+
+/** A node that is still being written. */
+export class TreeNode implements CandidateNode {
+  readonly kind: CandidateNode["kind"];
+  readonly name: string;
+  readonly children: TreeNode[] = [];
+  rank?: number;
+  verdict: CandidateVerdict;
+
+  constructor(kind: CandidateNode["kind"], name: string, verdict: CandidateVerdict = { state: "eligible" }) {
+    this.kind = kind;
+    this.name = name;
+    this.verdict = verdict;
+  }
+
+  /** Adds a child that may not be used, and says why. */
+  exclude(kind: CandidateNode["kind"], name: string, why: string): void {
+    this.children.push(new TreeNode(kind, name, { state: "excluded", why }));
+  }
+}
+
+/** A way out of this host: an interface, or whatever the network chooses. */
+export interface Path {
+  readonly name: string;
+  readonly interface?: string;
+  /** Addresses to send from, by family, best first; absent lets the network choose. */
+  readonly from?: { readonly 4?: string; readonly 6?: string };
+  readonly localPort?: number;
+}
+
+/** A path with a stack on it: the inner nodes of the tree, best first. Its leaves come from the endpoints. */
+export interface Branch {
+  readonly path: Path;
+  readonly stack: ProtocolStack;
+  readonly node: TreeNode;
+  readonly remotes: readonly RemoteEndpoint[];
+}
+
+export interface GatherRequest extends Wishes {
+  readonly network: Network;
+  readonly stacks: readonly ProtocolStack[];
+  readonly locals: readonly LocalEndpoint[];
+  readonly remotes: readonly RemoteEndpoint[];
+}
+
+/** The tree without its leaves (RFC 9623 §4.1): paths before stacks; each level sorted, each exclusion with its reason. */
+export function gather(request: GatherRequest): { readonly root: TreeNode; readonly branches: readonly Branch[] } {
+  const root = new TreeNode("root", request.remotes.map(endpointText).join(", ") || "any");
+  const branches: Branch[] = [];
+  const stacks = sortedStacks(request);
+  for (const path of gatherPaths(request, root)) {
+    const node = new TreeNode("path", path.name);
+    root.children.push(node);
+    for (const stack of stacks) {
+      const why = exclusion(stack, request);
+      if (why !== undefined) {
+        node.exclude("stack", stack.name, why);
+        continue;
+      }
+      const remotes = request.remotes.filter((remote) => serves(remote, stack));
+      if (remotes.length === 0 && request.remotes.length > 0) {
+        node.exclude("stack", stack.name, "no endpoint is for this protocol");
+        continue;
+      }
+      const branch = { path, stack, node: new TreeNode("stack", stack.name), remotes };
+      node.children.push(branch.node);
+      branches.push(branch);
+    }
+  }
+  return { root, branches };
+}
+
+/** RFC 9622 §6.1.3: an endpoint for a protocol serves its stacks alone; one for it displaces those for any. */
+function serves(remote: RemoteEndpoint, stack: ProtocolStack): boolean {
+  if (remote.protocol === undefined) return true;
+  const wanted = remote.protocol.toLowerCase();
+  return stack.protocols.some((protocol) => protocol.toLowerCase() === wanted);
+}
+
+/** The table's own order settles what preferences leave open, so that the choice is the same every time. */
+function sortedStacks(request: GatherRequest): readonly ProtocolStack[] {
+  const ranked = request.stacks.map((stack, at) => ({ stack, at, score: score(stack, request) }));
+  return ranked
+    .sort(
+      (a, b) =>
+        // Resolution of RFC 9622's silence: a stack that is Ready without a packet must not outrun a handshake.
+        Number(a.stack.connectedness === "connectionless") - Number(b.stack.connectedness === "connectionless") ||
+        securityOrder(a.stack, request) - securityOrder(b.stack, request) ||
+        b.score - a.score ||
+        a.at - b.at,
+    )
+    .map(({ stack }) => stack);
+}
+
+/** Security first, in the order in which the protocols were named; cleartext last. */
+function securityOrder({ security }: ProtocolStack, { allowed }: GatherRequest): number {
+  if (security === undefined) return allowed.length + 1;
+  const at = allowed.findIndex((each) => each === security || each.startsWith(`${security} `));
+  return at < 0 ? allowed.length : at;
+}
+
+/** Paths in order of preference; excluded interfaces are written into the tree. */
+function gatherPaths({ network, locals, values, policy, properties }: GatherRequest, root: TreeNode): readonly Path[] {
+  rejectUnknowable(values.pvd);
+  const wanted = values.interface;
+  const system = policy.system.interface ?? {};
+  const temporary = values.useTemporaryLocalAddress;
+  const fixed = locals.filter((local) => local.address !== undefined || local.interface !== undefined);
+  for (const local of fixed) {
+    if (local.interface !== undefined && preferenceFor(wanted, interfaceOf(network, local.interface)) === "prohibit") {
+      throw misuse(
+        `the local endpoint's interface ${local.interface} is prohibited`,
+        "interface",
+        "take one of the two back",
+      );
+    }
+  }
+  if (fixed.length > 0) return fixed.map((local) => pathOf(network, local));
+  const localPort = locals[0]?.port;
+  const choosesAddress =
+    properties.has("useTemporaryLocalAddress") && (temporary === "require" || temporary === "prohibit");
+  if (Object.keys(wanted).length === 0 && Object.keys(system).length === 0 && !choosesAddress) {
+    return [{ name: "any", ...(localPort !== undefined && { localPort }) }];
+  }
+  const required = Object.values(wanted).includes("require");
+  const systemRequired = Object.values(system).includes("require");
+  const paths: { readonly path: Path; readonly weight: number }[] = [];
+  for (const each of network.interfaces()) {
+    const mine = preferenceFor(wanted, each);
+    const theirs = preferenceFor(system, each);
+    const from = choosesAddress ? addressesOf(each, temporary) : addressesOf(each, "none");
+    const why =
+      mine === "prohibit"
+        ? "the interface is prohibited"
+        : theirs === "prohibit"
+          ? "the interface is prohibited (system policy)"
+          : required && mine !== "require"
+            ? "another interface is required"
+            : systemRequired && theirs !== "require"
+              ? "another interface is required (system policy)"
+              : from[4] === undefined && from[6] === undefined
+                ? choosesAddress
+                  ? `no address satisfies useTemporaryLocalAddress ${temporary}`
+                  : "the interface has no address"
+                : undefined;
+    if (why !== undefined) {
+      root.exclude("path", each.name, why);
+      continue;
+    }
+    const path = { name: each.name, interface: each.name, from, ...(localPort !== undefined && { localPort }) };
+    paths.push({ path, weight: weights[mine] * 10 + weights[theirs] });
+  }
+  return paths.sort((a, b) => b.weight - a.weight).map(({ path }) => path);
+}
+
+const weights: Readonly<Record<Preference, number>> = { require: 2, prefer: 1, none: 0, avoid: -1, prohibit: -2 };
+
+/** By name first, then by type: `eth0` says more than `ethernet`. */
+function preferenceFor(
+  set: Readonly<Record<string, Preference>>,
+  each: Pick<NetworkInterface, "name" | "type"> | undefined,
+): Preference {
+  if (each === undefined) return "none";
+  return set[each.name] ?? set[each.type] ?? "none";
+}
+
+function interfaceOf(network: Network, name: string): NetworkInterface | undefined {
+  return network.interfaces().find((each) => each.name === name);
+}
+
+function pathOf(network: Network, local: LocalEndpoint): Path {
+  const port = local.port === undefined ? {} : { localPort: local.port };
+  if (local.address !== undefined) {
+    const from = addressFamily(local.address) === 4 ? { 4: local.address } : { 6: local.address };
+    return { name: endpointText(local), from, ...port, ...(local.interface && { interface: local.interface }) };
+  }
+  const name = local.interface!;
+  const known = interfaceOf(network, name);
+  if (known === undefined) throw misuse(`there is no interface ${name}`, "WithInterface");
+  return { name, interface: name, from: addressesOf(known, "none"), ...port };
+}
+
+function addressesOf(each: NetworkInterface, temporary: Preference): { readonly 4?: string; readonly 6?: string } {
+  const usable = each.addresses.filter(({ address, temporary: isTemporary }) => {
+    if (temporary === "require") return isTemporary && addressFamily(address) === 6; // RFC 9622 §6.2.13: excludes IPv4
+    return temporary !== "prohibit" || !isTemporary;
+  });
+  const of = (family: 4 | 6) => {
+    const mine = usable.filter(({ address }) => addressFamily(address) === family);
+    // A link-local address reaches nobody beyond the link.
+    return (mine.find(({ address }) => !address.startsWith("fe80:")) ?? mine[0])?.address;
+  };
+  const v4 = of(4);
+  const v6 = of(6);
+  return { ...(v4 !== undefined && { 4: v4 }), ...(v6 !== undefined && { 6: v6 }) };
+}
+
+/** No host tells of provisioning domains, so what must hold of them cannot. */
+function rejectUnknowable(pvd: Readonly<Record<string, Preference>>): void {
+  for (const [name, preference] of Object.entries(pvd)) {
+    if (preference !== "require" && preference !== "prohibit") continue;
+    throw misuse(`this host knows no provisioning domains, so ${name} cannot be ${preference}d`, "pvd");
+  }
+}

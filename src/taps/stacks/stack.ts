@@ -1,0 +1,163 @@
+import type { Ecn, Failure, Host, Network, ProtocolName, SocketAddress } from "../../contract/index.js";
+import type {
+  CapacityProfile,
+  ConnectionProperties,
+  MessageProperties,
+  PreferenceName,
+  TransportValues,
+} from "../properties.js";
+import type { SecurityParameters, SecurityProtocol } from "../security.js";
+
+/** Does a stack provide what a Preference asks for: always, never, or as it is told? */
+export type Provision = "always" | "never" | "optional";
+
+/**
+ * A protocol stack as a row: what it provides, how it maps onto RFC 9623 §10's words, how it opens and listens. Racing,
+ * ranking, read-back and the conformance table know no protocol but through these rows.
+ */
+export interface ProtocolStack {
+  /** `TLS/TCP`: protocols from the top. */
+  readonly name: string;
+  readonly protocols: readonly string[];
+  /** The protocol that secures it; absent is cleartext. */
+  readonly security?: ProtocolName;
+  readonly provides: Readonly<Record<PreferenceName, Provision>>;
+  readonly connectedness: "connection-oriented" | "connectionless";
+  readonly dataUnit: "byte-stream" | "message";
+  /** What a Connection is in the protocol's own words (RFC 9623 §10). */
+  readonly connectionObject: string;
+  /** Message Properties that act on this stack; others are hints that it ignores. */
+  readonly messageProperties: readonly (keyof MessageProperties)[];
+  /** Why the stack cannot serve these security parameters at all, before any packet; undefined if it can. */
+  unfit?(
+    security: SecurityParameters,
+    allowed: readonly SecurityProtocol[],
+    role: "client" | "server",
+  ): string | undefined;
+  /** Starts at once; the sink hears `ready` or `closed`. */
+  open(request: OpenRequest): Transport;
+  listen(request: ListenRequest): Promise<TransportListener>;
+}
+
+/** What both ways to a Transport have in common. */
+export interface StackRequest {
+  readonly host: Host;
+  readonly network: Network;
+  readonly security: SecurityParameters;
+  /** What the application and the policy let us use, best first. */
+  readonly allowed: readonly SecurityProtocol[];
+  readonly properties: TransportValues;
+  readonly interface?: string;
+}
+
+export interface OpenRequest extends StackRequest {
+  readonly remote: SocketAddress;
+  readonly local?: Partial<SocketAddress>;
+  /** The name that was resolved, for server names and caches. */
+  readonly serverName: string | undefined;
+  readonly sink: TransportSink;
+  /** State that only members of one cache scope share (`isolateSession`). */
+  readonly scope: StackScope;
+  /** A first Message that may go out before the handshake ends; only for safely replayable data. */
+  readonly early?: Uint8Array;
+  /** Multicast sending: hops that a packet may take. */
+  readonly hopLimit?: number;
+}
+
+export interface ListenRequest extends StackRequest {
+  readonly local: SocketAddress;
+  readonly backlog: number;
+  readonly multicast?: { readonly group: string; readonly source?: string };
+  /** Called for each peer; answers who is to be told of its Connection. */
+  accept(transport: Transport): TransportSink;
+  /** Something went wrong that ends no Connection: a handshake that failed, a backlog that is full. */
+  softError(failure: Failure): void;
+  closed(failure?: Failure): void;
+}
+
+/** Whatever a stack keeps between Connections: sessions to resume, by protocol. */
+export class StackScope {
+  readonly #kept = new Map<string, unknown>();
+  /** The one value of this kind in this scope, made on first use. */
+  of<T>(kind: string, make: () => T): T {
+    if (!this.#kept.has(kind)) this.#kept.set(kind, make());
+    return this.#kept.get(kind) as T;
+  }
+}
+
+/** How one Message, or piece of a byte stream, is to be sent. */
+export interface SendHow {
+  readonly endOfMessage: boolean;
+  readonly noFragmentation?: boolean;
+  /** For this Message alone; a byte stream cannot tell its bytes apart and ignores it. */
+  readonly capacityProfile?: CapacityProfile;
+}
+
+/** A Connection's way through a stack. */
+export interface Transport {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  /** Who is told; the race is told first, then the Connection that won. */
+  sink: TransportSink;
+  /**
+   * Takes bytes of the stream, or one whole Message. They stay the caller's to read but not to change until `sent` is
+   * called, once, perhaps before `send` returns. False: hold back until `writable`.
+   */
+  send(bytes: Uint8Array, how: SendHow, sent: () => void): boolean;
+  /** We send no more: a FIN, a close_notify; nothing where the protocol has no word for it. */
+  finish(): void;
+  /** Lets go after all is sent; `closed` follows. */
+  close(): void;
+  /** Drops everything; `closed` follows. */
+  abort(): void;
+  pause(): void;
+  resume(): void;
+  ref(): void;
+  unref(): void;
+  /** Makes a Connection Property act; false if this stack on this network cannot. */
+  set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): boolean;
+  /** Greatest Message that can be sent; Infinity for byte streams. */
+  readonly sendMax: number;
+  readonly receiveMax: number;
+  /** Greatest Message that leaves in one packet without fragmentation; undefined where that has no meaning. */
+  readonly singularMax: number | undefined;
+  /** The session of the protocol that secures it: its interfaces are those of RFC 8922's Table 1. */
+  readonly security?: SecuritySession;
+  /** Did the peer take the early Message? Known once `ready`. */
+  readonly earlyAccepted?: boolean;
+  /** Another Transport to the same peer in the same session, for stacks that have streams. */
+  openStream?(sink: TransportSink): Transport;
+}
+
+/** What a Transport tells. `closed` comes exactly once, last. */
+export interface TransportSink {
+  ready(): void;
+  /** Bytes of a stream, or one whole Message: memory of the receiver's own. */
+  received(bytes: Uint8Array, about?: { readonly ecn?: Ecn; readonly early?: boolean }): void;
+  /** The peer sends no more. */
+  ended(): void;
+  writable(): void;
+  softError(failure: Failure): void;
+  pathChange(change: PathChange): void;
+  closed(failure?: Failure): void;
+}
+
+/** RFC 9622 §8.3.2. */
+export interface PathChange {
+  readonly what: "mtu" | "path-added" | "path-removed" | "local-endpoints" | "handover";
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** What every security protocol says of its session; each adds the interfaces that Table 1 gives it. */
+export interface SecuritySession {
+  readonly protocol: ProtocolName;
+  readonly version: string;
+}
+
+export interface TransportListener {
+  readonly local: SocketAddress;
+  /** Stops accepting; what was accepted lives on. */
+  close(): Promise<void>;
+  ref(): void;
+  unref(): void;
+}
