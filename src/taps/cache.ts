@@ -8,7 +8,7 @@ import {
 import { StackScope } from "./stacks/stack.js";
 
 /** How a leaf did before: by network, address and stack. */
-export interface Performance {
+export interface Outcome {
   readonly at: Instant;
   /** Milliseconds from start to established; undefined if it failed. */
   readonly setupMs: number | undefined;
@@ -22,7 +22,7 @@ export class ConnectionCache {
   /** Protocol state that all share who do not isolate their session. */
   readonly scope = new StackScope();
   readonly #names = new Map<string, { readonly at: Instant; readonly addresses: readonly string[] }>();
-  readonly #performance = new Map<string, Performance>();
+  readonly #outcomes = new Map<string, Outcome>();
 
   addresses(key: string, now: Instant): readonly string[] | undefined {
     const known = this.#names.get(key);
@@ -33,19 +33,19 @@ export class ConnectionCache {
     put(this.#names, key, { at: now, addresses }, resolutionCacheEntriesMax);
   }
 
-  performance(key: string, now: Instant): Performance | undefined {
-    const known = this.#performance.get(key);
+  outcome(key: string, now: Instant): Outcome | undefined {
+    const known = this.#outcomes.get(key);
     return known !== undefined && now - known.at < performanceCacheMs ? known : undefined;
   }
 
-  learnPerformance(key: string, performance: Performance): void {
-    put(this.#performance, key, performance, performanceCacheEntriesMax);
+  learnOutcome(key: string, outcome: Outcome): void {
+    put(this.#outcomes, key, outcome, performanceCacheEntriesMax);
   }
 
   /** Forgets everything but what Connections hold themselves. */
   clear(): void {
     this.#names.clear();
-    this.#performance.clear();
+    this.#outcomes.clear();
   }
 }
 

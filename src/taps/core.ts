@@ -218,8 +218,15 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   }
 
   /** Queues a Send; throws the SendError if it cannot be. `settle` hears of it once. */
-  send(data: Uint8Array, context: MessageContext, endOfMessage: boolean, settle: Outgoing["settle"]): Outgoing {
-    const properties = context.snapshot(this.#defaults());
+  send(
+    data: Uint8Array,
+    context: MessageContext,
+    endOfMessage: boolean,
+    settle: Outgoing["settle"],
+    overrides?: Partial<MessageProperties>,
+  ): Outgoing {
+    let properties = context.snapshot(this.#defaults());
+    if (overrides !== undefined) properties = new MessageContext(overrides).snapshot(properties);
     this.#checkSend(data, properties, context);
     const outgoing = this.sending.add(data, context, properties, endOfMessage, (outcome) => {
       this.#sendEvent(context, outcome);

@@ -41,7 +41,8 @@ export interface Branch {
   readonly path: Path;
   readonly stack: ProtocolStack;
   readonly node: TreeNode;
-  readonly remotes: readonly RemoteEndpoint[];
+  /** Changes while the race runs, by AddRemote and RemoveRemote. */
+  readonly remotes: RemoteEndpoint[];
 }
 
 export interface GatherRequest extends Wishes {
@@ -79,7 +80,7 @@ export function gather(request: GatherRequest): { readonly root: TreeNode; reado
 }
 
 /** RFC 9622 §6.1.3: an endpoint for a protocol serves its stacks alone; one for it displaces those for any. */
-function serves(remote: RemoteEndpoint, stack: ProtocolStack): boolean {
+export function serves(remote: RemoteEndpoint, stack: ProtocolStack): boolean {
   if (remote.protocol === undefined) return true;
   const wanted = remote.protocol.toLowerCase();
   return stack.protocols.some((protocol) => protocol.toLowerCase() === wanted);

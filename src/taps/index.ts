@@ -1,5 +1,12 @@
 export * from "./candidates.js";
 export {
+  type CloneOptions,
+  Connection,
+  type Group,
+  type SendOptions,
+} from "./connection.js";
+export type { ConnectionEvents, SetResult } from "./core.js";
+export {
   type EndpointInit,
   type LocalEndpoint,
   type LocalEndpointInit,
@@ -8,6 +15,7 @@ export {
   type RemoteEndpointInit,
   remoteEndpoint,
 } from "./endpoint.js";
+export type { ActionOptions, SubscribeOptions } from "./events.js";
 export {
   CloneError,
   ConnectionError,
@@ -17,6 +25,15 @@ export {
   TapsFailure,
   type TapsReason,
 } from "./failure.js";
+export { type Framer, type FramerIo, type LengthPrefixedOptions, lengthPrefixed, type MakeFramer } from "./framer.js";
+export { Listener, type ListenerEvents, type ListenOptions, type ServeOptions } from "./listener.js";
+export { MessageContext, type Received, type ReceiveMetadata } from "./message.js";
+export { type RacingTimes, readSystemPolicy, type SystemPolicy } from "./policy.js";
+export { Preconnection, type PreconnectionInit, type SystemInit, TransportServices } from "./preconnection.js";
 export * from "./properties.js";
+export type { ReceiveOptions } from "./receiving.js";
+export type { Rendezvous } from "./rendezvous.js";
 export * from "./security.js";
+export type { PathChange, ProtocolStack, SecuritySession } from "./stacks/stack.js";
+export { protocolStacks } from "./stacks/table.js";
 export * from "./transport-properties.js";

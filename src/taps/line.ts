@@ -55,6 +55,9 @@ export class Line implements TransportSink, FramerEnds {
     return !this.#isStream || this.#framers !== undefined;
   }
 
+  /** For a Rendezvous over datagrams: called at what comes first; empty datagrams are its probes and not delivered. */
+  heard: (() => void) | undefined;
+
   /** The Connection takes over: from now on everything goes up, beginning with what was kept. */
   adopt(upper: LineSink): void {
     this.upper = upper;
@@ -97,6 +100,13 @@ export class Line implements TransportSink, FramerEnds {
   #framersRun = false;
 
   received(bytes: Uint8Array, about?: { readonly ecn?: Ecn; readonly early?: boolean }): void {
+    if (this.heard !== undefined) {
+      // Set back first: what is heard may start everything above.
+      const { heard } = this;
+      this.heard = nothing;
+      heard();
+      if (bytes.length === 0) return;
+    }
     if (this.#framers !== undefined) this.#framers.received(bytes);
     else if (this.#isStream) this.deliver(bytes, this.#streamContext(about?.early), false);
     else this.deliver(bytes, new MessageContext({}, { ...this.#addresses(), ...about }), true);

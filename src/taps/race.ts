@@ -1,10 +1,10 @@
 import { addressFamily } from "../bytes/index.js";
 import { type Alarm, Failure, type Host, type Network, type SocketAddress } from "../contract/index.js";
 import { ConnectionCache } from "./cache.js";
-import { endpointText, type RemoteEndpoint } from "./endpoint.js";
+import { endpointText, type RemoteEndpoint, sameEndpoint } from "./endpoint.js";
 import { EstablishmentError, TapsFailure } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
-import { type Branch, TreeNode } from "./gather.js";
+import { type Branch, serves, TreeNode } from "./gather.js";
 import { attemptsAtOnceMax, candidatesMax } from "./limits.js";
 import { Line } from "./line.js";
 import type { Policy } from "./policy.js";
@@ -79,6 +79,27 @@ export class Race {
     else this.#startClass();
   }
 
+  /** A further endpoint for the class that is racing, and those after it. */
+  add(remote: RemoteEndpoint): void {
+    if (this.#over) return;
+    const { branches } = this.#request;
+    for (const branch of branches) if (serves(remote, branch.stack)) branch.remotes.push(remote);
+    this.#resolve(
+      this.#classes[this.#class]!.filter((branch) => branch.remotes.includes(remote)),
+      [remote],
+    );
+  }
+
+  /** An endpoint that shall not be tried any more; an attempt that runs goes on. */
+  remove(remote: RemoteEndpoint): void {
+    this.#waiting = this.#waiting.filter((leaf) => !sameEndpoint(leaf.remote, remote));
+    for (const { remotes } of this.#request.branches) {
+      const at = remotes.findIndex((each) => sameEndpoint(each, remote));
+      if (at >= 0) remotes.splice(at, 1);
+    }
+    this.#run();
+  }
+
   /** Ends everything that runs; the caller knows why. */
   giveUp(): void {
     this.#over = true;
@@ -89,8 +110,11 @@ export class Race {
   }
 
   #startClass(): void {
+    this.#resolve(this.#classes[this.#class]!);
+  }
+
+  #resolve(branches: readonly Branch[], only?: readonly RemoteEndpoint[]): void {
     const { host, network, cache, policy, isolated } = this.#request;
-    const branches = this.#classes[this.#class]!;
     const { resolutionDelayMs } = policy.racing;
     const names = isolated ? new ConnectionCache() : cache;
     const options = { host, network, cache: names, resolutionDelayMs, signal: this.#abort.signal };
@@ -98,11 +122,12 @@ export class Race {
     const resolvers = new Map<RemoteEndpoint, ((resolution: Resolution) => void)[]>();
     for (const branch of branches) {
       branch.remotes.forEach((remote, index) => {
+        if (only?.includes(remote) === false) return;
         const told = (resolution: Resolution) => this.#learned(branch, remote, index, resolution);
         resolvers.set(remote, [...(resolvers.get(remote) ?? []), told]);
       });
     }
-    this.#resolving = resolvers.size;
+    this.#resolving += resolvers.size;
     for (const [remote, calls] of resolvers) {
       resolveEndpoint(remote, options, (resolution) => {
         if (this.#over) return;
@@ -121,14 +146,18 @@ export class Race {
         new TreeNode("endpoint", endpointText(remote), { state: "failed", startedAt: now, endedAt: now, failure }),
       );
     }
-    addresses.forEach((address, at) => {
-      if (this.#leaves.length >= candidatesMax) return;
+    for (const [at, address] of addresses.entries()) {
+      if (this.#leaves.length >= candidatesMax) break;
       const name = endpointText({ address, ...(remote.port !== undefined && { port: remote.port }) });
-      if (this.#leaves.some((each) => each.branch === branch && each.node.name === name)) return;
+      if (this.#leaves.some((each) => each.branch === branch && each.node.name === name)) continue;
       const { path } = branch;
-      if (remote.port === undefined) return branch.node.exclude("endpoint", name, "the endpoint has no port");
+      if (remote.port === undefined) {
+        branch.node.exclude("endpoint", name, "the endpoint has no port");
+        continue;
+      }
       if (path.from !== undefined && path.from[addressFamily(address)!] === undefined) {
-        return branch.node.exclude("endpoint", name, "the path has no address of this family");
+        branch.node.exclude("endpoint", name, "the path has no address of this family");
+        continue;
       }
       const node = new TreeNode("endpoint", name);
       branch.node.children.push(node);
@@ -145,13 +174,13 @@ export class Race {
       };
       this.#leaves.push(leaf);
       this.#waiting.push(leaf);
-    });
+    }
     this.#sort();
   }
 
   #sort(): void {
     const { cache, host } = this.#request;
-    const known = (leaf: Leaf) => (this.#request.isolated ? undefined : cache.performance(leaf.key, host.now()));
+    const known = (leaf: Leaf) => (this.#request.isolated ? undefined : cache.outcome(leaf.key, host.now()));
     this.#waiting.sort(
       (a, b) =>
         a.order[0] - b.order[0] ||
@@ -235,7 +264,7 @@ export class Race {
     leaf.node.verdict = { state: "established", startedAt: leaf.startedAt, endedAt: now };
     for (const other of this.#running) this.#abandon(other);
     this.#running.clear();
-    if (!isolated) cache.learnPerformance(leaf.key, { at: now, setupMs: now - leaf.startedAt });
+    if (!isolated) cache.learnOutcome(leaf.key, { at: now, setupMs: now - leaf.startedAt });
     trace("established", { stack: leaf.branch.stack.name, remote: leaf.node.name, setupMs: now - leaf.startedAt });
     this.#request.won(line, leaf.branch);
   }
@@ -248,7 +277,7 @@ export class Race {
       cause ?? new TapsFailure({ reason: "establishment-failed", message: "it closed before it was established" });
     leaf.node.verdict = { state: "failed", startedAt: leaf.startedAt, endedAt: now, failure };
     this.#failures.push(failure);
-    if (!isolated) cache.learnPerformance(leaf.key, { at: now, setupMs: undefined });
+    if (!isolated) cache.learnOutcome(leaf.key, { at: now, setupMs: undefined });
     trace("attempt_failed", { stack: leaf.branch.stack.name, remote: leaf.node.name, reason: failure.reason });
     // RFC 8305 §5: a failure starts the next attempt at once.
     this.#nextAt = now;

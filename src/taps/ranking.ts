@@ -1,4 +1,4 @@
-import type { Performance } from "./cache.js";
+import type { Outcome } from "./cache.js";
 import type { Policy } from "./policy.js";
 import { type Preference, type PreferenceName, preferenceNames, type TransportValues } from "./properties.js";
 import type { SecurityParameters, SecurityProtocol } from "./security.js";
@@ -39,12 +39,12 @@ export function provided(stack: ProtocolStack, name: PreferenceName, framed: boo
 }
 
 /** Sorts leaves of equal rank by what became of them before: quick ones first, lately failed ones last. */
-export function byPerformance(a: Performance | undefined, b: Performance | undefined): number {
+export function byPerformance(a: Outcome | undefined, b: Outcome | undefined): number {
   return weight(a) - weight(b);
 }
 
 /** A setup time in coarse steps, so that a few milliseconds do not turn the order round. */
-function weight(known: Performance | undefined): number {
+function weight(known: Outcome | undefined): number {
   if (known === undefined) return 0;
   return known.setupMs === undefined ? 1 : -1;
 }

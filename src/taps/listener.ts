@@ -1,0 +1,402 @@
+import { addressFamily } from "../bytes/index.js";
+import type { Failure, Network, SocketAddress } from "../contract/index.js";
+import { Connection, type ConnectionMaker, within } from "./connection.js";
+import { ConnectionCore } from "./core.js";
+import type { LocalEndpoint, RemoteEndpoint } from "./endpoint.js";
+import { type ActionOptions, deferred, Emitter, type SubscribeOptions } from "./events.js";
+import { EstablishmentError, TapsFailure } from "./failure.js";
+import type { MakeFramer } from "./framer.js";
+import type { Branch, TreeNode } from "./gather.js";
+import { listenerBacklogMax, listenerHandshakesMax } from "./limits.js";
+import { Line } from "./line.js";
+import type { TransportServices } from "./preconnection.js";
+import { resolveEndpoint } from "./resolve.js";
+import type { SecurityMode, SecurityParameters, SecurityProtocol } from "./security.js";
+import type { ProtocolStack, Transport, TransportListener, TransportSink } from "./stacks/stack.js";
+import type { TransportProperties } from "./transport-properties.js";
+
+export interface ListenOptions extends ActionOptions {
+  /** Connections that wait to be taken; further ones are aborted and counted. Default 1,024. */
+  readonly backlog?: number;
+}
+
+export interface ServeOptions {
+  /** Ends serving, and aborts the signal that handlers were given. */
+  readonly signal?: AbortSignal | undefined;
+  /** Handlers that run at a time; further Connections wait in the backlog. Default: no limit. */
+  readonly concurrency?: number;
+}
+
+export interface ListenerEvents {
+  connectionReceived: Connection;
+  /** A peer that did not get as far as a Connection: a handshake that failed, a full backlog. */
+  softError: Failure;
+  establishmentError: EstablishmentError;
+  stopped: undefined;
+}
+
+/**
+ * A Listener (RFC 9622 §7.2): iterate it, or `serve` a handler. Connections that nobody takes wait in a bounded
+ * backlog.
+ */
+export class Listener<Mode extends SecurityMode = SecurityMode>
+  implements AsyncIterable<Connection<Mode>>, AsyncDisposable
+{
+  readonly #core: ListenerCore<Mode>;
+
+  /** Made by a Preconnection alone. */
+  constructor(core: ListenerCore<Mode>) {
+    this.#core = core;
+  }
+
+  /** Where it listens, one address for each port that was opened. */
+  get localEndpoints(): readonly SocketAddress[] {
+    return this.#core.ports.map(({ local }) => local);
+  }
+
+  /** The stacks that it listens with. */
+  get stacks(): readonly string[] {
+    return this.#core.stacks.map(({ name }) => name);
+  }
+
+  /** `SetNewConnectionLimit`: Connections still to be delivered. At zero they wait, and are not refused. */
+  get newConnectionLimit(): number {
+    return this.#core.limit;
+  }
+  set newConnectionLimit(limit: number) {
+    if (!(limit >= 0)) throw new RangeError("a limit is zero or more");
+    this.#core.limit = limit;
+    this.#core.deliver();
+  }
+
+  get statistics(): { readonly delivered: number; readonly dropped: number; readonly failed: number } {
+    const { delivered, dropped, failed } = this.#core;
+    return { delivered, dropped, failed };
+  }
+
+  /** Resolves when it has stopped. */
+  get stopped(): Promise<void> {
+    return this.#core.stopped.promise;
+  }
+
+  on<Name extends keyof ListenerEvents>(
+    name: Name,
+    call: (event: ListenerEvents[Name]) => void,
+    options?: SubscribeOptions,
+  ): Disposable {
+    const subscription = this.#core.events.on(name, call, options);
+    if (name === "connectionReceived") this.#core.deliver();
+    return subscription;
+  }
+
+  /** The next Connection; undefined once the Listener has stopped and none is left. */
+  accept({ signal, timeout }: ActionOptions = {}): Promise<Connection<Mode> | undefined> {
+    return this.#core.accept({ signal, timeout });
+  }
+
+  /** Leaving the loop does not stop the Listener. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Connection<Mode>, void, undefined> {
+    for (let next = await this.accept(); next !== undefined; next = await this.accept()) yield next;
+  }
+
+  /**
+   * Runs the handler for each Connection, and closes the Connection when the handler is done, or aborts it when the
+   * handler throws. Resolves when the Listener has stopped, or the signal was aborted, and no handler runs any more.
+   */
+  async serve(
+    handler: (connection: Connection<Mode>, signal: AbortSignal) => Promise<void> | void,
+    { signal, concurrency = Number.POSITIVE_INFINITY }: ServeOptions = {},
+  ): Promise<void> {
+    const abort = new AbortController();
+    const end = () => {
+      abort.abort(signal?.reason);
+      void this.stop();
+    };
+    if (signal?.aborted === true) end();
+    signal?.addEventListener("abort", end, { once: true });
+    const running = new Set<Promise<void>>();
+    for await (const connection of this) {
+      const run = handle(connection, handler, abort.signal).finally(() => running.delete(run));
+      running.add(run);
+      if (running.size >= concurrency) await Promise.race(running);
+    }
+    await Promise.all(running);
+    signal?.removeEventListener("abort", end);
+  }
+
+  /** Stop (§7.2): no further Connections; those that were delivered live on, those that wait are aborted. */
+  stop(): Promise<void> {
+    return this.#core.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  ref(): void {
+    for (const port of this.#core.ports) port.ref();
+  }
+
+  unref(): void {
+    for (const port of this.#core.ports) port.unref();
+  }
+}
+
+export interface ListenerInit<Mode extends SecurityMode> {
+  readonly system: TransportServices;
+  readonly maker: ConnectionMaker;
+  readonly security: SecurityParameters<Mode>;
+  readonly allowed: readonly SecurityProtocol[];
+  readonly transport: TransportProperties;
+  readonly framers: readonly MakeFramer[];
+  readonly locals: readonly LocalEndpoint[];
+  /** Whom to hear; empty hears everybody. */
+  readonly remotes: readonly RemoteEndpoint[];
+  readonly root: TreeNode;
+  readonly branches: readonly Branch[];
+  readonly options: ListenOptions;
+}
+
+/** Opens every port; rejects with an EstablishmentError if one cannot be. */
+export async function startListener<Mode extends SecurityMode>(init: ListenerInit<Mode>): Promise<Listener<Mode>> {
+  const core = new ListenerCore(init);
+  await core.open();
+  return new Listener(core);
+}
+
+class ListenerCore<Mode extends SecurityMode> {
+  readonly events: Emitter<ListenerEvents>;
+  readonly stopped = deferred<void>();
+  readonly ports: TransportListener[] = [];
+  readonly stacks: ProtocolStack[] = [];
+  limit = Number.POSITIVE_INFINITY;
+  delivered = 0;
+  dropped = 0;
+  failed = 0;
+  readonly #init: ListenerInit<Mode>;
+  readonly #backlogMax: number;
+  #backlog: Connection<Mode>[] = [];
+  #takers: ((connection: Connection<Mode> | undefined) => void)[] = [];
+  #handshakes = new Set<Transport>();
+  #isStopped = false;
+  #allowedPeers: ReadonlySet<string> | undefined;
+
+  constructor(init: ListenerInit<Mode>) {
+    this.#init = init;
+    this.#backlogMax = init.options.backlog ?? listenerBacklogMax;
+    const { host } = init.system;
+    this.events = new Emitter((error) =>
+      host.soon(() => {
+        throw error;
+      }),
+    );
+  }
+
+  async open(): Promise<void> {
+    const { system, options, branches, root, locals, transport, security, allowed, remotes } = this.#init;
+    this.stacks.push(...stacksToListenWith(branches));
+    if (this.stacks.length === 0) {
+      const why = [...exclusions(root)].join("; ");
+      throw new EstablishmentError({ reason: "no-candidates", message: `no stack can listen: ${why}` }, root);
+    }
+    if (remotes.length > 0) this.#allowedPeers = await this.#peers(remotes);
+    options.signal?.throwIfAborted();
+    for (const local of locals) {
+      let port = local.port ?? 0;
+      for (const stack of this.stacks) {
+        if (local.protocol !== undefined && !stack.protocols.includes(local.protocol)) continue;
+        try {
+          const listening = await stack.listen({
+            host: system.host,
+            network: system.network,
+            security,
+            allowed,
+            properties: transport.for("listen"),
+            local: { address: local.multicast?.group ?? local.address ?? anyAddress(system.network), port },
+            backlog: this.#backlogMax,
+            accept: (accepted) => this.#accept(stack, accepted),
+            softError: (failure) => this.events.emit("softError", failure),
+            closed: () => void this.stop(),
+            ...(local.interface !== undefined && { interface: local.interface }),
+            ...(local.multicast !== undefined && { multicast: local.multicast }),
+          });
+          this.ports.push(listening);
+          // RFC 9623 §4.7: all stacks listen on the same port.
+          port = listening.local.port;
+        } catch (error) {
+          await this.stop();
+          throw notListening(error, root);
+        }
+      }
+    }
+    const abort = () => void this.stop();
+    options.signal?.addEventListener("abort", abort, { once: true });
+    void this.stopped.promise.then(() => options.signal?.removeEventListener("abort", abort));
+  }
+
+  /** Hands out what waits, to those who wait or to those who subscribed, as far as the limit allows. */
+  deliver(): void {
+    while (this.#backlog.length > 0 && this.limit > 0) {
+      const taker = this.#takers.shift();
+      if (taker === undefined && !this.events.has("connectionReceived")) return;
+      const connection = this.#backlog.shift()!;
+      if (connection.state === "closed") continue;
+      this.limit--;
+      this.delivered++;
+      this.events.emit("connectionReceived", connection);
+      taker?.(connection);
+    }
+  }
+
+  accept(options: ActionOptions): Promise<Connection<Mode> | undefined> {
+    let taker: ((connection: Connection<Mode> | undefined) => void) | undefined;
+    const next = new Promise<Connection<Mode> | undefined>((resolve) => {
+      taker = resolve;
+      this.#takers.push(resolve);
+      if (this.#isStopped) this.#endTakers();
+      else this.deliver();
+    });
+    return within(this.#init.system, next, options).catch((error: unknown) => {
+      this.#takers = this.#takers.filter((each) => each !== taker);
+      throw error;
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return this.stopped.promise;
+    this.#isStopped = true;
+    for (const transport of this.#handshakes) transport.abort();
+    for (const connection of this.#backlog.splice(0)) connection.abort("the Listener has stopped");
+    this.#endTakers();
+    await Promise.all(this.ports.map((port) => port.close()));
+    this.events.emit("stopped", undefined);
+    this.stopped.resolve();
+  }
+
+  #endTakers(): void {
+    for (const taker of this.#takers.splice(0)) taker(undefined);
+  }
+
+  /** A peer has come: it has its handshake and its framers before anybody hears of it. */
+  #accept(stack: ProtocolStack, transport: Transport): TransportSink {
+    const { system, maker, transport: properties, framers } = this.#init;
+    const line = new Line(stack, framers, {
+      ready: () => {
+        this.#handshakes.delete(transport);
+        if (this.#isStopped) {
+          transport.abort();
+          return;
+        }
+        const { host, trace } = system;
+        const core = new ConnectionCore({ host, trace, properties, action: "listen", framers });
+        const connection = new Connection<Mode>(core, maker);
+        if (this.#backlog.length >= this.#backlogMax) {
+          this.dropped++;
+          transport.abort();
+          this.#soft("queue-full", `${this.#backlogMax} Connections wait already`);
+          return;
+        }
+        core.establish(line, "received");
+        this.#backlog.push(connection);
+        this.deliver();
+      },
+      closed: (failure) => {
+        if (!this.#handshakes.delete(transport)) return;
+        this.failed++;
+        if (failure !== undefined) this.events.emit("softError", failure);
+      },
+      deliver() {},
+      ended() {},
+      writable() {},
+      softError: (failure) => this.events.emit("softError", failure),
+      pathChange() {},
+    });
+    line.attach(transport);
+    this.#handshakes.add(transport);
+    const unwanted = this.#allowedPeers !== undefined && !this.#allowedPeers.has(transport.remote.address);
+    if (unwanted || this.#handshakes.size > listenerHandshakesMax) {
+      this.dropped++;
+      // In a turn of its own: the stack is still telling us of it.
+      system.host.soon(() => transport.abort());
+      if (!unwanted) this.#soft("queue-full", `${listenerHandshakesMax} handshakes are under way`);
+      return { ...silent, closed: () => void this.#handshakes.delete(transport) };
+    }
+    return line;
+  }
+
+  #soft(reason: "queue-full", message: string): void {
+    this.events.emit("softError", new TapsFailure({ reason, message }));
+  }
+
+  /** Addresses of the remote endpoints: RFC 9622 §7.2 lets them say who may connect. */
+  async #peers(remotes: readonly RemoteEndpoint[]): Promise<ReadonlySet<string>> {
+    const { host, network, cache, policy } = this.#init.system;
+    const { signal } = new AbortController();
+    const request = { host, network, cache, resolutionDelayMs: policy.racing.resolutionDelayMs, signal };
+    const found = await Promise.all(
+      remotes.map(
+        (remote) =>
+          new Promise<readonly string[]>((resolve, reject) =>
+            resolveEndpoint(remote, request, ({ addresses, pending, failure }) => {
+              if (failure !== undefined) reject(failure);
+              else if (!pending) resolve(addresses);
+            }),
+          ),
+      ),
+    );
+    return new Set(found.flat());
+  }
+}
+
+const silent: TransportSink = {
+  ready() {},
+  received() {},
+  ended() {},
+  writable() {},
+  softError() {},
+  pathChange() {},
+  closed() {},
+};
+
+/** A port can be listened on by one byte stream and by one datagram protocol: the best of each. */
+function stacksToListenWith(branches: readonly Branch[]): readonly ProtocolStack[] {
+  const taken = new Map<string, ProtocolStack>();
+  for (const { stack } of branches) {
+    const bottom = stack.protocols.at(-1)!;
+    // A datagram stack that needs no handshake does not join one that has.
+    const first = [...taken.values()][0];
+    if (first !== undefined && first.connectedness !== stack.connectedness) continue;
+    if (!taken.has(bottom)) taken.set(bottom, stack);
+  }
+  return [...taken.values()];
+}
+
+async function handle<Mode extends SecurityMode>(
+  connection: Connection<Mode>,
+  handler: (connection: Connection<Mode>, signal: AbortSignal) => Promise<void> | void,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await handler(connection, signal);
+    await connection.close({ signal });
+  } catch (error) {
+    connection.abort(error);
+  }
+}
+
+function notListening(cause: unknown, root: TreeNode): EstablishmentError {
+  if (cause instanceof EstablishmentError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new EstablishmentError({ reason: "establishment-failed", message, cause }, root);
+}
+
+function* exclusions(node: TreeNode): Generator<string> {
+  if (node.verdict.state === "excluded") yield `${node.name}: ${node.verdict.why}`;
+  for (const child of node.children) yield* exclusions(child);
+}
+
+/** All addresses of both families, or of IPv4 where there is no other. */
+function anyAddress(network: Network): string {
+  const addresses = network.interfaces().flatMap((each) => each.addresses);
+  return addresses.some(({ address }) => addressFamily(address) === 6) ? "::" : "0.0.0.0";
+}

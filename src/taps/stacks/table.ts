@@ -1,0 +1,6 @@
+import type { ProtocolStack } from "./stack.js";
+import { tcp } from "./tcp.js";
+import { udp } from "./udp.js";
+
+/** Every protocol stack there is, one row each; the order settles what preferences leave open. */
+export const protocolStacks: readonly ProtocolStack[] = [tcp, udp];
