@@ -15,7 +15,9 @@ export {
   type MakableKey,
   makeAuthority,
   makeCertificate,
+  makeOcspResponse,
   makePrivateKey,
+  makeRevocationList,
 } from "./make/index.js";
 export { type IsPublicSuffix, matches, type ReferenceId } from "./names.js";
 export { parseOcspResponse } from "./ocsp.js";

@@ -169,11 +169,13 @@ class PathVerifier implements Verifier {
       return unpinned ? refuse(unpinned) : trusted([endEntity], endEntity, key, "path", noCost);
     }
     // what cannot be read cannot be part of a path, and what it was meant to be does not matter
-    const sent = others.map((der) => parseCertificate(der)).filter(isCertificate);
+    const read = others.map((der) => parseCertificate(der));
+    const sent = read.filter(isCertificate);
     const search = new PathSearch([...sent, ...this.#intermediates], this.#searchOptions(ask));
     const found = search.find(endEntity);
     if (found) return trusted([...found.path, found.anchor.certificate], endEntity, key, "path", search.cost);
-    const failures = search.failures.length > 0 ? search.failures : [unreached(endEntity)];
+    const unread = read.filter((each): each is PkiFailure => !isCertificate(each)).slice(0, limits.failuresMax);
+    const failures = [...(search.failures.length > 0 ? search.failures : [unreached(endEntity)]), ...unread];
     return { trusted: false, failure: failures[0]!, failures, cost: search.cost };
   }
 
