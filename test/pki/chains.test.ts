@@ -2,18 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVerifier, type ProfileName, type Verdict } from "../../src/pki/index.js";
 import { basics } from "./chains/basics.js";
-import { at, type Case, type Expected, Forge } from "./chains/builder.js";
+import { at, type Case, type Expected, Forge, type Setting } from "./chains/builder.js";
+import { building } from "./chains/building.js";
 import { constraints } from "./chains/constraints.js";
 import { names } from "./chains/names.js";
 import { policies } from "./chains/policies.js";
+import { revocation } from "./chains/revocation.js";
 import { usages } from "./chains/usages.js";
 import { provider } from "./fixtures.js";
 
-const tables: Readonly<Record<string, readonly Case[]>> = { basics, names, constraints, usages, policies };
+const tables: Readonly<Record<string, readonly Case[]>> = {
+  basics,
+  names,
+  constraints,
+  usages,
+  policies,
+  building,
+  revocation,
+};
 const profiles: readonly ProfileName[] = ["webpki", "rfc5280", "path"];
 
-function verdictOf({ make, name }: Case, profile: ProfileName): Verdict {
-  const { anchors, chain, ask, options } = make(new Forge(name));
+function verdictOf({ anchors, chain, ask, options }: Setting, profile: ProfileName): Verdict {
   const verifier = createVerifier({ provider, anchors: anchors.map(({ der }) => der), profile, ...options });
   return verifier.verify({
     chain: chain.map((each) => ("der" in each ? each.der : each)),
@@ -36,8 +45,9 @@ function expectations({ expect }: Case): (readonly [ProfileName, Expected])[] {
 for (const [table, cases] of Object.entries(tables)) {
   for (const each of cases) {
     test(`${table}: ${each.name}`, () => {
+      const setting = each.make(new Forge(each.name));
       for (const [profile, expected] of expectations(each)) {
-        const verdict = verdictOf(each, profile);
+        const verdict = verdictOf(setting, profile);
         const got = verdict.trusted ? "accepted" : verdict.failure.reason;
         const why = verdict.trusted
           ? ""
