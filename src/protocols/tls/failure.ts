@@ -69,6 +69,8 @@ export const reasons = {
   "wrong-name": { fault: "authentication", alert: "bad_certificate" },
   "bad-certificate-status": { fault: "authentication", alert: "bad_certificate_status_response" },
   "access-denied": { fault: "refused", alert: "access_denied" },
+  // 1.2 has no alert of its own for it (RFC 5246 §7.4.6).
+  "no-client-certificate": { fault: "authentication", alert: "handshake_failure" },
   "certificate-required": { fault: "authentication", alert: "certificate_required" },
   // Both are right, but share nothing.
   "no-common-version": { fault: "incompatible", alert: "protocol_version" },
@@ -78,6 +80,7 @@ export const reasons = {
   "no-common-application-protocol": { fault: "incompatible", alert: "no_application_protocol" },
   "no-common-certificate-type": { fault: "incompatible", alert: "unsupported_certificate" },
   "no-extended-main-secret": { fault: "incompatible", alert: "handshake_failure" },
+  "no-encrypt-then-mac": { fault: "incompatible", alert: "handshake_failure" },
   "no-identity": { fault: "incompatible", alert: "handshake_failure" },
   "unrecognized-name": { fault: "incompatible", alert: "unrecognized_name" },
   "unknown-psk-identity": { fault: "incompatible", alert: "unknown_psk_identity" },

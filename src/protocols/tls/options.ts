@@ -52,6 +52,10 @@ export interface TlsOptions {
   /** Which PSK modes we offer or accept. Default: psk_dhe_ke alone, which keeps forward secrecy. */
   readonly pskModes?: readonly ("psk_dhe_ke" | "psk_ke")[];
 
+  // 1.2
+  /** Talk to 1.2 peers without extended_main_secret (RFC 7627)? Nothing of such a session is resumed. Default false. */
+  readonly allowMissingExtendedMainSecret?: boolean;
+
   // Records
   /** Largest plaintext of a record that we want to receive: record_size_limit (RFC 8449), 64 … 16385 bytes. */
   readonly recordSizeLimit?: number;
