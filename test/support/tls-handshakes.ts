@@ -4,7 +4,9 @@ import { seededEntropy } from "../../src/crypto/index.js";
 import { portableCrypto as crypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type MakableKey, makeCertificate, makePrivateKey, PkiFailure, parseCertificate } from "../../src/pki/index.js";
 import { clientConfig, serverConfig } from "../../src/protocols/tls/config.js";
-import { clientHandshake, type Handshake, serverHandshake } from "../../src/protocols/tls/handshake/handshake.js";
+import { clientHandshake } from "../../src/protocols/tls/client/start.js";
+import type { Handshake } from "../../src/protocols/tls/handshake/handshake.js";
+import { serverHandshake } from "../../src/protocols/tls/server/start.js";
 import {
   type ClientSession,
   decodeSession,

@@ -42,6 +42,7 @@ export const reasons = {
   "pointless-retry": { fault: "misbehaviour", alert: "illegal_parameter" },
   "second-retry": { fault: "misbehaviour", alert: "unexpected_message" },
   "changed-hello": { fault: "misbehaviour", alert: "illegal_parameter" },
+  "bad-delegated-credential": { fault: "misbehaviour", alert: "illegal_parameter" },
   "downgrade-detected": { fault: "misbehaviour", alert: "illegal_parameter" },
   "inappropriate-fallback": { fault: "misbehaviour", alert: "inappropriate_fallback" },
   "renegotiation-refused": { fault: "misbehaviour", alert: "no_renegotiation" },

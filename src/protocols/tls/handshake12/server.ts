@@ -52,9 +52,9 @@ export function continueServer12(hello: ClientHello, message: Message, cx: Cx): 
   cx.clientRandom = hello.random.slice();
   const request = readRequest(hello, cx.config);
   const extensions = checkApplicationExtensions(cx.config, hello.extensions);
-  const { sessions, tickets } = cx.config.options;
+  const { sessionCache, tickets } = cx.config.options;
   const ticket = tickets === undefined ? undefined : request.ticket;
-  const sessionId = sessions === undefined ? none : hello.sessionId.slice();
+  const sessionId = sessionCache === undefined ? none : hello.sessionId.slice();
   if (!ticket?.length && sessionId.length === 0) return choose(request, extensions, cx);
   const ask = { ticket: ticket ?? none, sessionId, at: cx.now };
   return cx.ask("find-session", ask, "initial", (session) => {
@@ -132,7 +132,7 @@ function greet(request: Request12, extensions: TlsOutcome["extensions"], { suite
     request,
     suite,
     randoms: { client: request.hello.random.slice(), server: serverRandom(cx) },
-    sessionId: remembers && !willTicket && config.options.sessions !== undefined ? cx.random(32) : none,
+    sessionId: remembers && !willTicket && config.options.sessionCache !== undefined ? cx.random(32) : none,
     willTicket,
     alpn: chooseProtocol(request, config),
     identity: signing?.identity,

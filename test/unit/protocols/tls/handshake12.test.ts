@@ -258,9 +258,9 @@ test("a session goes on from a ticket, with the peers it had", () => {
 });
 
 test("a session goes on from its ID when the server keeps it", () => {
-  const first = agreed(run({ sessions }, { sessions: sessionsById }));
+  const first = agreed(run({ sessions }, { sessionCache: sessionsById }));
   assert.equal(first.stored[0]?.sessionId.length, 32);
-  const second = agreed(run({ sessions }, { sessions: sessionsById }, { session: first.stored[0], seed: 2 }));
+  const second = agreed(run({ sessions }, { sessionCache: sessionsById }, { session: first.stored[0], seed: 2 }));
   assert.equal(second.client.outcome?.mode, "resumed");
 });
 
