@@ -42,3 +42,6 @@ export const handshakeTimeoutMs = 30_000;
 
 /** How long a stream may stay after both directions are closed, or after an alert. */
 export const lingerMs = 2_000;
+
+/** Seconds for which a delegated credential may still be good (RFC 9345 §4.1.3). */
+export const delegatedLifetimeMaxS = 604_800;

@@ -4,6 +4,7 @@ import type { ClientConfig } from "../config.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
+import { continueClient12 } from "../handshake12/client.js";
 import { EarlySecret, type HandshakeSecret, Labels } from "../keys13.js";
 import { ext } from "../messages/extensions.js";
 import { handshakeType, type Message } from "../messages/handshake.js";
@@ -149,7 +150,8 @@ export class ExpectServerHello implements State<ClientConfig> {
     if (down && config.versions.includes("1.3")) {
       refuse("downgrade-detected", at, "the server speaks 1.3 and was made to choose less: someone is in between");
     }
-    return refuse("no-common-version", at, `the server chose 1.2 for a message of ${message.bytes.length} bytes`);
+    cx.version = "1.2";
+    return continueClient12(this.#offer, hello, message, cx);
   }
 
   /** What ServerHello and HelloRetryRequest have in common. */

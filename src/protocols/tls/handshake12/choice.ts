@@ -9,13 +9,13 @@ import type { CertificateType, TlsIdentity } from "../options.js";
 import type { Group } from "../parameters/groups.js";
 import { type Scheme, schemeById } from "../parameters/schemes.js";
 import { type Suite12, suite12ById } from "../parameters/suites12.js";
+import { readServerName } from "../server/request.js";
 import { expiryOf, type ResumableSession } from "../store/session.js";
 import { exchangeParts } from "./messages.js";
 import { chooseScheme, keyTypesFor } from "./signing.js";
 
-/** Signalling values among the suites: RFC 5746 §3.3, RFC 7507 §2. */
+/** A signalling value among the suites: RFC 5746 §3.3. */
 const renegotiationScsv = 0x00ff;
-const fallbackScsv = 0x5600;
 
 /** What a 1.2 ClientHello asks for, checked for everything that no later choice depends on. */
 export interface Request12 {
@@ -35,9 +35,6 @@ export function readRequest(hello: ClientHello, config: ServerConfig): Request12
   const { extensions, suites } = hello;
   extensions.checkPlaces(at);
   if (!hello.compressionMethods.includes(0)) refuse("wrong-compression-method", at, "null compression is not offered");
-  if (suites.includes(fallbackScsv) && config.versions.includes("1.3")) {
-    refuse("inappropriate-fallback", at, "the client fell back from a version that we speak (RFC 7507 §3)");
-  }
   const renegotiation = extensions.get(ext.renegotiationInfo);
   if (renegotiation !== undefined && renegotiation.length > 0) {
     refuse("insecure-renegotiation", at, "renegotiation_info of a first handshake is empty (RFC 5746 §3.6)");
@@ -53,14 +50,13 @@ export function readRequest(hello: ClientHello, config: ServerConfig): Request12
     ids.flatMap((id) => config.schemes.find((scheme) => scheme.id === id) ?? []);
   const schemes = known(extensions.get(ext.signatureAlgorithms) ?? []); // without it SHA-1 was meant: RFC 9155 §3
   const forCertificates = extensions.get(ext.signatureAlgorithmsCert);
-  const name = extensions.get(ext.serverName)?.find(({ type }) => type === 0)?.name;
   return {
     hello,
     extendedMainSecret,
     secureRenegotiation: renegotiation !== undefined || suites.includes(renegotiationScsv),
     encryptThenMac: extensions.has(ext.encryptThenMac),
     ticket: extensions.get(ext.sessionTicket)?.slice(),
-    serverName: name && fromUtf8(name),
+    serverName: readServerName(hello),
     alpn: (extensions.get(ext.alpn) ?? []).flatMap((each) => fromUtf8(each) ?? []),
     schemes,
     certificateSchemes:

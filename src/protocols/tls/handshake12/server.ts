@@ -49,7 +49,6 @@ type Peer = TlsOutcome["peer"];
 /** Goes on in 1.2 with a ClientHello for which 1.2 is the version. The drawing of the flow is in client.ts. */
 export function continueServer12(hello: ClientHello, message: Message, cx: Cx): Next {
   cx.transcript.add(message.bytes);
-  cx.clientRandom = hello.random.slice();
   const request = readRequest(hello, cx.config);
   const extensions = checkApplicationExtensions(cx.config, hello.extensions);
   const { sessionCache, tickets } = cx.config.options;

@@ -3,6 +3,7 @@ import type { ServerConfig } from "../config.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
+import { continueServer12 } from "../handshake12/server.js";
 import { ext } from "../messages/extensions.js";
 import { handshakeType, type Message } from "../messages/handshake.js";
 import { type ClientHello, clientHello } from "../messages/hello.js";
@@ -42,7 +43,8 @@ export class ExpectClientHello implements State<ServerConfig> {
     const version = chooseVersion(hello, cx.config);
     if (version === "1.2") {
       if (this.#retried !== undefined) refuse("changed-hello", this.name, "the second ClientHello offers no 1.3");
-      refuse("no-common-version", this.name, "1.2 is not spoken here");
+      cx.version = "1.2";
+      return continueServer12(hello, message, cx);
     }
     cx.version = "1.3";
     const request = readRequest(hello, message.bytes, cx.config);
