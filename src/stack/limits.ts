@@ -1,0 +1,73 @@
+/** Every bound of the stack. Times are in milliseconds, sizes in bytes. */
+
+// IP
+/** Datagrams being put together at one time, and the bytes that all of them may hold (RFC 791, RFC 8200 §4.5). */
+export const reassembliesMax = 64;
+export const reassemblyBytesMax = 1 << 20;
+export const fragmentsPerDatagramMax = 64;
+/** RFC 8200 §4.5: sixty seconds after the first fragment. */
+export const reassemblyTimeoutMs = 60_000;
+/** Extension headers of one packet (RFC 8200 §4.1 knows seven). */
+export const extensionHeadersMax = 8;
+/** Destinations whose path MTU is remembered, and for how long (RFC 8201 §5.4: ten minutes). */
+export const pathMtusMax = 1_024;
+export const pathMtuLifetimeMs = 600_000;
+export const ipv4MtuMin = 576;
+export const ipv6MtuMin = 1_280;
+export const hopLimitDefault = 64;
+
+// ICMP
+/** Error and echo messages that we send in a second (RFC 4443 §2.4 (f)). */
+export const icmpPerSecondMax = 100;
+/** Bytes of the offending packet that an error carries (RFC 1812 §4.3.2.3, RFC 4443 §2.4 (c)). */
+export const icmpv4QuoteMax = 576 - 28;
+
+// UDP
+export const udpSocketsMax = 4_096;
+/** Datagrams that wait to be sent, of all sockets together. */
+export const udpQueueMax = 1_024;
+
+// TCP
+export const connectionsMax = 16_384;
+export const listenersMax = 1_024;
+/** Handshakes under way on one listener before it answers with cookies (RFC 4987 §3.6). */
+export const halfOpenMax = 256;
+/** Established connections that wait to be accepted. */
+export const backlogMax = 256;
+/** Bytes that the application may have queued before `write` says to hold back. */
+export const sendBufferSize = 2 << 20;
+/** Receive window when nothing is known of the path. */
+export const receiveWindowDefault = 4 << 20;
+/** Disjoint pieces that wait for what is missing before them. */
+export const outOfOrderPiecesMax = 512;
+/** Blocks of a SACK option beside timestamps (RFC 2018 §3). */
+export const sackBlocksMax = 3;
+/** RFC 6298 §2.4 says one second; shorter has served for decades where timestamps and tail probes are used. */
+export const retransmitTimeoutMinMs = 200;
+export const retransmitTimeoutInitialMs = 1_000;
+export const retransmitTimeoutMaxMs = 60_000;
+/** RFC 9293 §3.8.3, R2: a connection is given up after this long without progress. */
+export const userTimeoutDefaultMs = 100_000;
+/** The same for a connection that is being opened: three minutes (§3.8.3). */
+export const openTimeoutDefaultMs = 180_000;
+/** RFC 9293 §3.8.6.3 allows half a second. */
+export const delayedAckMs = 40;
+/** RFC 9293 §3.4.1: two maximum segment lifetimes; both are ours to choose inside a tunnel. */
+export const timeWaitMs = 60_000;
+/** RFC 9293 §3.8.6.1, doubled up to a minute. */
+export const persistMinMs = 200;
+export const persistMaxMs = 60_000;
+/** RFC 9293 §3.8.4: at least two hours unless asked otherwise; probes then every so often, so many times. */
+export const keepAliveDefaultMs = 7_200_000;
+export const keepAliveIntervalMs = 75_000;
+export const keepAliveProbesMax = 9;
+/** RFC 5961 §7: challenge acknowledgements in a second. */
+export const challengesPerSecondMax = 100;
+/** RFC 7323 §5.5: a timestamp older than this many milliseconds proves nothing. */
+export const timestampLifetimeMs = 24 * 86_400_000;
+/** RFC 6056: ports that are given out. */
+export const ephemeralPortFirst = 49_152;
+export const ephemeralPortLast = 65_535;
+export const synCookieLifetimeMs = 120_000;
+/** Smallest segment size that a peer can make us use (a smaller one is an attack on our packet rate). */
+export const segmentSizeMin = 216;

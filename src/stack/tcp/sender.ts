@@ -1,0 +1,362 @@
+import { earliest, type Instant } from "../../contract/index.js";
+import { type CongestionController, type ControllerFactory, RttEstimator } from "../../mechanisms/congestion/index.js";
+import {
+  delayedAckMs,
+  persistMaxMs,
+  persistMinMs,
+  retransmitTimeoutInitialMs,
+  retransmitTimeoutMaxMs,
+  retransmitTimeoutMinMs,
+} from "../limits.js";
+import { Flight, type Sent } from "./flight.js";
+import type { Segment } from "./segment.js";
+import { SendBuffer } from "./send-buffer.js";
+
+/**
+ * The sending half. Its sequence space counts from our SYN, which is offset 0; the first byte of data is 1, the FIN
+ * stands behind the last.
+ */
+export class Sender {
+  /** Our initial sequence number. */
+  readonly initial: number;
+  readonly buffer = new SendBuffer();
+  readonly flight = new Flight();
+  readonly rtt = new RttEstimator(retransmitTimeoutInitialMs);
+  controller: CongestionController;
+  /** Nagle's algorithm (RFC 9293 §3.7.4) is off unless asked for. */
+  noDelay = true;
+
+  una = 0;
+  next = 0;
+  /** Right edge of what the peer lets us send. */
+  edge = 1;
+  /** Shift of the windows that the peer advertises. */
+  scale = 0;
+  /** No data follow; the FIN goes out when they are gone. */
+  finishing = false;
+  finSent = false;
+  /** Bytes of payload that fit a segment beside the options that every one carries. */
+  segmentSize: number;
+  /** When the peer last acknowledged something new, or when the first unacknowledged byte was sent. */
+  progressAt: Instant | undefined;
+
+  #windowMax = 0;
+  #updateSequence = 0;
+  #updateAcknowledgment = 0;
+  #rtoAt: Instant | undefined;
+  #probeAt: Instant | undefined;
+  #reorderAt: Instant | undefined;
+  #persistAt: Instant | undefined;
+  #backoff = 0;
+  #persistMs = persistMinMs;
+  /** What a timer wants sent whatever the window says: a tail probe or a window probe. */
+  #forced: "probe" | "window-probe" | undefined;
+  #probeOutstanding = false;
+  /** Recovery lasts until this offset is acknowledged. */
+  #recoveryPoint: number | undefined;
+  /** Of the last timeout: when, so that an echo of an older time shows that it was spurious (RFC 3522). */
+  #timedOutAt: Instant | undefined;
+
+  // What `pick` chose.
+  outStart = 0;
+  outEnd = 0;
+  outSent: Sent | undefined;
+
+  constructor(initial: number, segmentSize: number, controller: ControllerFactory) {
+    this.initial = initial;
+    this.segmentSize = segmentSize;
+    this.controller = controller(segmentSize);
+  }
+
+  sequenceOf(offset: number): number {
+    return (this.initial + offset) >>> 0;
+  }
+
+  offsetOf(sequence: number): number {
+    return this.una + ((sequence - this.initial - this.una) | 0);
+  }
+
+  /** Offset behind the last byte given to us. */
+  get dataEnd(): number {
+    return this.buffer.end + 1;
+  }
+
+  /** All that was to be sent has been sent and acknowledged, the FIN too if there is to be one. */
+  get isDone(): boolean {
+    return this.una === this.next && this.next === this.dataEnd + (this.finishing ? 1 : 0);
+  }
+
+  setSegmentSize(bytes: number): void {
+    this.segmentSize = bytes;
+    this.controller.setPacketSize(bytes);
+  }
+
+  /** Takes the window of a segment, if it is not older than the last (RFC 9293 §3.10.7.4). */
+  takeWindow(sequence: number, acknowledgment: number, window: number, now: Instant): boolean {
+    const newer = sequence - this.#updateSequence;
+    if (newer < 0 || (newer === 0 && acknowledgment < this.#updateAcknowledgment)) return false;
+    this.#updateSequence = sequence;
+    this.#updateAcknowledgment = acknowledgment;
+    // RFC 9293 §3.8.6.1: a peer that answers probes with a closed window is alive.
+    if (window === 0 && this.progressAt !== undefined) this.progressAt = now;
+    const edge = acknowledgment + window;
+    const opened = edge > this.edge;
+    this.edge = Math.max(edge, this.una);
+    this.#windowMax = Math.max(this.#windowMax, window);
+    if (window > 0 && this.#persistAt !== undefined) {
+      this.#persistAt = undefined;
+      this.#persistMs = persistMinMs;
+    }
+    return opened;
+  }
+
+  /** Takes a believable acknowledgement with its SACK blocks. True if it told of anything new. */
+  acknowledge(ack: number, segment: Segment, echoMs: number | undefined, now: Instant): boolean {
+    const { flight, rtt } = this;
+    const before = flight.inFlight;
+    const limited = this.#isLimited();
+    flight.begin();
+    if (ack > this.una) {
+      flight.acknowledge(ack, now);
+      this.una = ack;
+      this.buffer.release(Math.min(ack - 1, this.buffer.end));
+      this.progressAt = this.una === this.next ? undefined : now;
+      this.edge = Math.max(this.edge, ack);
+    }
+    this.#takeBlocks(ack, segment, now);
+    if (flight.delivered === 0) return false;
+    const sample = flight.newestRttMs ?? echoMs;
+    if (sample !== undefined) rtt.sample(sample);
+    if (this.#timedOutAt !== undefined) this.#judgeTimeout(ack, echoMs, now);
+    this.#backoff = 0;
+    this.#probeOutstanding = false;
+    this.controller.acknowledged(flight.delivered, flight.newestSentAt, before, rtt, now, limited);
+    if (this.#recoveryPoint !== undefined && this.una >= this.#recoveryPoint) {
+      this.#recoveryPoint = undefined;
+      flight.recoveryEnded();
+    }
+    this.#detect(now);
+    this.arm(now);
+    return true;
+  }
+
+  /** The peer says that a CE mark came through (RFC 3168 §6.1.2). */
+  echoedCongestion(now: Instant): boolean {
+    if (this.#recoveryPoint !== undefined) return false;
+    this.#recoveryPoint = this.next;
+    this.controller.congested(now, this.flight.inFlight, "ecn", now);
+    return true;
+  }
+
+  /** Chooses what to send next: `outStart … outEnd`, and `outSent` if it goes out again. */
+  pick(now: Instant): boolean {
+    const { flight } = this;
+    const forced = this.#forced;
+    const lost = flight.firstLost();
+    this.outSent = lost;
+    if (lost !== undefined) {
+      const size = Math.min(lost.end - lost.start, this.segmentSize);
+      if (flight.inFlight > 0 && flight.inFlight + size > this.controller.window) return false;
+      this.outStart = lost.start;
+      this.outEnd = lost.start + size;
+      return true;
+    }
+    this.outStart = this.next;
+    const available = this.dataEnd - this.next;
+    const usable = Math.max(0, this.edge - this.next);
+    let size = Math.min(available, usable, this.segmentSize);
+    if (forced === "window-probe" && size <= 0 && available > 0) size = 1;
+    if (size > 0) {
+      this.outEnd = this.next + size;
+      if (forced !== undefined) return true;
+      if (flight.inFlight + size > this.controller.window && flight.inFlight > 0) return false;
+      return this.#worthSending(size, available) || this.#hold(now);
+    }
+    if (forced === "probe") return this.#pickProbe();
+    // A FIN of its own; with a closed window it waits like data.
+    if (this.finishing && !this.finSent && available === 0 && (usable > 0 || forced !== undefined)) {
+      this.outEnd = this.next;
+      return true;
+    }
+    return available > 0 && this.#hold(now);
+  }
+
+  /** Does the FIN belong on what was picked? */
+  get outHasFin(): boolean {
+    if (!this.finishing) return false;
+    return this.outSent === undefined ? this.outEnd === this.dataEnd : this.outEnd > this.dataEnd;
+  }
+
+  /** Bytes of data in what was picked. */
+  get outSize(): number {
+    return Math.min(this.outEnd, this.dataEnd) - this.outStart;
+  }
+
+  /** What was picked has gone out. */
+  sent(now: Instant): void {
+    this.#forced = undefined;
+    if (this.outSent !== undefined) {
+      this.flight.resend(this.outSent, this.outEnd - this.outStart, now);
+    } else {
+      const end = this.outEnd + (this.outHasFin ? 1 : 0);
+      if (this.outHasFin) this.finSent = true;
+      this.flight.push(this.outStart, end, now);
+      this.controller.sent(end - this.outStart, this.flight.inFlight, now);
+      this.next = end;
+      this.progressAt ??= now;
+    }
+    this.arm(now);
+  }
+
+  /** The SYN takes offset 0. */
+  sentSyn(now: Instant): void {
+    const first = this.flight.first();
+    if (first === undefined) {
+      this.flight.push(0, 1, now);
+      this.next = 1;
+      this.progressAt = now;
+    } else this.flight.resend(first, 1, now);
+    this.arm(now);
+  }
+
+  deadline(): Instant | undefined {
+    return earliest(earliest(this.#rtoAt, this.#probeAt), earliest(this.#reorderAt, this.#persistAt));
+  }
+
+  /** Time has come for some of it. True if something may be sent now. */
+  wake(now: Instant): boolean {
+    let act = false;
+    if (this.#reorderAt !== undefined && now >= this.#reorderAt) {
+      this.#reorderAt = undefined;
+      this.#detect(now);
+      act = this.flight.hasLost;
+    }
+    if (this.#probeAt !== undefined && now >= this.#probeAt) {
+      this.#probeAt = undefined;
+      this.#probeOutstanding = true;
+      this.#forced = "probe";
+      this.arm(now);
+      act = true;
+    }
+    if (this.#rtoAt !== undefined && now >= this.#rtoAt) {
+      this.#timeout(now);
+      act = true;
+    }
+    if (this.#persistAt !== undefined && now >= this.#persistAt) {
+      this.#persistMs = Math.min(2 * this.#persistMs, persistMaxMs);
+      this.#persistAt = now + this.#persistMs;
+      if (this.flight.isEmpty) this.#forced = "window-probe";
+      act = true;
+    }
+    return act;
+  }
+
+  /** Timeouts in a row: a sign of a black hole. */
+  get timeouts(): number {
+    return this.#backoff;
+  }
+
+  /** Sets the timers for what is in flight (RFC 6298 §5, RFC 8985 §7.2). */
+  arm(now: Instant): void {
+    const { flight, rtt } = this;
+    this.#rtoAt = this.#probeAt = undefined;
+    if (flight.isEmpty) return;
+    const rto = Math.min(
+      Math.max(rtt.sampled ? rtt.timeoutMs() : retransmitTimeoutInitialMs, retransmitTimeoutMinMs) * 2 ** this.#backoff,
+      retransmitTimeoutMaxMs,
+    );
+    const from = this.#backoff > 0 ? (flight.first()?.sentAt ?? now) : now;
+    const rtoAt = Math.max(now, from) + rto;
+    const mayProbe =
+      rtt.sampled && !this.#probeOutstanding && this.#backoff === 0 && !flight.hasLost && !flight.hasSacked;
+    if (mayProbe) {
+      const patience = 2 * rtt.smoothedMs + (flight.count === 1 ? delayedAckMs + 10 : 2);
+      if (now + patience < rtoAt) {
+        this.#probeAt = now + patience;
+        return;
+      }
+    }
+    this.#rtoAt = rtoAt;
+  }
+
+  stop(): void {
+    this.#rtoAt = this.#probeAt = this.#reorderAt = this.#persistAt = undefined;
+    this.flight.clear();
+    this.buffer.clear();
+  }
+
+  #takeBlocks(ack: number, segment: Segment, now: Instant): void {
+    for (let i = 0; i < segment.sackCount; i++) {
+      const from = this.offsetOf(segment.sackEdges[2 * i]!);
+      const to = this.offsetOf(segment.sackEdges[2 * i + 1]!);
+      if (from >= to || to > this.next) continue;
+      const inside = i === 0 && segment.sackCount > 1 && this.#holds(segment, from, to);
+      if (i === 0 && (to <= ack || inside)) this.flight.duplicateArrived();
+      else if (from >= ack) this.flight.sack(from, to, now);
+    }
+  }
+
+  /** Does the second block hold the first? Then the first tells of a duplicate (RFC 2883 §4). */
+  #holds(segment: Segment, from: number, to: number): boolean {
+    return this.offsetOf(segment.sackEdges[2]!) <= from && to <= this.offsetOf(segment.sackEdges[3]!);
+  }
+
+  #detect(now: Instant): void {
+    const { flight, rtt } = this;
+    this.#reorderAt = undefined;
+    if (!flight.hasSacked && this.#recoveryPoint === undefined) return;
+    flight.newlyLost = 0;
+    this.#reorderAt = flight.detect(now, rtt.minMs, rtt.smoothedMs, this.#recoveryPoint !== undefined);
+    if (flight.newlyLost === 0) return;
+    this.controller.congested(flight.lostSentAt, flight.inFlight, "loss", now);
+    this.#recoveryPoint ??= this.next;
+  }
+
+  #timeout(now: Instant): void {
+    this.#rtoAt = undefined;
+    if (this.#backoff === 0 && this.next > 1) {
+      this.controller.collapsed(this.flight.inFlight, now);
+      this.#timedOutAt = now;
+    }
+    this.#backoff++;
+    this.#recoveryPoint = this.next;
+    this.flight.loseAll();
+    // The first lost segment goes out; the timer then counts from it.
+    this.#rtoAt = undefined;
+  }
+
+  /** RFC 3522: an echo from before the timeout says that the original had arrived. */
+  #judgeTimeout(ack: number, echoMs: number | undefined, now: Instant): void {
+    const spurious = echoMs !== undefined && now - echoMs < this.#timedOutAt! - 1;
+    if (spurious) this.controller.undo();
+    if (spurious || ack >= this.next || echoMs !== undefined) this.#timedOutAt = undefined;
+  }
+
+  #isLimited(): boolean {
+    return this.dataEnd - this.next <= 0 && !this.flight.hasLost;
+  }
+
+  /** The window is closed or too small to be worth it, and nothing on its way will tell when it opens: ask in a while. */
+  #hold(now: Instant): false {
+    if (this.flight.isEmpty) this.#persistAt ??= now + this.#persistMs;
+    return false;
+  }
+
+  /** Sender's silly window avoidance and Nagle (RFC 9293 §3.8.6.2.1, §3.7.4). */
+  #worthSending(size: number, available: number): boolean {
+    if (size >= this.segmentSize) return true;
+    if (size === available && (this.noDelay || this.finishing || this.flight.isEmpty)) return true;
+    return this.#windowMax > 0 && size >= this.#windowMax / 2;
+  }
+
+  /** A tail probe with nothing new to send repeats the last segment (RFC 8985 §7.3). */
+  #pickProbe(): boolean {
+    const last = this.flight.last();
+    if (last === undefined || last.sacked) return false;
+    const size = Math.min(last.end - last.start, this.segmentSize);
+    this.outSent = last;
+    this.outStart = last.start;
+    this.outEnd = last.start + size;
+    return true;
+  }
+}
