@@ -1,0 +1,47 @@
+import { Failure, type Fault } from "../../contract/index.js";
+
+/** Why a packet was dropped: one counter each. None of these ever ends a session. */
+export const dropReasons = [
+  "malformed",
+  "bad-mac1",
+  "cookie-wanted",
+  "rate-limited",
+  "unknown-peer",
+  "unknown-index",
+  "bad-handshake",
+  "replayed-initiation",
+  "initiation-flood",
+  "bad-tag",
+  "replayed",
+  "expired-keys",
+  "source-not-allowed",
+  "not-ip",
+  "no-route",
+  "no-endpoint",
+  "queue-full",
+] as const;
+
+export type DropReason = (typeof dropReasons)[number];
+
+/** Counts of everything dropped, by reason. */
+export type DropCounts = Record<DropReason, number>;
+
+export const noDrops = (): DropCounts =>
+  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<DropReason, number>;
+
+const faults = {
+  "handshake-timeout": "unreachable",
+  "bad-configuration": "misuse",
+  "unknown-peer": "misuse",
+  "too-many-peers": "misuse",
+} as const satisfies Record<string, Fault>;
+
+export type WireGuardReason = keyof typeof faults;
+
+export function failure(
+  reason: WireGuardReason,
+  message: string,
+  more: { at?: string; hint?: string } = {},
+): Failure<WireGuardReason> {
+  return new Failure({ protocol: "WireGuard", fault: faults[reason], reason, message, ...more });
+}
