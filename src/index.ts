@@ -1,1 +1,60 @@
+import { nodeHost } from "./hosts/node/index.js";
+import {
+  type Connection,
+  type DialOptions,
+  dial as dialOn,
+  type Handler,
+  type ListenerOptions,
+  type Preconnection,
+  type PreconnectionInit,
+  protocolStacks,
+  type SecurityMode,
+  type ServeOptions,
+  type Server,
+  serve as serveOn,
+  TransportServices,
+  type UrlOptions,
+} from "./taps/index.js";
+
 export * from "./contract/index.js";
+export * from "./taps/index.js";
+
+let system: TransportServices | undefined;
+
+/** The Transport Services system of this process, made when it is first asked for: the Node host with every stack. */
+export function transportServices(): TransportServices {
+  return (system ??= new TransportServices({ host: nodeHost(), stacks: protocolStacks }));
+}
+
+/**
+ * A Preconnection on this host (RFC 9622 §6). Security is on unless `disabled()` says otherwise.
+ *
+ *     const connection = await preconnection({ remote: { host: "example.com", port: 443 } }).connect();
+ */
+export function preconnection<Mode extends SecurityMode = "secure">(
+  init: PreconnectionInit<Mode>,
+): Preconnection<Mode> {
+  return transportServices().preconnection(init);
+}
+
+/**
+ * A Connection to a URL, Ready to use. Rejects with an EstablishmentError.
+ *
+ *     await using connection = await dial("tls://example.com:443", { alpn: ["h2"], timeout: 5_000 });
+ */
+export function dial(url: string | URL, options?: DialOptions): Promise<Connection> {
+  return dialOn(transportServices(), url, options);
+}
+
+/**
+ * Serves a URL with a handler, which is given each Connection and a signal that says when to stop.
+ *
+ *     await using server = await serve("tls://*:8443", async (connection) => { … }, { identity });
+ */
+export function serve(
+  url: string | URL,
+  handler: Handler,
+  options?: UrlOptions & ServeOptions & ListenerOptions,
+): Promise<Server> {
+  return serveOn(transportServices(), url, handler, options);
+}

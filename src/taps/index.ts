@@ -6,6 +6,7 @@ export {
   type SendOptions,
 } from "./connection.js";
 export type { ConnectionEvents, SetResult } from "./core.js";
+export { type DialOptions, dial, type Handler, preconnectionFor, type Server, serve, type UrlOptions } from "./dial.js";
 export {
   type EndpointInit,
   type LocalEndpoint,
@@ -26,7 +27,7 @@ export {
   type TapsReason,
 } from "./failure.js";
 export { type Framer, type FramerIo, type LengthPrefixedOptions, lengthPrefixed, type MakeFramer } from "./framer.js";
-export { Listener, type ListenerEvents, type ListenOptions, type ServeOptions } from "./listener.js";
+export { Listener, type ListenerEvents, type ListenerOptions, type ServeOptions } from "./listener.js";
 export { MessageContext, type Received, type ReceiveMetadata } from "./message.js";
 export { type RacingTimes, readSystemPolicy, type SystemPolicy } from "./policy.js";
 export { Preconnection, type PreconnectionInit, type SystemInit, TransportServices } from "./preconnection.js";
@@ -37,3 +38,4 @@ export * from "./security.js";
 export type { PathChange, ProtocolStack, SecuritySession } from "./stacks/stack.js";
 export { protocolStacks } from "./stacks/table.js";
 export * from "./transport-properties.js";
+export { readUrl, type Scheme, type Target, urlSchemes } from "./url.js";

@@ -15,7 +15,7 @@ import type { SecurityMode, SecurityParameters, SecurityProtocol } from "./secur
 import type { ProtocolStack, Transport, TransportListener, TransportSink } from "./stacks/stack.js";
 import type { TransportProperties } from "./transport-properties.js";
 
-export interface ListenOptions extends ActionOptions {
+export interface ListenerOptions extends ActionOptions {
   /** Connections that wait to be taken; further ones are aborted and counted. Default 1,024. */
   readonly backlog?: number;
 }
@@ -154,7 +154,7 @@ export interface ListenerInit<Mode extends SecurityMode> {
   readonly remotes: readonly RemoteEndpoint[];
   readonly root: TreeNode;
   readonly branches: readonly Branch[];
-  readonly options: ListenOptions;
+  readonly options: ListenerOptions;
 }
 
 /** Opens every port; rejects with an EstablishmentError if one cannot be. */
@@ -201,7 +201,7 @@ class ListenerCore<Mode extends SecurityMode> {
     }
     if (remotes.length > 0) this.#allowedPeers = await this.#peers(remotes);
     options.signal?.throwIfAborted();
-    for (const local of locals) {
+    for (const local of await this.#concrete(locals)) {
       let port = local.port ?? 0;
       for (const stack of this.stacks) {
         if (local.protocol !== undefined && !stack.protocols.includes(local.protocol)) continue;
@@ -330,22 +330,33 @@ class ListenerCore<Mode extends SecurityMode> {
 
   /** Addresses of the remote endpoints: RFC 9622 §7.2 lets them say who may connect. */
   async #peers(remotes: readonly RemoteEndpoint[]): Promise<ReadonlySet<string>> {
-    const { host, network, cache, policy } = this.#init.system;
-    const { signal } = new AbortController();
-    const request = { host, network, cache, resolutionDelayMs: policy.racing.resolutionDelayMs, signal };
-    const found = await Promise.all(
-      remotes.map(
-        (remote) =>
-          new Promise<readonly string[]>((resolve, reject) =>
-            resolveEndpoint(remote, request, ({ addresses, pending, failure }) => {
-              if (failure !== undefined) reject(failure);
-              else if (!pending) resolve(addresses);
-            }),
-          ),
-      ),
-    );
-    return new Set(found.flat());
+    return new Set((await Promise.all(remotes.map((remote) => resolved(this.#init.system, remote)))).flat());
   }
+
+  /** Names among the local endpoints stand for each of their addresses. */
+  async #concrete(locals: readonly LocalEndpoint[]): Promise<readonly LocalEndpoint[]> {
+    const each = locals.map(async ({ host, ...local }) =>
+      host === undefined
+        ? [local]
+        : (await resolved(this.#init.system, { host })).map((address) => ({ ...local, address })),
+    );
+    return (await Promise.all(each)).flat();
+  }
+}
+
+/** All addresses of an endpoint; rejects if there is none. */
+export function resolved(
+  { host, network, cache, policy }: TransportServices,
+  remote: RemoteEndpoint,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<readonly string[]> {
+  const request = { host, network, cache, resolutionDelayMs: policy.racing.resolutionDelayMs, signal };
+  return new Promise((resolve, reject) =>
+    resolveEndpoint(remote, request, ({ addresses, pending, failure }) => {
+      if (failure !== undefined) reject(failure);
+      else if (!pending) resolve(addresses);
+    }),
+  );
 }
 
 const silent: TransportSink = {

@@ -20,13 +20,12 @@ import { type Branch, type GatherRequest, gather, TreeNode } from "./gather.js";
 import type { ConnectionGroup } from "./group.js";
 import { framersMax, groupMembersMax } from "./limits.js";
 import type { Line } from "./line.js";
-import { type Listener, type ListenOptions, startListener } from "./listener.js";
+import { type Listener, type ListenerOptions, resolved, startListener } from "./listener.js";
 import { MessageContext } from "./message.js";
 import { Policy, type SystemPolicy } from "./policy.js";
 import { type Action, type ConnectionProperties, connectionProperties } from "./properties.js";
 import { Race } from "./race.js";
 import { type Rendezvous, rendezvousStream } from "./rendezvous.js";
-import { resolveEndpoint } from "./resolve.js";
 import { type SecurityMode, type SecurityParameters, secure } from "./security.js";
 import { type ProtocolStack, StackScope } from "./stacks/stack.js";
 import { TransportProperties } from "./transport-properties.js";
@@ -145,7 +144,7 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
   }
 
   /** Listen (§7.2). Rejects with an EstablishmentError. */
-  async listen(options: ListenOptions = {}): Promise<Listener<Mode>> {
+  async listen(options: ListenerOptions = {}): Promise<Listener<Mode>> {
     if (this.#locals.length === 0) throw misuse("Listen needs a local endpoint", "Local Endpoint");
     const request = this.#gatherRequest("listen", "server");
     const { root, branches } = gather({ ...request, remotes: [] });
@@ -200,17 +199,9 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
     readonly locals: readonly LocalEndpoint[];
     readonly remotes: readonly RemoteEndpoint[];
   }> {
-    const { host, network, cache, policy } = this.#system;
     const abort = new AbortController();
-    const { resolutionDelayMs } = policy.racing;
-    const request = { host, network, cache, resolutionDelayMs, signal: abort.signal };
-    const each = (remote: RemoteEndpoint) =>
-      new Promise<readonly RemoteEndpoint[]>((resolve, reject) =>
-        resolveEndpoint(remote, request, ({ addresses, pending, failure }) => {
-          if (failure !== undefined) reject(failure);
-          else if (!pending) resolve(addresses.map((address) => concrete(remote, address)));
-        }),
-      );
+    const each = async (remote: RemoteEndpoint) =>
+      (await resolved(this.#system, remote, abort.signal)).map((address) => concrete(remote, address));
     try {
       const remotes = (await within(this.#system, Promise.all(this.#remotes.map(each)), { signal, timeout })).flat();
       return { locals: this.#concreteLocals(), remotes };
