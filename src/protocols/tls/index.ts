@@ -26,3 +26,4 @@ export { tlsProfile } from "./profile.js";
 export { serverHandshake } from "./server/start.js";
 export type * from "./session.js";
 export * from "./store/index.js";
+export { type Approval, pkiFailure, type TrustOptions, trust } from "./trust.js";

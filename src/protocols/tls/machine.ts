@@ -20,14 +20,14 @@ import {
 import { alertFailure, reasons, refuse, type TlsFailure, tlsFailure } from "./failure.js";
 import type { Handshake } from "./handshake/handshake.js";
 import type { TlsAsks } from "./handshake/questions.js";
-import type { Epoch, EpochKeys, TlsHandshakeOutput } from "./handshake/vocabulary.js";
+import type { Epoch, EpochKeys, HandshakeNotice, TlsHandshakeOutput } from "./handshake/vocabulary.js";
 import { limits } from "./limits.js";
 import type { TlsClientOptions, TlsOutcome, TlsServerOptions } from "./options.js";
 import { alertName, alerts } from "./parameters/alerts.js";
 import { contentType, recordHeaderSize } from "./record/content-type.js";
 import { Deframer, type RecordTaker } from "./record/deframer.js";
 import { Outbox } from "./record/outbox.js";
-import { PlainOpener } from "./record/plain.js";
+import { PlainOpener, PlainSealer } from "./record/plain.js";
 import type { RecordOpener, RecordSealer } from "./record/protection.js";
 import { Opener12, Sealer12 } from "./record/protection12.js";
 import { Opener13, Sealer13 } from "./record/protection13.js";
@@ -52,7 +52,7 @@ export type TlsEvent =
   | { readonly kind: "data"; readonly bytes: Uint8Array; readonly early: boolean }
   /** So many buffers given by `send`, oldest first, are sealed and the caller's again. */
   | { readonly kind: "sent"; readonly count: number }
-  | { readonly kind: "early-data"; readonly status: "offered" | "accepted" | "rejected"; readonly max: number }
+  | Extract<HandshakeNotice, { readonly kind: "early-data" }>
   | { readonly kind: "key-updated"; readonly direction: "read" | "write"; readonly byPeer: boolean }
   | { readonly kind: "authenticated"; readonly peer: TlsOutcome["peer"] }
   | { readonly kind: "ticket" }
@@ -92,6 +92,8 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
   /** Bytes of refused early data that may still be skipped. */
   #skipLeft = 0;
   #earlyReceivedMax = 0;
+  /** ALPN under which early data went out: they may go again only for the same. */
+  #earlyAlpn: string | undefined;
   #emptyRecords = 0;
   #warnings = 0;
   #changeCipherSpecs = 0;
@@ -466,6 +468,11 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
       case "confirmed":
         this.#confirmed = true;
         this.#skipLeft = 0;
+        if (output.outcome.earlyData !== "not-offered") {
+          const { earlyData, alpn } = output.outcome;
+          this.#outbox.settleEarly(earlyData === "accepted", alpn === this.#earlyAlpn);
+        }
+        this.#outbox.release();
         this.#events.push(output);
         break;
       case "failed":
@@ -475,6 +482,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
         break;
       case "early-data":
         this.#earlyData(output.status, output.max);
+        if (output.status === "offered") this.#earlyAlpn = output.alpn;
         this.#events.push(output);
         break;
       case "key-updated":
@@ -488,9 +496,15 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
   }
 
   #earlyData(status: "offered" | "accepted" | "rejected", max: number): void {
-    if (this.#config.role === "client") this.#outbox.allowEarly(status === "offered" ? max : 0);
-    else if (status === "accepted") this.#earlyReceivedMax = max;
-    else this.#skipLeft = max;
+    if (this.#config.role === "client") {
+      this.#outbox.allowEarly(status === "offered" ? max : 0);
+      // A second ClientHello goes in the clear again.
+      if (status === "rejected") this.#outbox.keys(new PlainSealer(1), { early: false, application: false });
+    } else if (status === "accepted") {
+      this.#earlyReceivedMax = max;
+      // Answers to early data may go at once, to a client that has proved no more than its data have.
+      if ((this.#config.options.clientAuthentication ?? "none") === "none") this.#outbox.release();
+    } else this.#skipLeft = max;
   }
 
   #writeKeys(epoch: Epoch, keys: EpochKeys): void {

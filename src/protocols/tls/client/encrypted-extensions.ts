@@ -85,7 +85,7 @@ export class ExpectEncryptedExtensions implements State<ClientConfig> {
       cx.out.push({ kind: "early-data", status: "accepted", max: 0 });
       return "accepted";
     }
-    if (!offer.earlyData) return offer.retry !== undefined && offer.psks.length > 0 ? "rejected" : "not-offered";
+    if (!offer.earlyData) return offer.earlyDataLost ? "rejected" : "not-offered";
     cx.out.push({ kind: "early-data", status: "rejected", max: 0 });
     if (cx.config.dialect.endOfEarlyData) openHandshakeWrite(cx, offer, this.#agreed);
     return "rejected";

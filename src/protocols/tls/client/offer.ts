@@ -25,6 +25,8 @@ export interface Offer {
   readonly session12: ClientSession | undefined;
   /** Does 0-RTT data follow, under the first PSK? */
   readonly earlyData: boolean;
+  /** They had to be given up for a HelloRetryRequest. */
+  readonly earlyDataLost: boolean;
   readonly serverName: string | undefined;
   /** This is the second ClientHello, for this cookie and group. */
   readonly retry: { readonly suite: number; readonly group: number | undefined } | undefined;
@@ -62,6 +64,7 @@ export function makeOffer(cx: Cx, psks: readonly Psk[], session12: ClientSession
     psks,
     session12,
     earlyData,
+    earlyDataLost: false,
     serverName: options.serverName,
     retry: undefined,
   };
@@ -91,6 +94,7 @@ export function retriedOffer(
     shares,
     psks,
     earlyData: false,
+    earlyDataLost: first.earlyData,
     retry: { suite, group: group?.id },
   };
 }

@@ -1,3 +1,4 @@
+import { fromUtf8 } from "../../../bytes/index.js";
 import type { HashName } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
 import type { Context, State } from "../handshake/context.js";
@@ -62,7 +63,9 @@ function openEarlyData(cx: Cx, offer: Offer): void {
   if (suite?.version !== "1.3") return;
   if (offer.hello.sessionId.length > 0) cx.changeCipherSpec();
   cx.keys("early", "write", { version: "1.3", suite, secret });
-  cx.out.push({ kind: "early-data", status: "offered", max: earlyDataLimit(cx.config, psk) });
+  const { origin } = psk;
+  const alpn = origin.kind === "session" ? fromUtf8(origin.session.alpn) || undefined : origin.psk.earlyData?.alpn;
+  cx.out.push({ kind: "early-data", status: "offered", max: earlyDataLimit(cx.config, psk), alpn });
 }
 
 const offersHash = (config: ClientConfig, hash: HashName): boolean =>

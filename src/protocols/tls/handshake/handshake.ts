@@ -159,6 +159,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
         throw tlsFailure("unexpected-message", name, `${name} came under ${epoch} keys, not ${this.#state.epoch}`);
       }
       this.#begun = true;
+      this.#cx.readKeysChanged = false;
       this.#state = this.#state.handle(message, this.#cx);
       this.#checkKeyChange(epoch);
     }
@@ -168,9 +169,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
 
   /** Messages may not span a key change (RFC 9846 §5.1): nothing more of this epoch may be here already. */
   #checkKeyChange(epoch: Epoch): void {
-    if (!this.#cx.readKeysChanged) return;
-    this.#cx.readKeysChanged = false;
-    if (this.#inbox.holds(epoch)) {
+    if (this.#cx.readKeysChanged && this.#inbox.holds(epoch)) {
       throw tlsFailure("message-spans-key-change", "Handshake", "messages go on where the key changes");
     }
   }

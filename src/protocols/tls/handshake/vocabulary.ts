@@ -38,7 +38,14 @@ export type TlsHandshakeOutput =
 /** What else a record protocol or an application is told, beside the contract's five words. */
 export type HandshakeNotice =
   /** Client: early data may be sent, were taken or not. Server: they are let in or skipped from here on. */
-  | { readonly kind: "early-data"; readonly status: "offered" | "accepted" | "rejected"; readonly max: number }
+  | {
+      readonly kind: "early-data";
+      readonly status: "offered" | "accepted" | "rejected";
+      /** Bytes that may be sent; on a server that may come, or are skipped. */
+      readonly max: number;
+      /** With "offered": the application protocol that the data are for. */
+      readonly alpn?: string | undefined;
+    }
   /** Fresh keys after the handshake: whose direction, and who began it. */
   | { readonly kind: "key-updated"; readonly direction: "read" | "write"; readonly byPeer: boolean }
   /** The peer's certificate after post-handshake authentication; undefined if it declined. */

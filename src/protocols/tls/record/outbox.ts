@@ -35,6 +35,10 @@ export class Outbox {
   #earlyLeft = 0;
   /** Whole application buffers that have been sealed since `takeSent`. */
   #sent = 0;
+  /** Buffers that went out as early data, until it is known what became of them. */
+  #doubtful: Uint8Array[] = [];
+  /** Application data may not go yet: the peer has not proved itself. */
+  #held = true;
   #closing: "open" | "wanted" | "done" = "open";
   contentMax: number = limits.recordSizeMax;
   bytesSealed = 0;
@@ -78,6 +82,43 @@ export class Outbox {
   /** Bytes of 0-RTT data that may still be sealed. */
   allowEarly(max: number): void {
     this.#earlyLeft = max;
+  }
+
+  /** The peer has proved itself, or nobody asked it to: application data may go. */
+  release(): void {
+    this.#held = false;
+  }
+
+  /**
+   * What became of early data. If they were refused they go again, in front of all others (RFC 9846 §4.3.10), unless
+   * `resend` forbids it.
+   */
+  settleEarly(accepted: boolean, resend: boolean): void {
+    const doubtful = this.#doubtful;
+    this.#doubtful = [];
+    if (accepted || !resend) {
+      this.#sent += doubtful.length;
+      if (!accepted) this.#dropEarly();
+      return;
+    }
+    if (this.#dataAt > 0) {
+      this.#queued += this.#dataAt;
+      this.#dataAt = 0;
+    }
+    for (const bytes of doubtful.reverse()) {
+      this.#data.unshift({ bytes, early: false });
+      this.#queued += bytes.length;
+    }
+  }
+
+  /** What was meant for another application protocol is not sent at all. */
+  #dropEarly(): void {
+    for (let first = this.#data[0]; first?.early === true; first = this.#data[0]) {
+      this.#queued -= first.bytes.length - this.#dataAt;
+      this.#dataAt = 0;
+      this.#data.shift();
+      this.#sent++;
+    }
   }
 
   send(bytes: Uint8Array, early: boolean): void {
@@ -144,7 +185,7 @@ export class Outbox {
       if (pause()) return this.#control.length > 0 ? this.#record(into, at, never) : 0;
       return this.#dataRecord(into, at, room);
     }
-    if (this.#closing === "wanted" && this.#application) {
+    if (this.#closing === "wanted" && this.#application && !this.#held) {
       this.put(contentType.alert, Uint8Array.of(1, 0));
       this.#closing = "done";
       return this.#record(into, at, pause);
@@ -200,7 +241,8 @@ export class Outbox {
       }
       this.#data.shift();
       this.#dataAt = 0;
-      this.#sent++;
+      if (this.#early) this.#doubtful.push(first.bytes);
+      else this.#sent++;
       if (size === most) break;
     }
     this.#queued -= size;
@@ -210,7 +252,7 @@ export class Outbox {
   }
 
   #mayData(): boolean {
-    if (this.#application) return true;
+    if (this.#application) return !this.#held;
     return this.#early && this.#earlyLeft > 0 && this.#data[0]!.early;
   }
 

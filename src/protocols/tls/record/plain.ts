@@ -7,7 +7,12 @@ export class PlainSealer implements RecordSealer {
   readonly headroom = recordHeaderSize;
   readonly tailroom = 0;
   readonly countMax = Number.POSITIVE_INFINITY;
-  count = 0;
+  count: number;
+
+  /** After a retry it is not the first record any more. */
+  constructor(count = 0) {
+    this.count = count;
+  }
 
   seal(bytes: Uint8Array, at: number, size: number, type: number): number {
     // The very first record says 1.0, for servers that choke on more (RFC 9846 §5.1).

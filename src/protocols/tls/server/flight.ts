@@ -125,7 +125,7 @@ function greet(
   if (earlyData !== "accepted" || !config.dialect.endOfEarlyData) {
     cx.keys("handshake", "read", { version: "1.3", suite, secret: clientTraffic });
   }
-  if (earlyData !== "not-offered") {
+  if (earlyData !== "not-offered" && request.earlyData) {
     const max = config.options.earlyDataMax ?? 0;
     const skip = Math.max(limits.earlyDataSkippedMax, 2 * max);
     cx.out.push({ kind: "early-data", status: earlyData, max: earlyData === "accepted" ? max : skip });

@@ -88,7 +88,7 @@ function choose(
     psk,
     alpn,
     extensions: checkApplicationExtensions(config, request.hello.extensions),
-    earlyData: request.earlyData ? "rejected" : "not-offered",
+    earlyData: request.earlyData || retried?.first?.extensions.has(ext.earlyData) ? "rejected" : "not-offered",
     retried: retried !== undefined,
   };
   return judgeEarlyData(cx, choice);
