@@ -6,6 +6,7 @@ import type { Context, State } from "../handshake/context.js";
 import { checkApplicationExtensions } from "../handshake/negotiation.js";
 import type { FoundPsk } from "../handshake/questions.js";
 import { EarlySecret, Labels } from "../keys13.js";
+import { ext } from "../messages/extensions.js";
 import type { ExternalPsk, TlsOutcome } from "../options.js";
 import type { Group } from "../parameters/groups.js";
 import { type Suite13, suite13ById } from "../parameters/suites13.js";
