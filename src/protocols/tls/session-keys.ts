@@ -1,5 +1,6 @@
-import { Secret } from "../../contract/index.js";
+import { type CryptoProvider, Secret } from "../../contract/index.js";
 import type { Context, Exporter } from "./handshake/context.js";
+import { serverEndPoint } from "./handshake/end-point.js";
 import { type Labels, nextTrafficSecret, ticketPsk } from "./keys13.js";
 import type { Suite13 } from "./parameters/suites13.js";
 
@@ -13,15 +14,18 @@ export class SessionKeys implements Exporter {
   server: Secret;
   /** Known when the client's Finished is. */
   resumption: Secret | undefined;
-  /** The end-entity certificate of the server, hashed for tls-server-end-point (RFC 5929 §4.1). */
-  serverEndPoint: Uint8Array | undefined;
+  /** The server's end-entity certificate, for tls-server-end-point (RFC 5929 §4.1). */
+  serverCertificate: Uint8Array | undefined;
+  readonly #crypto: CryptoProvider;
   readonly #exporter: Secret;
 
   constructor(
+    crypto: CryptoProvider,
     labels: Labels,
     suite: Suite13,
     secrets: { readonly client: Secret; readonly server: Secret; readonly exporter: Secret },
   ) {
+    this.#crypto = crypto;
     this.labels = labels;
     this.suite = suite;
     this.client = secrets.client;
@@ -36,7 +40,8 @@ export class SessionKeys implements Exporter {
 
   /** tls-unique does not exist in 1.3 (RFC 9846 Appendix F, RFC 9266 §4.1). */
   channelBinding(type: "tls-unique" | "tls-server-end-point"): Uint8Array | undefined {
-    return type === "tls-server-end-point" ? this.serverEndPoint : undefined;
+    if (type === "tls-unique" || this.serverCertificate === undefined) return undefined;
+    return serverEndPoint(this.#crypto, this.serverCertificate);
   }
 
   /** Moves a direction's secret on (RFC 9846 §7.2) and answers the new one. */

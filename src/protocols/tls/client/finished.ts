@@ -44,12 +44,14 @@ export class ExpectFinished implements State<ClientConfig> {
     cx.transcript.add(message.bytes);
     const main = secret.main();
     const finishedHash = cx.transcript.digest();
-    const keys = new SessionKeys(labels, suite, {
+    const keys = new SessionKeys(cx.config.crypto, labels, suite, {
       client: main.clientTraffic(finishedHash),
       server: main.serverTraffic(finishedHash),
       exporter: main.exporter(finishedHash),
     });
     keys.log(cx);
+    const shown = this.#peer?.identity;
+    keys.serverCertificate = shown?.kind === "certificate" ? shown.chain[0] : undefined;
     cx.exporter = keys;
     // The server's application data may be right behind; ours wait for our Finished.
     cx.keys("application", "read", { version: "1.3", suite, secret: keys.server });

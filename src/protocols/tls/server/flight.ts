@@ -294,12 +294,13 @@ function finish(cx: Cx, answered: Answered): State<ServerConfig> {
   serverTraffic.wipe();
   const main = secret.main();
   const finishedHash = cx.transcript.digest();
-  const keys = new SessionKeys(labels, suite, {
+  const keys = new SessionKeys(cx.config.crypto, labels, suite, {
     client: main.clientTraffic(finishedHash),
     server: main.serverTraffic(finishedHash),
     exporter: main.exporter(finishedHash),
   });
   keys.log(cx);
+  keys.serverCertificate = answered.identity?.certificates[0];
   cx.exporter = keys;
   cx.keys("application", "write", { version: "1.3", suite, secret: keys.server });
   return awaitClient(cx, answered, keys, main);
