@@ -23,8 +23,13 @@ export function addressOn(name: string, like: string): string {
   const addresses = networkInterfaces()[name];
   if (addresses === undefined) throw networkFailure("no-such-interface", `there is no interface "${name}"`);
   const family = isIP(like) === 6 ? "IPv6" : "IPv4";
-  // The IPv6 wildcard hears IPv4 too.
-  const found = addresses.find((each) => each.family === family) ?? (like === "::" ? addresses[0] : undefined);
+  const isLinkLocal = (address: string): boolean => address.startsWith("fe80:");
+  const fitting = addresses.filter((each) => each.family === family);
+  const found =
+    fitting.find((each) => isLinkLocal(each.address) === isLinkLocal(like)) ??
+    fitting[0] ??
+    // The IPv6 wildcard hears IPv4 too.
+    (like === "::" ? addresses[0] : undefined);
   if (found === undefined)
     throw networkFailure("address-not-available", `interface "${name}" has no ${family} address`);
   return found.family === "IPv6" && found.scopeid !== 0 ? `${found.address}%${name}` : found.address;

@@ -10,7 +10,9 @@ export async function bindDatagrams(
   sink: DatagramSink,
   options: DatagramOptions = {},
 ): Promise<DatagramPort> {
-  const address = options.interface === undefined ? hostOf(local) : addressOn(options.interface, local.address);
+  // Who binds to an interface's address does not hear the groups that it joins there.
+  const isWide = options.interface === undefined || options.multicast !== undefined;
+  const address = isWide ? hostOf(local) : addressOn(options.interface, local.address);
   const type = address.includes(":") ? "udp6" : "udp4";
   const socket = createSocket({
     type,
@@ -57,7 +59,8 @@ function join(
   if (hopLimit !== undefined) socket.setMulticastTTL(hopLimit);
 }
 
-class NodeDatagramPort implements DatagramPort {
+/** Over a bound socket; exported for its tests. */
+export class NodeDatagramPort implements DatagramPort {
   readonly #socket: Socket;
   readonly #type: "udp4" | "udp6";
   #sink: DatagramSink | undefined;
@@ -100,11 +103,10 @@ class NodeDatagramPort implements DatagramPort {
   }
 
   send(bytes: Uint8Array, to?: SocketAddress, segmentSize = bytes.length, _ecn?: Ecn): void {
-    if (!this.#isOpen || bytes.length === 0) {
-      if (this.#isOpen) this.#sendOne(bytes, to);
-      return;
+    if (!this.#isOpen) return;
+    for (let at = 0; at < bytes.length || at === 0; at += segmentSize || 1) {
+      this.#sendOne(bytes.subarray(at, at + segmentSize), to);
     }
-    for (let at = 0; at < bytes.length; at += segmentSize) this.#sendOne(bytes.subarray(at, at + segmentSize), to);
   }
 
   set(option: "dscp" | "hopLimit" | "dontFragment", value: number): boolean {
@@ -139,17 +141,14 @@ class NodeDatagramPort implements DatagramPort {
   #sendOne(lent: Uint8Array, to: SocketAddress | undefined): void {
     // The kernel may not take it at once, and the lender wants its memory back: the copy costs a twentieth of the call.
     const bytes = lent.slice();
-    // Errors of sends without a callback come as `error` events. A callback costs a tick, so only a send that has to
-    // wait behind others has one.
-    const queued = this.#socket.getSendQueueSize();
-    const sent = queued > 0 ? this.#sent : undefined;
+    // Without a callback Node says nothing of a send that failed.
     try {
-      if (this.#remote !== undefined) this.#socket.send(bytes, 0, bytes.length, sent);
-      else if (to !== undefined) this.#socket.send(bytes, 0, bytes.length, to.port, this.hostOf(to), sent);
+      if (this.#remote !== undefined) this.#socket.send(bytes, 0, bytes.length, this.#sent);
+      else if (to !== undefined) this.#socket.send(bytes, 0, bytes.length, to.port, this.hostOf(to), this.#sent);
     } catch (error) {
       queueMicrotask(() => this.#sink?.softError?.(toFailure(error)));
     }
-    if (queued > datagramQueueMark) this.#blocked = true;
+    if (this.#socket.getSendQueueSize() > datagramQueueMark) this.#blocked = true;
   }
 
   readonly #sent = (error: Error | null): void => {

@@ -68,7 +68,7 @@ export class World {
       crypto: this.#crypto,
       keyLog: (line) => {
         this.keyLog.push(line);
-        this.#recorder.secrets(/^\S+ = /.test(line) ? "wireguard" : "tls", line);
+        this.#recorder.secrets(line);
       },
       trace: (event) => void this.traces.push(event),
       resolve: (asked, family) => this.#resolve(asked, family),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../contract/index.js";
-import { Pcapng, tcpPacket, udpPacket } from "../../mechanisms/capture/index.js";
+import { Pcapng, secretsKindOf, tcpPacket, udpPacket } from "../../mechanisms/capture/index.js";
 import { type Packet, showAddress } from "./packet.js";
 
 /** Sees every packet on every link: keeps a digest of all of them and, if wanted, a capture. */
@@ -34,8 +34,8 @@ export class Recorder {
     });
   }
 
-  secrets(kind: "tls" | "wireguard", line: string): void {
-    this.#capture?.secrets(kind, line);
+  secrets(line: string): void {
+    this.#capture?.secrets(secretsKindOf(line), line);
   }
 
   /** Of all that was put on links so far, in order. */

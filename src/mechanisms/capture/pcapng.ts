@@ -23,6 +23,9 @@ export interface CapturedPacket {
   readonly comment?: string;
 }
 
+/** Which tool's key log a line belongs to: WireGuard's read `NAME = value`, NSS's `NAME value value`. */
+export const secretsKindOf = (line: string): keyof typeof secretsTypes => (/^\S+ = /.test(line) ? "wireguard" : "tls");
+
 /**
  * Writes a capture that Wireshark opens (draft-ietf-opsawg-pcapng): one section, its interfaces, packets with
  * comments, and the secrets that decrypt them, whole block by whole block.
