@@ -1,6 +1,7 @@
 import { constants, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import type { PrivateKey, PublicKey, SignatureName } from "../../../contract/crypto.js";
 import { curves, type SignatureRow, signatures, hashes as sizes } from "../../../crypto/algorithms.js";
+import { element, Tag, whole } from "../../../crypto/der.js";
 import { misuse } from "../../../crypto/failure.js";
 import { fits, type KeyMaterial, readPublicKey } from "../../../crypto/public-key.js";
 import { opensslHash } from "./hashes.js";
@@ -19,6 +20,8 @@ export function publicKey(spki: Uint8Array): PublicKey | undefined {
 
 /** A private key from PKCS#8; undefined unless OpenSSL takes it and its public half is of a known type. */
 export function privateKey(pkcs8: Uint8Array): PrivateKey | undefined {
+  // OpenSSL would not mind bytes behind the end.
+  if (!whole(pkcs8, (from) => element(from, Tag.sequence).rest())) return undefined;
   try {
     const key = createPrivateKey({ key: asBuffer(pkcs8), format: "der", type: "pkcs8" });
     const spki = plain(createPublicKey(key).export({ format: "der", type: "spki" }));

@@ -62,7 +62,8 @@ export function openLibcrypto(): Libcrypto {
   const call = Object.fromEntries(
     Object.entries(declarations).map(([name, declaration]) => [name, program.func(declaration)]),
   ) as unknown as Libcrypto["call"];
-  const memory = new Memory((buffer) => Number(koffi.address(buffer)));
+  // By way of a view, since koffi does not know a SharedArrayBuffer itself.
+  const memory = new Memory((buffer) => Number(koffi.address(new Uint8Array(buffer))));
   const scratch = new Scratch(memory, slots.size);
   const named = (fetch: (...numbers: number[]) => number) => (name: string) => {
     scratch.put(new TextEncoder().encode(`${name}\0`), slots.name);
