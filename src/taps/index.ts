@@ -35,7 +35,7 @@ export * from "./properties.js";
 export type { ReceiveOptions } from "./receiving.js";
 export type { Rendezvous } from "./rendezvous.js";
 export * from "./security.js";
-export type { PathChange, ProtocolStack, SecuritySession } from "./stacks/stack.js";
+export type { PathChange, ProtocolStack, SecuritySession, TlsSecurity } from "./stacks/stack.js";
 export { protocolStacks } from "./stacks/table.js";
 export * from "./transport-properties.js";
 export { readUrl, type Scheme, type Target, urlSchemes } from "./url.js";

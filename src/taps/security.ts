@@ -1,5 +1,4 @@
 import type {
-  AgreementName,
   Identity,
   KeyLog,
   PeerIdentity,
@@ -8,6 +7,7 @@ import type {
   SignatureName,
 } from "../contract/index.js";
 import { tableRows } from "../contract/index.js";
+import type { GroupName, SchemeName, SessionStore, SuiteName } from "../protocols/tls/index.js";
 import { misuse, nearest } from "./failure.js";
 
 /** How a Preconnection is to be secured; a type parameter, so that cleartext shows in signatures. */
@@ -56,13 +56,6 @@ export interface PreSharedKey {
   readonly hash?: "SHA-256" | "SHA-384";
 }
 
-/** A place where sessions are kept for resumption (RFC 8922 §5.1 CM). Values are opaque to it. */
-export interface SessionCache {
-  /** Takes one session for a key out of the cache: each is used once (RFC 9846 §C.4). */
-  take(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  put(key: string, session: Uint8Array, expiresAt: number): void | Promise<void>;
-}
-
 /** RFC 9622 §6.3. Nothing needs to be set; each field's docstring names the RFC's parameter. */
 export interface SecurityInit {
   /** `allowedSecurityProtocols` (§6.3.1): best first. Nothing else is ever tried. Default: the policy's. */
@@ -81,17 +74,18 @@ export interface SecurityInit {
   readonly serverName?: string;
   /** `alpn` (§6.3.4): best first. */
   readonly alpn?: readonly string[];
-  /** `supportedGroup` (§6.3.5). */
-  readonly groups?: readonly AgreementName[];
+  /** `supportedGroup` (§6.3.5), by the names of the IANA registry: best first. */
+  readonly groups?: readonly GroupName[];
   /** `ciphersuite` (§6.3.5), by the names of the IANA registry. */
-  readonly ciphersuites?: readonly string[];
+  readonly ciphersuites?: readonly SuiteName[];
   /** `signatureAlgorithm` (§6.3.5), by the names of the IANA registry. */
-  readonly signatureAlgorithms?: readonly string[];
+  readonly signatureAlgorithms?: readonly SchemeName[];
   /** `maxCachedSessions` (§6.3.6): zero turns resumption off. */
   readonly maxCachedSessions?: number;
   /** `cachedSessionLifetimeSeconds` (§6.3.6). */
   readonly cachedSessionLifetimeSeconds?: number;
-  readonly sessionCache?: SessionCache;
+  /** Where sessions wait to be resumed (RFC 8922 §5.1 CM). Default: memory, shared by all but isolated Connections. */
+  readonly sessionCache?: SessionStore;
   /** `preSharedKey` (§6.3.7). */
   readonly preSharedKeys?: readonly PreSharedKey[];
   /** `SetTrustVerificationCallback` (§6.3.8). */

@@ -148,11 +148,26 @@ export interface PathChange {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-/** What every security protocol says of its session; each adds the interfaces that Table 1 gives it. */
-export interface SecuritySession {
-  readonly protocol: ProtocolName;
-  readonly version: string;
-}
+/**
+ * The session of the protocol that secures a Connection: a union over protocols, told apart by `protocol`. Each has the
+ * interfaces that its row of RFC 8922's Table 1 gives it, and no others.
+ */
+export type SecuritySession = TlsSecurity;
+
+/** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
+export type TlsSecurity = Pick<
+  TlsSession,
+  | "protocol"
+  | "role"
+  | "outcome"
+  | "peer"
+  | "updateKeys"
+  | "exportKey"
+  | "exportEarlyKey"
+  | "channelBinding"
+  | "requestAuthentication"
+  | "statistics"
+>;
 
 export interface TransportListener {
   readonly local: SocketAddress;

@@ -1,0 +1,157 @@
+import type { Failure, SocketAddress } from "../../contract/index.js";
+import { listen, connect, type TlsOutcome, type TlsSession, type TlsSink } from "../../protocols/tls/index.js";
+import type { ConnectionProperties } from "../properties.js";
+import { keepAliveOf, setOnStream, streamOptions, tcp } from "./tcp.js";
+import type { OpenRequest, ProtocolStack, SendHow, StackRequest, Transport, TransportSink } from "./stack.js";
+import { tlsClientOptions, tlsServerOptions, tlsUnfit } from "./tls-options.js";
+
+/**
+ * TLS over TCP, mapped as RFC 9623 §10.1 maps TCP: a Connection is a TLS session, Ready once the peer has proved itself,
+ * close_notify ends a direction. InitiateWithSend is 0-RTT where a ticket allows it.
+ */
+export const tls: ProtocolStack = {
+  ...tcp,
+  name: "TLS/TCP",
+  protocols: ["TLS", "TCP"],
+  security: "TLS",
+  provides: { ...tcp.provides, zeroRttMsg: "optional" },
+  connectionObject: "TLS session on a TCP connection",
+  messageProperties: [...tcp.messageProperties, "safelyReplayable"],
+  unfit: tlsUnfit,
+  open(request) {
+    return new TlsTransport(request).connect(request);
+  },
+  listen({ host, network, local, interface: on, backlog, softError, accept, ...request }) {
+    return listen(
+      host,
+      local,
+      tlsServerOptions({ host, network, ...request }),
+      (session) => {
+        const transport = new TlsTransport(request);
+        transport.attach(session);
+        transport.sink = accept(transport);
+        return transport;
+      },
+      { network, listen: { backlog, softError, ...(on !== undefined && { interface: on }) } },
+    );
+  },
+};
+
+class TlsTransport implements Transport, TlsSink {
+  sink!: TransportSink;
+  readonly sendMax = Number.POSITIVE_INFINITY;
+  readonly receiveMax = Number.POSITIVE_INFINITY;
+  readonly singularMax = undefined;
+  readonly #request: Pick<StackRequest, "properties">;
+  #session: TlsSession | undefined;
+  #early: "none" | "taken" | "lost" = "none";
+  #closing = false;
+  #ended = false;
+
+  constructor(request: Pick<StackRequest, "properties">) {
+    this.#request = request;
+  }
+
+  connect(request: OpenRequest): this {
+    this.sink = request.sink;
+    const { host, network, remote, early } = request;
+    this.attach(connect(host, remote, tlsClientOptions(request), this, { network, stream: streamOptions(request) }));
+    if (early !== undefined) {
+      // The session says it again after the handshake if the server refuses 0-RTT (RFC 9846 §4.3.10).
+      this.#early = "taken";
+      this.security.writeEarly(early);
+    }
+    return this;
+  }
+
+  attach(session: TlsSession): this {
+    this.#session = session;
+    return this;
+  }
+
+  get security(): TlsSession {
+    return this.#session!;
+  }
+
+  get local(): SocketAddress {
+    return this.security.local;
+  }
+
+  get remote(): SocketAddress {
+    return this.security.remote;
+  }
+
+  get earlyAccepted(): boolean {
+    return this.#early === "taken";
+  }
+
+  send(bytes: Uint8Array, _how: SendHow, sent: () => void): boolean {
+    return this.security.write(bytes, sent);
+  }
+
+  finish(): void {
+    this.security.finish();
+  }
+
+  /** After close_notify both ways the session lets the stream go by itself. */
+  close(): void {
+    this.#closing = true;
+    if (!this.#ended) this.security.abort();
+  }
+
+  abort(): void {
+    this.security.abort();
+  }
+
+  pause(): void {
+    this.security.pause();
+  }
+
+  resume(): void {
+    this.security.resume();
+  }
+
+  ref(): void {
+    this.security.ref();
+  }
+
+  unref(): void {
+    this.security.unref();
+  }
+
+  set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): boolean {
+    return setOnStream(this.security, name, value);
+  }
+
+  // RFC 9623 §4.4: Ready when the handshake is done, not when the stream is open.
+  confirmed(_outcome: TlsOutcome): void {
+    const keepAliveMs = keepAliveOf(this.#request.properties);
+    if (keepAliveMs !== undefined) this.security.set("keepAliveMs", keepAliveMs);
+    this.sink.ready();
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.sink.received(bytes);
+  }
+
+  earlyBytes(bytes: Uint8Array): void {
+    this.sink.received(bytes, { early: true });
+  }
+
+  ended(): void {
+    this.#ended = true;
+    this.sink.ended();
+  }
+
+  drained(): void {
+    this.sink.writable();
+  }
+
+  softError(failure: Failure): void {
+    this.sink.softError(failure);
+  }
+
+  closed(failure?: Failure): void {
+    this.sink.closed(this.#closing ? undefined : failure);
+  }
+}
