@@ -1,11 +1,4 @@
-import type {
-  Identity,
-  KeyLog,
-  PeerIdentity,
-  ProtocolName,
-  Secret,
-  SignatureName,
-} from "../contract/index.js";
+import type { Identity, KeyLog, PeerIdentity, ProtocolName, Secret, SignatureName } from "../contract/index.js";
 import { tableRows } from "../contract/index.js";
 import type { GroupName, SchemeName, SessionStore, SuiteName } from "../protocols/tls/index.js";
 import { misuse, nearest } from "./failure.js";

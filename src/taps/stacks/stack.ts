@@ -1,4 +1,5 @@
 import type { Ecn, Failure, Host, Network, ProtocolName, SocketAddress } from "../../contract/index.js";
+import type { TlsSession } from "../../protocols/tls/index.js";
 import type {
   CapacityProfile,
   ConnectionProperties,

@@ -8,9 +8,10 @@ import {
   MemorySessionStore,
   type PeerVerdict,
   type SessionStore,
-  schemes,
   StrikeRegister,
-  suiteByName,
+  schemes,
+  suites12,
+  suites13,
   TicketKeyRing,
   type TlsClientOptions,
   type TlsIdentity,
@@ -75,16 +76,20 @@ export function tlsUnfit(
 ): string | undefined {
   const unknown =
     firstUnknown("supportedGroup", init.groups, groupNames) ??
-    firstUnknown("ciphersuite", init.ciphersuites, suiteByName) ??
+    firstUnknown("ciphersuite", init.ciphersuites, suiteNames) ??
     firstUnknown("signatureAlgorithm", init.signatureAlgorithms, schemeNames);
   if (unknown !== undefined) return unknown;
-  if (versionsOf(allowed, "TLS")?.length === 0) return "no version of TLS is allowed";
+  if (versionsFor(allowed, init).length === 0) return "no allowed version of TLS has one of the ciphersuites";
   if (role === "client") return undefined;
-  const hasKey = init.identity !== undefined || (init.preSharedKeys?.length ?? 0) > 0 || "psks" in (init.protocolOptions?.TLS ?? {});
-  return hasKey || "identity" in (init.protocolOptions?.TLS ?? {}) ? undefined : "a TLS server needs an identity or a pre-shared key";
+  const hasKey =
+    init.identity !== undefined || (init.preSharedKeys?.length ?? 0) > 0 || "psks" in (init.protocolOptions?.TLS ?? {});
+  return hasKey || "identity" in (init.protocolOptions?.TLS ?? {})
+    ? undefined
+    : "a TLS server needs an identity or a pre-shared key";
 }
 
 const groupNames: ReadonlySet<string> = new Set(groups.map(({ name }) => name));
+const suiteNames: ReadonlySet<string> = new Set([...suites13, ...suites12].map(({ name }) => name));
 const schemeNames: ReadonlySet<string> = new Set(schemes.map(({ name }) => name));
 
 function firstUnknown(
@@ -100,11 +105,11 @@ function firstUnknown(
 
 function common({ host, security, allowed }: StackRequest, role: "client" | "server"): TlsOptions {
   const { init, mode } = security;
-  const versions = versionsOf(allowed, "TLS") as readonly TlsVersion[] | undefined;
+  const versions = versionsFor(allowed, init);
   const identity = identitiesFor(security, role, "TLS", allowed).map((each) => challenged(each, init));
   const psks = init.preSharedKeys?.map(externalPsk);
   return {
-    ...(versions !== undefined && { versions }),
+    versions,
     ...(identity.length > 0 && { identity }),
     verify: mode === "opportunistic" ? anybody(host) : verifierFor(host, init),
     ...(init.alpn !== undefined && { alpn: init.alpn }),
@@ -114,6 +119,14 @@ function common({ host, security, allowed }: StackRequest, role: "client" | "ser
     ...(psks !== undefined && { psks }),
     ...(init.keyLog !== undefined && { keyLog: init.keyLog }),
   };
+}
+
+/** Versions that are allowed and, where suites were named, have one of them (RFC 9622 §6.3.5). */
+function versionsFor(allowed: readonly SecurityProtocol[], { ciphersuites }: SecurityInit): readonly TlsVersion[] {
+  const named = (versionsOf(allowed, "TLS") ?? ["1.3", "1.2"]) as readonly TlsVersion[];
+  if (ciphersuites === undefined) return named;
+  const of: Readonly<Record<TlsVersion, readonly { readonly name: string }[]>> = { "1.3": suites13, "1.2": suites12 };
+  return named.filter((version) => of[version].some(({ name }) => ciphersuites.includes(name as never)));
 }
 
 /** RFC 9622 §6.3.8, SetIdentityChallengeCallback: the application signs in place of the identity. */
@@ -184,7 +197,10 @@ function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>): VerifyP
       problem: "no trust anchors were given",
     } as const;
     if (await verify(question, { signal: new AbortController().signal })) return known;
-    return { trusted: false, failure: tlsFailure("access-denied", "Certificate", "the application does not trust the peer") };
+    return {
+      trusted: false,
+      failure: tlsFailure("access-denied", "Certificate", "the application does not trust the peer"),
+    };
   };
 }
 
@@ -221,7 +237,9 @@ function clientSessions(host: Host, init: SecurityInit, scope: StackScope): Clie
   const store =
     sessionCache ??
     scope.of(`TLS sessions ${maxCachedSessions ?? ""}`, () =>
-      maxCachedSessions === undefined ? new MemorySessionStore() : new MemorySessionStore({ keysMax: maxCachedSessions, perKeyMax: maxCachedSessions }),
+      maxCachedSessions === undefined
+        ? new MemorySessionStore()
+        : new MemorySessionStore({ keysMax: maxCachedSessions, perKeyMax: maxCachedSessions }),
     );
   return new ClientSessionCache(
     cachedSessionLifetimeSeconds === undefined ? store : shortLived(store, host, cachedSessionLifetimeSeconds * 1000),

@@ -1,8 +1,8 @@
 import type { Failure, SocketAddress } from "../../contract/index.js";
-import { listen, connect, type TlsOutcome, type TlsSession, type TlsSink } from "../../protocols/tls/index.js";
+import { connect, listen, type TlsOutcome, type TlsSession, type TlsSink } from "../../protocols/tls/index.js";
 import type { ConnectionProperties } from "../properties.js";
-import { keepAliveOf, setOnStream, streamOptions, tcp } from "./tcp.js";
 import type { OpenRequest, ProtocolStack, SendHow, StackRequest, Transport, TransportSink } from "./stack.js";
+import { keepAliveOf, setOnStream, streamOptions, tcp } from "./tcp.js";
 import { tlsClientOptions, tlsServerOptions, tlsUnfit } from "./tls-options.js";
 
 /**
