@@ -46,8 +46,8 @@ function sayHello(cx: Cx, offered: OfferedPsk | undefined): State<ClientConfig> 
   return new ExpectServerHello(offer);
 }
 
-/** Keys for 0-RTT follow from the first PSK and the ClientHello (RFC 9846 §7.1). */
-function openEarlyData(cx: Cx, offer: Offer): void {
+/** Keys for 0-RTT data follow from the first PSK and the ClientHello (RFC 9846 §7.1). */
+export function openEarlyData(cx: Cx, offer: Offer): void {
   const psk = offer.psks[0]!;
   const { labels } = psk.early;
   const helloHash = cx.transcript.digestWith(labels.hash, new Uint8Array(0));

@@ -103,9 +103,9 @@ function greet(
       compressionMethod: 0,
     },
     [
+      ...(psk ? [extension("SH", ext.preSharedKey, psk.index)] : []),
       ...(group && answer ? [extension("SH", ext.keyShare, { group: group.id, key: answer.share })] : []),
       extension("SH", ext.supportedVersions, config.dialect.version13),
-      ...(psk ? [extension("SH", ext.preSharedKey, psk.index)] : []),
     ],
   );
   cx.send("initial", handshakeType.serverHello, body);
@@ -187,7 +187,16 @@ function sendParameters(
   const add = (when: boolean, make: () => Extension): void => {
     if (when) items.push(make());
   };
-  add(request.serverName !== undefined && psk === undefined, () => extension("EE", ext.serverName, true));
+  // What we would rather have had: clients may remember it for their next key shares (RFC 9846 §4.3.7).
+  add(request.groups.length > 0, () =>
+    extension(
+      "EE",
+      ext.supportedGroups,
+      config.groups.map(({ id }) => id),
+    ),
+  );
+  for (const limit of recordExtensions(cx, request)) items.push(limit);
+  add(request.serverName !== undefined, () => extension("EE", ext.serverName, true));
   add(alpn !== undefined, () => extension("EE", ext.alpn, [utf8(alpn!)]));
   add(offered.has(ext.serverCertificateType) && psk === undefined, () =>
     extension("EE", ext.serverCertificateType, certificateTypes[serverType]),
@@ -195,7 +204,6 @@ function sendParameters(
   add(offered.has(ext.clientCertificateType) && asked, () =>
     extension("EE", ext.clientCertificateType, certificateTypes[clientType]),
   );
-  for (const limit of recordExtensions(cx, request)) items.push(limit);
   add(earlyData === "accepted", () => extension("EE", ext.earlyData, true));
   add(offered.has(ext.ticketRequest) && config.options.tickets !== undefined, () =>
     extension("EE", ext.ticketRequest, ticketCount(config, request, psk !== undefined)),
