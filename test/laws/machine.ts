@@ -222,7 +222,13 @@ export class Conversation {
   }
 
   #give(end: End, input: unknown): void {
-    this.#machines[end].handle(input as Wake, this.#now);
+    try {
+      this.#machines[end].handle(input as Wake, this.#now);
+    } catch (error) {
+      // The application may be told at once that it asked for what cannot be; the network is never to blame.
+      const isMisuse = error instanceof Failure && error.fault === "misuse";
+      if (!isMisuse || lowerInputs.some((kind) => isKind(input, kind))) throw error;
+    }
     this.#drain(end);
     const deadline = this.#machines[end].deadline();
     assert.ok(deadline === undefined || deadline >= this.#now, `${end} wants to be woken in the past`);
@@ -260,6 +266,8 @@ export class Conversation {
     this.#inbox.push({ to, input: this.#subject.arrive(arriving, from, segmentSize), bytes: arriving });
   }
 }
+
+const lowerInputs = ["opened", "bytes", "datagrams", "end", "closed", "wake", "answer"] as const;
 
 function isKind(event: unknown, kind: string): event is { readonly kind: string } {
   return typeof event === "object" && event !== null && "kind" in event && event.kind === kind;

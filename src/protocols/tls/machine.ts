@@ -142,6 +142,8 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
 
   handle(input: TlsInput | Wake, now: Instant): void {
     this.#now = now;
+    // The handshake's keys are wiped after a failure: only buffers and the port are still of concern.
+    if (this.#failed !== undefined && !heardAfterFailure.has(input.kind)) return;
     switch (input.kind) {
       case "bytes":
         this.#receive(input.bytes);
@@ -203,7 +205,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
   }
 
   deadline(): Instant | undefined {
-    return this.#handshake.deadline;
+    return this.#failed === undefined ? this.#handshake.deadline : undefined;
   }
 
   // Receiving
@@ -552,3 +554,5 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     return true;
   };
 }
+
+const heardAfterFailure: ReadonlySet<(TlsInput | Wake)["kind"]> = new Set(["send", "send-early", "close", "closed"]);
