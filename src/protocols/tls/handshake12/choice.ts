@@ -6,7 +6,7 @@ import { certificateTypes } from "../messages/authentication.js";
 import { ext } from "../messages/extensions.js";
 import type { ClientHello } from "../messages/hello.js";
 import type { CertificateType, TlsIdentity } from "../options.js";
-import type { Group } from "../parameters/groups.js";
+import { type Group, groups } from "../parameters/groups.js";
 import { type Scheme, schemeById } from "../parameters/schemes.js";
 import { type Suite12, suite12ById } from "../parameters/suites12.js";
 import { readServerName } from "../server/request.js";
@@ -133,10 +133,18 @@ export function chooseSuite(
 ): { readonly suite: Suite12; readonly scheme: Scheme | undefined } | undefined {
   for (const suite of suites) {
     if (suite.authentication === "PSK") return { suite, scheme: undefined };
-    const scheme = identity && chooseScheme(schemesFor(suite, request), identity.publicKey);
+    if (identity === undefined || !knowsCurve(request.hello, identity.publicKey)) continue;
+    const scheme = chooseScheme(schemesFor(suite, request), identity.publicKey);
     if (scheme !== undefined) return { suite, scheme };
   }
   return undefined;
+}
+
+/** In 1.2 the client's curves are those of certificates too: RFC 8422 §5.1.1. */
+function knowsCurve(hello: ClientHello, { curve }: PublicKey): boolean {
+  const listed = hello.extensions.get(ext.supportedGroups);
+  if (curve === undefined || listed === undefined) return true;
+  return groups.some(({ agreement, id }) => agreement === curve && listed.includes(id));
 }
 
 /** RFC 7301 §3.2: the first of ours that the client offers. */

@@ -111,7 +111,7 @@ test("every kind of key can authenticate a server", () => {
 
 test("every group that 1.2 knows can be agreed upon", () => {
   for (const group of ["x25519", "x448", "secp256r1", "secp384r1", "secp521r1"] as const) {
-    assert.equal(agreed(run({ groups: [group] }, {})).client.outcome?.group, group);
+    assert.equal(agreed(run({ groups: [group] }, { identity: rsa })).client.outcome?.group, group);
   }
   const dhe = { suites: ["TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"] } as const;
   for (const group of ["ffdhe2048", "ffdhe3072"] as const) {
@@ -297,6 +297,12 @@ test("TLS 1.2 changes no keys and asks for no certificate later", () => {
   const pair = agreed(run({}, {}));
   assert.throws(() => pair.client.handshake.updateKeys(false, startOfTime), { reason: "misuse" });
   assert.throws(() => pair.server.handshake.requestAuthentication(startOfTime), { reason: "misuse" });
+});
+
+test("a client that does not list the curve of a certificate is not shown it, RFC 8422", () => {
+  refused(run({ groups: ["x25519"] }, {}), "server", "no-identity");
+  agreed(run({ groups: ["x25519", "secp256r1"] }, {}));
+  agreed(run({ groups: ["x25519"] }, { identity: makeIdentity("Ed25519") }));
 });
 
 test("without a suite for the identity's key the server says what is missing", () => {
