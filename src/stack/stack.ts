@@ -1,8 +1,16 @@
 import { equal, type Prefix, prefixHolds } from "../bytes/index.js";
-import type { CryptoProvider, Entropy, Failure, Instant, Machine, Transmit, Wake } from "../contract/index.js";
+import {
+  type CryptoProvider,
+  type Entropy,
+  type Failure,
+  type Instant,
+  type Machine,
+  networkFailure,
+  type Transmit,
+  type Wake,
+} from "../contract/index.js";
 import { type ControllerFactory, Cubic } from "../mechanisms/congestion/index.js";
 import { Heap } from "../mechanisms/heap.js";
-import { failure } from "./failure.js";
 import { readIcmp, writeIcmp } from "./icmp/icmp.js";
 import { finish, pseudoHeaderSum, sum } from "./ip/checksum.js";
 import { fragment } from "./ip/fragment.js";
@@ -195,9 +203,9 @@ export class Stack implements Machine<StackInput, StackEvent> {
     this.#now = now;
     const local = options.local?.address ?? this.sourceFor(remote.address);
     if (local === undefined || !this.#isOurs(local)) {
-      throw failure("no-such-address", "none of our addresses can reach this destination");
+      throw networkFailure("address-not-available", "none of our addresses can reach this destination");
     }
-    if (this.#connections.size >= connectionsMax) throw failure("too-many-sockets", `${connectionsMax} connections`);
+    if (this.#connections.size >= connectionsMax) throw networkFailure("no-resources", `${connectionsMax} connections`);
     const tupleAt = (localPort: number): TcpTuple => ({
       local,
       localPort,
@@ -208,7 +216,8 @@ export class Stack implements Machine<StackInput, StackEvent> {
       options.local?.port ||
       this.#freePort((port) => this.#listeners.has(port) || this.#connections.get(tupleAt(port)) !== undefined);
     const tuple = tupleAt(localPort);
-    if (this.#connections.get(tuple) !== undefined) throw failure("address-in-use", `port ${localPort} is in use`);
+    if (this.#connections.get(tuple) !== undefined)
+      throw networkFailure("address-in-use", `port ${localPort} is in use`);
     const connection = this.#newConnection(tuple, this.#initial.sequence(tuple, now), options);
     connection.open(now);
     this.#watch(connection);
@@ -222,8 +231,8 @@ export class Stack implements Machine<StackInput, StackEvent> {
     const clash = others.some(
       ({ options: { address } }) => !address || !options.address || equal(address, options.address),
     );
-    if (clash) throw failure("address-in-use", `port ${chosen} is in use`);
-    if (this.#listeners.size >= listenersMax) throw failure("too-many-sockets", `${listenersMax} listeners`);
+    if (clash) throw networkFailure("address-in-use", `port ${chosen} is in use`);
+    if (this.#listeners.size >= listenersMax) throw networkFailure("no-resources", `${listenersMax} listeners`);
     const listener = new TcpListener(chosen, options);
     this.#listeners.set(chosen, [...others, listener]);
     return listener;
@@ -252,8 +261,8 @@ export class Stack implements Machine<StackInput, StackEvent> {
     const clash = others.some(
       (other) => (!other.address || !address || equal(other.address, address)) && (!other.remote || !remote),
     );
-    if (clash) throw failure("address-in-use", `port ${chosen} is in use`);
-    if (this.#socketCount >= udpSocketsMax) throw failure("too-many-sockets", `${udpSocketsMax} sockets`);
+    if (clash) throw networkFailure("address-in-use", `port ${chosen} is in use`);
+    if (this.#socketCount >= udpSocketsMax) throw networkFailure("no-resources", `${udpSocketsMax} sockets`);
     const socket: UdpSocket = { address, port: chosen, remote };
     // Those with a peer are asked first.
     this.#sockets.set(chosen, remote ? [socket, ...others] : [...others, socket]);
@@ -512,12 +521,8 @@ export class Stack implements Machine<StackInput, StackEvent> {
       return;
     }
     const [localPort, remotePort] = [u16(quote, upper), u16(quote, upper + 2)];
-    const problem = failure(
-      meaning === "port-unreachable"
-        ? "port-unreachable"
-        : meaning.startsWith("network")
-          ? "network-unreachable"
-          : "host-unreachable",
+    const problem = networkFailure(
+      meaning === "port-unreachable" ? "refused-connection" : "no-route",
       `the network answered: ${meaning}`,
     );
     if (protocol === Protocol.tcp) {
@@ -628,7 +633,7 @@ export class Stack implements Machine<StackInput, StackEvent> {
       const port = ephemeralPortFirst + ((start + i) % count);
       if (!taken(port)) return port;
     }
-    throw failure("too-many-sockets", "no port is free");
+    throw networkFailure("no-resources", "no port is free");
   }
 
   #isOurs(address: Uint8Array): boolean {

@@ -13,12 +13,13 @@ const rules: Readonly<Record<string, readonly string[]>> = {
   mechanisms: ["contract", "bytes"],
   protocols: below,
   stack: ["contract", "bytes", "mechanisms"],
-  taps: [...below, "protocols", "stack"],
+  tunnels: ["contract", "bytes", "mechanisms", "protocols", "stack"],
+  taps: [...below, "protocols", "stack", "tunnels"],
   hosts: ["contract", "bytes", "crypto", "mechanisms"],
-  adapters: [...below, "protocols", "stack", "taps", "hosts"],
-  survey: [...below, "protocols", "stack", "taps", "hosts", "adapters"],
-  explorer: [...below, "protocols", "stack", "taps", "hosts", "adapters", "survey"],
-  cli: [...below, "protocols", "stack", "taps", "hosts", "adapters", "survey", "explorer"],
+  adapters: [...below, "protocols", "stack", "tunnels", "taps", "hosts"],
+  survey: [...below, "protocols", "stack", "tunnels", "taps", "hosts", "adapters"],
+  explorer: [...below, "protocols", "stack", "tunnels", "taps", "hosts", "adapters", "survey"],
+  cli: [...below, "protocols", "stack", "tunnels", "taps", "hosts", "adapters", "survey", "explorer"],
 };
 const neighbours: Readonly<Record<string, readonly string[]>> = {
   dtls: ["tls"],
@@ -81,7 +82,11 @@ test("every room imports only what the drawing lets it", () => {
         if (room !== "protocols" || own === toProtocol || neighbours[own]?.includes(toProtocol!)) continue;
         wrong.push(`${name} → ${reached}`);
       } else if (!allowed.includes(toRoom!)) wrong.push(`${name} → ${reached}`);
-      else if (toRoom === "protocols" && room === "taps" && !/^protocols\/[^/]+\/index\.js$/.test(reached)) {
+      else if (
+        toRoom === "protocols" &&
+        (room === "taps" || room === "tunnels") &&
+        !/^protocols\/[^/]+\/index\.js$/.test(reached)
+      ) {
         wrong.push(`${name} → ${reached} (not by its door)`);
       }
     }

@@ -214,12 +214,9 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   }
 
   transmit(into: Uint8Array, now: Instant): Transmit | undefined {
-    const message = this.#outgoing.shift();
-    if (message !== undefined) {
-      into.set(message.bytes);
-      return this.#out(message.bytes.length, message.bytes.length, message.to);
-    }
-    return this.#closed ? undefined : this.#transmitPackets(into, now);
+    if (this.#closed) return undefined;
+    // Packets without a session leave a handshake behind them, so that comes last once more.
+    return this.#transmitMessage(into) ?? this.#transmitPackets(into, now) ?? this.#transmitMessage(into);
   }
 
   event(): WireGuardEvent | undefined {
@@ -517,6 +514,13 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     do index = u32le(this.#entropy.fill(bytes), 0);
     while (this.#indices.has(index));
     return index;
+  }
+
+  #transmitMessage(into: Uint8Array): Transmit | undefined {
+    const message = this.#outgoing.shift();
+    if (message === undefined) return undefined;
+    into.set(message.bytes);
+    return this.#out(message.bytes.length, message.bytes.length, message.to);
   }
 
   // ── packets in ─────────────────────────────────────────────────────────────────────────────────────────────────

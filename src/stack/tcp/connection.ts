@@ -1,6 +1,5 @@
-import { earliest, type Failure, type Instant } from "../../contract/index.js";
+import { earliest, type Failure, type Instant, networkFailure } from "../../contract/index.js";
 import type { ControllerFactory } from "../../mechanisms/congestion/index.js";
-import { failure } from "../failure.js";
 import { finish as finishSum, fold, pseudoHeaderSum, sum } from "../ip/checksum.js";
 import { putU16, writeHeader } from "../ip/header.js";
 import { Protocol } from "../ip/protocols.js";
@@ -158,9 +157,9 @@ export class TcpConnection {
     this.#heardAt = now;
   }
 
-  /** Bytes that wait to be acknowledged. */
+  /** Bytes that have not been sent yet. */
   get queued(): number {
-    return this.sender.buffer.size;
+    return this.sender.unsent;
   }
 
   /** Sends a SYN. */
@@ -190,7 +189,7 @@ export class TcpConnection {
   write(bytes: Uint8Array, released?: () => void): boolean {
     this.sender.buffer.push(bytes, released);
     this.#env.ready(this);
-    this.#overMark = this.queued >= sendBufferSize;
+    this.#overMark = this.sender.buffer.size >= sendBufferSize;
     return !this.#overMark;
   }
 
@@ -260,7 +259,7 @@ export class TcpConnection {
     const acknowledges = segment.has(Flag.ack);
     if (acknowledges && this.sender.offsetOf(segment.acknowledgment) !== 1) return;
     if (segment.has(Flag.rst)) {
-      if (acknowledges) this.#close(failure("refused-connection", "the peer refused the connection"));
+      if (acknowledges) this.#close(networkFailure("refused-connection", "the peer refused the connection"));
       return;
     }
     if (!segment.has(Flag.syn)) return;
@@ -327,8 +326,8 @@ export class TcpConnection {
     if (exact) {
       const problem =
         this.#state === "synReceived"
-          ? failure("refused-connection", "the peer took its connection back")
-          : failure("reset", "the peer reset the connection");
+          ? networkFailure("refused-connection", "the peer took its connection back")
+          : networkFailure("reset", "the peer reset the connection");
       this.#close(this.#state === "timeWait" ? undefined : problem);
     } else if (this.#env.mayChallenge(now)) this.#receiver!.ackNow = true;
   }
@@ -364,7 +363,7 @@ export class TcpConnection {
     const news = sender.acknowledge(ack, segment, this.#echoMs(segment, now), now);
     if (this.#ecn && segment.has(Flag.ece) && news) this.#reduced ||= sender.echoedCongestion(now);
     if (this.#state === "synReceived" && ack >= 1) this.#establish(now);
-    if (this.#overMark && this.queued <= sendBufferSize / 2) {
+    if (this.#overMark && this.sender.buffer.size <= sendBufferSize / 2) {
       this.#overMark = false;
       this.#env.told({ kind: "drained", connection: this });
     }
@@ -532,7 +531,7 @@ export class TcpConnection {
     const { progressAt } = this.sender;
     const opening = this.#openBy !== undefined && now >= this.#openBy;
     if (opening || (progressAt !== undefined && now >= progressAt + this.#userTimeoutMs)) {
-      this.#close(this.#softError ?? failure("timed-out", "the peer does not answer"));
+      this.#close(this.#softError ?? networkFailure("timed-out", "the peer does not answer"));
       return;
     }
     const receiver = this.#receiver;
@@ -550,7 +549,7 @@ export class TcpConnection {
   /** RFC 9293 §3.8.4. */
   #keepAlive(): void {
     if (this.#keepAliveProbes >= keepAliveProbesMax) {
-      this.#close(failure("timed-out", "the peer answers no keep-alive probe"));
+      this.#close(networkFailure("timed-out", "the peer answers no keep-alive probe"));
       return;
     }
     this.#keepAliveProbes++;

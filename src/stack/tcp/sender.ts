@@ -81,6 +81,10 @@ export class Sender {
     return this.buffer.end + 1;
   }
 
+  get unsent(): number {
+    return Math.max(0, this.dataEnd - Math.max(1, this.next));
+  }
+
   /** All that was to be sent has been sent and acknowledged, the FIN too if there is to be one. */
   get isDone(): boolean {
     return this.una === this.next && this.next === this.dataEnd + (this.finishing ? 1 : 0);

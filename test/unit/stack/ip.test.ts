@@ -70,7 +70,7 @@ for (const family of [4, 6] as const) {
     pair.run(100);
     const told = pair.events[0].find(({ kind }) => kind === "soft-error");
     assert.ok(told?.kind === "soft-error" && told.of === socket && told.failure instanceof Failure);
-    assert.equal(told.failure.reason, "port-unreachable");
+    assert.equal(told.failure.reason, "refused-connection");
   });
 
   test(`IPv${family}: an echo is answered, and no more than so many in a second`, () => {

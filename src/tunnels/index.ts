@@ -1,0 +1,5 @@
+export { PacketTunnel, type PacketTunnelEvent } from "./packet-tunnel.js";
+export type { DnsAnswer, DnsCodec, DnsResponse } from "./resolver.js";
+export { type StackDriver, StackNetwork } from "./stack-network.js";
+export { Tunnel, type TunnelHandlers } from "./tunnel.js";
+export { openWireGuard, type WireGuardTunnel, type WireGuardTunnelOptions } from "./wireguard.js";

@@ -1,0 +1,14 @@
+/** Memory in which a stream's received bytes are handed on, carved from its front: bytes. */
+export const receiveSlabSize = 65_536;
+/** A name server is asked again after this long, and the next one after so many tries (RFC 1035 §4.2.1 leaves it open). */
+export const nameTimeoutMs = 2_000;
+export const nameTries = 3;
+/** Names that are remembered, and the longest that one is believed, whatever its record says. */
+export const namesMax = 1_024;
+export const nameLifetimeMaxMs = 3_600_000;
+/** How long it is remembered that there is no such name (RFC 2308 §5). */
+export const noNameLifetimeMs = 30_000;
+/** Names in a chain of CNAMEs. */
+export const aliasesMax = 16;
+/** UDP answers that are asked for: EDNS's size (RFC 6891), small enough for any path. */
+export const nameAnswerSize = 1_232;

@@ -1,0 +1,74 @@
+import {
+  type Answer,
+  type DatagramInput,
+  earliest,
+  type Instant,
+  type Machine,
+  type Transmit,
+  type Wake,
+} from "../contract/index.js";
+import type { Stack, StackEvent, StackInput } from "../stack/index.js";
+
+/** A machine that offers IP packets: WireGuard, ESP, OpenVPN. What it decrypts it tells as the stack takes it. */
+export type PacketProtocol<Input, Event> = Machine<Input | DatagramInput | Answer, Event | StackInput>;
+
+/** The stack was given work by its methods: what it has to send goes out. */
+export interface StackTouched {
+  readonly kind: "stack-touched";
+}
+
+export const stackTouched: StackTouched = Object.freeze({ kind: "stack-touched" });
+
+export type PacketTunnelEvent<Event> =
+  | { readonly kind: "stack"; readonly event: StackEvent }
+  | { readonly kind: "protocol"; readonly event: Exclude<Event, { readonly kind: "question" }> }
+  | Extract<Event, { readonly kind: "question" }>;
+
+/**
+ * A packet protocol and the stack on top of it as one machine: what the one decrypts the other reads in place, what the
+ * stack has to send the protocol pulls and seals where it lies.
+ */
+export class PacketTunnel<Input extends { readonly kind: string }, Event extends { readonly kind: string }>
+  implements Machine<Input | DatagramInput | Answer | StackTouched, PacketTunnelEvent<Event>>
+{
+  readonly protocol: PacketProtocol<Input, Event>;
+  readonly stack: Stack;
+  readonly #events: PacketTunnelEvent<Event>[] = [];
+
+  /** The protocol must pull its packets from this stack. */
+  constructor(protocol: PacketProtocol<Input, Event>, stack: Stack) {
+    this.protocol = protocol;
+    this.stack = stack;
+  }
+
+  handle(input: Input | DatagramInput | Answer | StackTouched | Wake, now: Instant): void {
+    if (input.kind === "wake") {
+      this.stack.handle(input as Wake, now);
+      this.protocol.handle(input as Wake, now);
+    } else if (input.kind !== "stack-touched") this.protocol.handle(input as Input | DatagramInput | Answer, now);
+    for (let event = this.protocol.event(); event !== undefined; event = this.protocol.event()) {
+      if (event.kind === "packets") this.stack.handle(event as StackInput, now);
+      else if (event.kind === "question") this.#events.push(event as Extract<Event, { readonly kind: "question" }>);
+      else {
+        const told = event as Exclude<Event, { readonly kind: "question" }>;
+        this.#events.push({ kind: "protocol", event: told });
+      }
+    }
+    // Before anything else happens: data in these events lie in the packets that came.
+    for (let event = this.stack.event(); event !== undefined; event = this.stack.event()) {
+      this.#events.push({ kind: "stack", event });
+    }
+  }
+
+  transmit(into: Uint8Array, now: Instant): Transmit | undefined {
+    return this.protocol.transmit(into, now);
+  }
+
+  event(): PacketTunnelEvent<Event> | undefined {
+    return this.#events.shift();
+  }
+
+  deadline(): Instant | undefined {
+    return earliest(this.protocol.deadline(), this.stack.deadline());
+  }
+}

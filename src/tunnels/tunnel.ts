@@ -1,0 +1,99 @@
+import type { Failure, Host, Network, SocketAddress } from "../contract/index.js";
+import { DatagramDriver } from "../mechanisms/driver/index.js";
+import type { Stack } from "../stack/index.js";
+import {
+  type PacketProtocol,
+  PacketTunnel,
+  type PacketTunnelEvent,
+  type StackTouched,
+  stackTouched,
+} from "./packet-tunnel.js";
+import { type Resolve, type StackDriver, StackNetwork } from "./stack-network.js";
+
+export interface TunnelHandlers<Event> {
+  /** What the protocol tells, questions aside. */
+  event?(event: Exclude<Event, { readonly kind: "question" }>): void;
+  answer?(question: unknown, signal: AbortSignal): unknown;
+  echoReply?(source: Uint8Array, word: number, body: Uint8Array): void;
+  softError?(failure: Failure): void;
+}
+
+/**
+ * A packet protocol, its stack and its UDP port, running on a host: the inside is a `Network`. It keeps the process
+ * alive only while something inside does.
+ */
+export class Tunnel<Input extends { readonly kind: string }, Event extends { readonly kind: string }>
+  implements StackDriver
+{
+  readonly host: Host;
+  readonly stack: Stack;
+  readonly network: StackNetwork;
+  readonly #driver: DatagramDriver<Input | StackTouched, PacketTunnelEvent<Event>>;
+  #touched = false;
+  #holds = 0;
+  #closed = false;
+
+  constructor(
+    host: Host,
+    name: string,
+    protocol: PacketProtocol<Input, Event>,
+    stack: Stack,
+    resolve: (network: StackNetwork) => Resolve,
+    handlers: TunnelHandlers<Event> = {},
+  ) {
+    this.host = host;
+    this.stack = stack;
+    this.network = new StackNetwork(name, this, (text, options) => resolve(this.network)(text, options));
+    this.#driver = new DatagramDriver(host, new PacketTunnel<Input, Event>(protocol, stack), {
+      event: (event) => {
+        if (event.kind === "protocol") handlers.event?.(event.event);
+        else if (event.kind === "stack" && event.event.kind === "echo-reply") {
+          handlers.echoReply?.(event.event.source, event.event.word, event.event.body);
+        } else if (event.kind === "stack") this.network.event(event.event);
+      },
+      ...(handlers.answer && { answer: handlers.answer }),
+      softError: (failure) => handlers.softError?.(failure),
+      closed: (failure) => this.#ended(failure),
+    });
+  }
+
+  /** Binds the UDP port outside. Rejects with the network's failure. */
+  async open(outside: Network, local: SocketAddress): Promise<SocketAddress> {
+    const port = await this.#driver.bind(outside, local);
+    if (this.#holds === 0) port.unref();
+    return port.local;
+  }
+
+  handle(input: Input): void {
+    if (!this.#closed) this.#driver.handle(input);
+  }
+
+  touched(): void {
+    if (this.#touched || this.#closed) return;
+    this.#touched = true;
+    this.host.soon(this.#drain);
+  }
+
+  hold(by: 1 | -1): void {
+    const before = this.#holds;
+    this.#holds += by;
+    if (before === 0 && this.#holds === 1) for (const port of this.#driver.ports) port.ref();
+    if (before === 1 && this.#holds === 0) for (const port of this.#driver.ports) port.unref();
+  }
+
+  /** Ends everything inside at once. Whoever wants an orderly end closes what is inside first. */
+  close(): void {
+    if (this.#closed) return;
+    this.#driver.close();
+  }
+
+  #ended(failure: Failure | undefined): void {
+    this.#closed = true;
+    this.network.end(failure ?? "the tunnel was closed");
+  }
+
+  readonly #drain = (): void => {
+    this.#touched = false;
+    this.#driver.handle(stackTouched);
+  };
+}

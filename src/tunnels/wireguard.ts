@@ -1,0 +1,159 @@
+import { formatAddress, type Prefix, parseAddress } from "../bytes/index.js";
+import { type Host, type Network, networkFailure, type Secret, type SocketAddress } from "../contract/index.js";
+import type { WireGuardAsks, WireGuardEvent, WireGuardInput } from "../protocols/wireguard/index.js";
+import {
+  type PeerConfig,
+  type PeerStatus,
+  parseWgQuick,
+  type WgQuickFile,
+  WireGuard,
+} from "../protocols/wireguard/index.js";
+import { Stack } from "../stack/index.js";
+import { type DnsCodec, Resolver } from "./resolver.js";
+import { Tunnel, type TunnelHandlers } from "./tunnel.js";
+
+export interface WireGuardTunnelOptions {
+  /** Shown as the network's and its interface's name. Default "wireguard". */
+  readonly name?: string;
+  /** The network outside. Default: the host's own. */
+  readonly network?: Network;
+  /** In place of, or beside, the file's `PrivateKey`. */
+  readonly privateKey?: Secret;
+  readonly dns?: DnsCodec;
+  /** Lets unknown peers in, each with its inner addresses (IV). */
+  readonly acceptPeer?: (
+    peer: WireGuardAsks["accept-peer"]["ask"],
+    signal: AbortSignal,
+  ) => WireGuardAsks["accept-peer"]["answer"] | undefined | Promise<WireGuardAsks["accept-peer"]["answer"] | undefined>;
+  readonly on?: TunnelHandlers<WireGuardEvent>["event"];
+}
+
+/** A WireGuard tunnel that is up: the network inside, and how it is doing. */
+export interface WireGuardTunnel {
+  readonly name: string;
+  readonly network: Network;
+  readonly stack: Stack;
+  readonly publicKey: Uint8Array;
+  /** The UDP address outside. */
+  readonly local: SocketAddress;
+  readonly file: WgQuickFile;
+  status(): {
+    readonly peers: readonly PeerStatus[];
+    readonly drops: Readonly<Record<string, number>>;
+    readonly mtu: number;
+  };
+  handle(input: WireGuardInput): void;
+  /** Milliseconds to an echo's answer; rejects after a second. */
+  ping(address: string, options?: { readonly timeoutMs?: number }): Promise<number>;
+  close(): void;
+}
+
+/**
+ * Brings up a tunnel from a wg-quick file. Nothing is sent before something inside wants to be, unless a peer has a
+ * persistent keepalive. Rejects with `misuse/bad-configuration` or the outer network's failure.
+ */
+export async function openWireGuard(
+  host: Host,
+  source: string | WgQuickFile,
+  options: WireGuardTunnelOptions = {},
+): Promise<WireGuardTunnel> {
+  const file = typeof source === "string" ? parseWgQuick(source) : source;
+  const outside = options.network ?? host.network;
+  const privateKey = options.privateKey ?? file.interface.privateKey;
+  if (privateKey === undefined) {
+    throw networkFailure("not-supported", "the file has no PrivateKey and none was given", {
+      hint: "give the key by option, file or environment",
+    });
+  }
+  const name = options.name ?? "wireguard";
+  const peers = await Promise.all(file.peers.map((peer) => withEndpoint(outside, peer)));
+  const mtu = file.interface.mtu ?? 1_420;
+  const stack = new Stack({ crypto: host.crypto, entropy: host.entropy, addresses: file.interface.addresses, mtu });
+  const machine = new WireGuard(
+    {
+      crypto: host.crypto,
+      entropy: host.entropy,
+      privateKey,
+      peers,
+      mtu,
+      source: stack,
+      acceptUnknownPeers: options.acceptPeer !== undefined,
+      ...(host.keyLog && { keyLog: host.keyLog }),
+    },
+    host.now(),
+  );
+  const pings = new Map<number, (at: number) => void>();
+  const tunnel: Tunnel<WireGuardInput, WireGuardEvent> = new Tunnel<WireGuardInput, WireGuardEvent>(
+    host,
+    name,
+    machine,
+    stack,
+    (network) => {
+      const resolver = new Resolver(host, network, file.interface.dns, file.interface.searchDomains, options.dns);
+      return (text, resolveOptions) => resolver.resolve(text, resolveOptions);
+    },
+    {
+      ...(options.on && { event: options.on }),
+      ...(options.acceptPeer && {
+        answer: (question, signal) => options.acceptPeer!(question as WireGuardAsks["accept-peer"]["ask"], signal),
+      }),
+      echoReply: (_, word) => pings.get(word)?.(host.now()),
+    },
+  );
+  const family = peers.find(({ endpoint }) => endpoint)?.endpoint?.address.includes(":") ? "::" : "0.0.0.0";
+  const local = await tunnel.open(outside, { address: family, port: file.interface.listenPort ?? 0 });
+  return {
+    name,
+    network: tunnel.network,
+    stack,
+    publicKey: machine.publicKey,
+    local,
+    file,
+    status: () => ({ peers: machine.status(), drops: { ...machine.drops, ...stack.drops }, mtu }),
+    handle: (input) => tunnel.handle(input),
+    ping: (address, { timeoutMs = 1_000 } = {}) => ping(host, tunnel, pings, address, timeoutMs),
+    close: () => {
+      tunnel.handle({ kind: "close" });
+      tunnel.close();
+    },
+  };
+}
+
+async function withEndpoint(outside: Network, peer: WgQuickFile["peers"][number]): Promise<PeerConfig> {
+  const { publicKey, preSharedKey, allowedIps, endpoint, persistentKeepaliveMs } = peer;
+  const address = endpoint && (parseAddress(endpoint.host) ? endpoint.host : (await outside.resolve(endpoint.host))[0]);
+  return {
+    publicKey,
+    allowedIps: allowedIps as readonly Prefix[],
+    ...(preSharedKey && { preSharedKey }),
+    ...(persistentKeepaliveMs && { persistentKeepaliveMs }),
+    ...(address && endpoint && { endpoint: { address: formatAddress(parseAddress(address)!), port: endpoint.port } }),
+  };
+}
+
+function ping(
+  host: Host,
+  tunnel: Tunnel<WireGuardInput, WireGuardEvent>,
+  pings: Map<number, (at: number) => void>,
+  text: string,
+  timeoutMs: number,
+): Promise<number> {
+  const address = parseAddress(text);
+  if (address === undefined) return Promise.reject(networkFailure("not-an-address", `${text} is not an IP address`));
+  const start = host.now();
+  const [a, b, c, d] = host.entropy.fill(new Uint8Array(4));
+  const word = ((a! << 24) | (b! << 16) | (c! << 8) | d!) >>> 0;
+  return new Promise((resolve, reject) => {
+    const alarm = host.wakeAt(start + timeoutMs, () => {
+      pings.delete(word);
+      reject(networkFailure("timed-out", `no answer from ${text} in ${timeoutMs} ms`));
+    });
+    pings.set(word, (at) => {
+      pings.delete(word);
+      alarm.cancel();
+      resolve(at - start);
+    });
+    tunnel.stack.ping(address, word, new Uint8Array(32), start);
+    tunnel.touched();
+  });
+}
