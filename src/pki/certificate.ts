@@ -1,7 +1,7 @@
 import { DecodeError, toHex } from "../bytes/index.js";
 import type { Instant, SignatureName } from "../contract/index.js";
 import { type AlgorithmIdentifier, readAlgorithm, sameAlgorithm, signatureName } from "./algorithm.js";
-import { context, type DerReader, type Form, inside, readOne, Tag } from "./der/index.js";
+import { context, contextConstructed, type DerReader, type Form, inside, readOne, Tag } from "./der/index.js";
 import { type DistinguishedName, isEmpty, nameText, readName } from "./distinguished-name.js";
 import {
   type CertificateExtensionName,
@@ -67,6 +67,22 @@ export function parseCertificate(der: Uint8Array, form: Form = "strict"): Certif
     if (isPkiFailure(error)) return error;
     if (!(error instanceof DecodeError)) throw error;
     return new PkiFailure("malformed-certificate", `not a certificate: ${error.message}`, { cause: error });
+  }
+}
+
+/** The key of a certificate's subject, for an index, with no more read than that needs. */
+export function subjectKey(der: Uint8Array): string | undefined {
+  try {
+    const tbs = readOne(der, (reader) => {
+      const certificate = inside(reader.take(Tag.sequence));
+      return inside(certificate.take(Tag.sequence));
+    });
+    if (tbs.peek === contextConstructed(0)) tbs.next();
+    for (const tag of [Tag.integer, Tag.sequence, Tag.sequence, Tag.sequence]) tbs.take(tag);
+    return readName(tbs).key;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { equal, toHex } from "../bytes/index.js";
 import type { CryptoProvider, PublicKey } from "../contract/index.js";
-import type { Anchor } from "./anchor.js";
+import type { Anchor, AnchorStore } from "./anchor.js";
 import { type Certificate, isSelfIssued } from "./certificate.js";
 import { PkiFailure } from "./failure.js";
 import { limits } from "./limits.js";
@@ -25,23 +25,9 @@ export interface SearchOptions extends PathContext {
   readonly provider: CryptoProvider;
   readonly profile: ProfileName;
   readonly algorithms: AlgorithmPolicy;
-  readonly anchors: AnchorIndex;
+  readonly anchors: AnchorStore;
   /** Judges a path that is valid so far: revocation, pins. */
   readonly judge: (found: ValidPath) => PkiFailure | undefined;
-}
-
-/** Anchors by the key of their subject's name. */
-export type AnchorIndex = ReadonlyMap<string, readonly Anchor[]>;
-
-export function indexAnchors(anchors: readonly Anchor[]): AnchorIndex {
-  const index = new Map<string, Anchor[]>();
-  for (const anchor of anchors) {
-    const { key } = anchor.certificate.subject;
-    const same = index.get(key);
-    if (same) same.push(anchor);
-    else index.set(key, [anchor]);
-  }
-  return index;
 }
 
 /**
@@ -54,6 +40,7 @@ export function indexAnchors(anchors: readonly Anchor[]): AnchorIndex {
 export class PathSearch {
   #options: SearchOptions;
   #pool: ReadonlyMap<string, readonly Certificate[]>;
+  #unread: ReadonlyMap<string, PkiFailure>;
   #failures: PkiFailure[] = [];
   #keys = new Map<Certificate, PublicKey | undefined>();
   #signatures = new Map<string, boolean>();
@@ -64,8 +51,10 @@ export class PathSearch {
   #paths = 0;
   readonly #budget = { nameComparisonsLeft: limits.nameComparisonsMax };
 
-  constructor(intermediates: readonly Certificate[], options: SearchOptions) {
+  /** `unread` has the certificates that came and cannot be read, by the keys of their subjects. */
+  constructor(intermediates: readonly Certificate[], unread: ReadonlyMap<string, PkiFailure>, options: SearchOptions) {
     this.#options = options;
+    this.#unread = unread;
     this.#pool = bySubject(intermediates);
   }
 
@@ -90,7 +79,7 @@ export class PathSearch {
   /** All ways on from the topmost certificate of this path. */
   #extend(path: readonly Certificate[]): ValidPath | undefined {
     const top = path.at(-1)!;
-    const anchors = this.#options.anchors.get(top.issuer.key) ?? [];
+    const anchors = this.#options.anchors.get(top.issuer.key);
     for (const anchor of ranked(anchors, ({ certificate }) => this.#rank(certificate, top))) {
       const found = this.#finish(path, anchor);
       if (found || this.#exhausted) return found;
@@ -118,6 +107,8 @@ export class PathSearch {
       if (found || this.#exhausted) return found;
     }
     if (anchors.length === 0 && candidates.length === 0) {
+      const unread = this.#options.anchors.unreadable(top.issuer.key) ?? this.#unread.get(top.issuer.key);
+      if (unread) this.#failures.push(unread.of(path.length, unread.subject ?? ""));
       this.#note(
         new PkiFailure(
           "unknown-issuer",

@@ -1,14 +1,13 @@
-import { equal } from "../bytes/index.js";
 import type { CryptoProvider, Instant, PublicKey } from "../contract/index.js";
-import { type Anchor, type AnchorInput, readAnchor } from "./anchor.js";
-import { type Certificate, parseCertificate } from "./certificate.js";
+import { type AnchorInput, AnchorStore } from "./anchor.js";
+import { type Certificate, parseCertificate, subjectKey } from "./certificate.js";
 import { parseRevocationList, type RevocationList } from "./crl.js";
 import type { KeyUsage } from "./extensions.js";
 import { PkiFailure } from "./failure.js";
 import { limits } from "./limits.js";
 import { type IsPublicSuffix, likelyPublicSuffix, matches, type ReferenceId, referenceText } from "./names.js";
 import { checkOcsp } from "./ocsp.js";
-import { indexAnchors, PathSearch, type SearchCost, type SearchOptions, type ValidPath } from "./path.js";
+import { PathSearch, type SearchCost, type SearchOptions, type ValidPath } from "./path.js";
 import { toBase64 } from "./pem.js";
 import type { PolicyInputs } from "./policy.js";
 import {
@@ -93,6 +92,7 @@ export type Verdict =
 
 export interface Verifier {
   readonly profile: ProfileName;
+  /** All anchors that can be read; asking for them reads them all. */
   readonly anchors: readonly Certificate[];
   readonly rejectedAnchors: readonly PkiFailure[];
   readonly rejectedLists: readonly PkiFailure[];
@@ -115,13 +115,10 @@ const noCost: SearchCost = { candidates: 0, signatureChecks: 0, paths: 0, nameCo
 
 class PathVerifier implements Verifier {
   readonly profile: ProfileName;
-  readonly anchors: readonly Certificate[];
-  readonly rejectedAnchors: readonly PkiFailure[];
   readonly rejectedLists: readonly PkiFailure[];
   readonly #options: VerifierOptions;
   readonly #algorithms: AlgorithmPolicy;
-  readonly #anchors: readonly Anchor[];
-  readonly #index: SearchOptions["anchors"];
+  readonly #anchors: AnchorStore;
   readonly #intermediates: readonly Certificate[];
   readonly #lists: RevocationLists;
   readonly #trustedKeys: ReadonlySet<string>;
@@ -133,17 +130,21 @@ class PathVerifier implements Verifier {
     this.profile = profile;
     this.#algorithms = { ...usualAlgorithms, ...options.algorithms };
     const context = { provider, profile, algorithms: this.#algorithms };
-    const read = anchors.map((anchor) => readAnchor(anchor, context));
-    this.#anchors = read.filter((anchor): anchor is Anchor => !(anchor instanceof PkiFailure));
-    this.rejectedAnchors = read.filter((anchor): anchor is PkiFailure => anchor instanceof PkiFailure);
-    this.anchors = this.#anchors.map(({ certificate }) => certificate);
-    this.#index = indexAnchors(this.#anchors);
+    this.#anchors = new AnchorStore(anchors, context);
     this.#intermediates = intermediates.map((der) => parseCertificate(der)).filter(isCertificate);
     const lists = crls.map(parseRevocationList);
     this.#lists = new RevocationLists(lists.filter((list): list is RevocationList => !(list instanceof PkiFailure)));
     this.rejectedLists = lists.filter((list): list is PkiFailure => list instanceof PkiFailure);
     this.#trustedKeys = new Set(options.trustedKeys ?? []);
     this.#pins = options.pins && new Set(options.pins);
+  }
+
+  get anchors(): readonly Certificate[] {
+    return this.#anchors.all().map(({ certificate }) => certificate);
+  }
+
+  get rejectedAnchors(): readonly PkiFailure[] {
+    return this.#anchors.rejected();
   }
 
   verify(ask: VerifyAsk): Verdict {
@@ -161,21 +162,25 @@ class PathVerifier implements Verifier {
     if (this.#isTrustedKey(endEntity.spki)) return trusted([endEntity], endEntity, key, "pin", noCost);
 
     // an end entity that is an anchor itself is trusted by name: nobody asks whether it may be an authority as well
-    const anchor = this.#anchors.find(({ certificate }) => equal(certificate.raw, endEntity.raw));
-    const failure = this.#checkEndEntity(endEntity, key, ask, anchor !== undefined);
+    const isAnchor = this.#anchors.has(endEntity);
+    const failure = this.#checkEndEntity(endEntity, key, ask, isAnchor);
     if (failure) return refuse(failure);
-    if (anchor) {
+    if (isAnchor) {
       const unpinned = this.#checkPins([endEntity]);
       return unpinned ? refuse(unpinned) : trusted([endEntity], endEntity, key, "path", noCost);
     }
-    // what cannot be read cannot be part of a path, and what it was meant to be does not matter
-    const read = others.map((der) => parseCertificate(der));
-    const sent = read.filter(isCertificate);
-    const search = new PathSearch([...sent, ...this.#intermediates], this.#searchOptions(ask));
+    // what cannot be read is no part of a path, but it may be why there is none
+    const sent: Certificate[] = [];
+    const unread = new Map<string, PkiFailure>();
+    for (const der of others) {
+      const read = parseCertificate(der);
+      if (isCertificate(read)) sent.push(read);
+      else unread.set(subjectKey(der) ?? "", read);
+    }
+    const search = new PathSearch([...sent, ...this.#intermediates], unread, this.#searchOptions(ask));
     const found = search.find(endEntity);
     if (found) return trusted([...found.path, found.anchor.certificate], endEntity, key, "path", search.cost);
-    const unread = read.filter((each): each is PkiFailure => !isCertificate(each)).slice(0, limits.failuresMax);
-    const failures = [...(search.failures.length > 0 ? search.failures : [unreached(endEntity)]), ...unread];
+    const failures = search.failures.length > 0 ? search.failures : [unreached(endEntity)];
     return { trusted: false, failure: failures[0]!, failures, cost: search.cost };
   }
 
@@ -227,7 +232,7 @@ class PathVerifier implements Verifier {
       provider,
       profile: this.profile,
       algorithms: this.#algorithms,
-      anchors: this.#index,
+      anchors: this.#anchors,
       at: ask.at,
       purpose: ask.purpose,
       policies,

@@ -8,7 +8,15 @@ import { after, test } from "node:test";
 import { rootCertificates } from "node:tls";
 import * as pkijs from "pkijs";
 import { toHex } from "../../src/bytes/index.js";
-import { createVerifier, PkiFailure, parseCertificate, readCertificates, writePem } from "../../src/pki/index.js";
+import { AnchorStore } from "../../src/pki/anchor.js";
+import {
+  createVerifier,
+  PkiFailure,
+  parseCertificate,
+  readCertificates,
+  usualAlgorithms,
+  writePem,
+} from "../../src/pki/index.js";
 import { anyPolicy } from "../../src/pki/oids.js";
 import { basics } from "./chains/basics.js";
 import { at, type Case, Forge, type Setting } from "./chains/builder.js";
@@ -201,9 +209,19 @@ test("pkijs's engine accepts the plain chains that we accept", async () => {
   assert.ok(compared > 20, `${compared} chains`);
 });
 
-test("every root that Node carries can be an anchor", () => {
+test("every root that Node carries is one in every profile, old ones by their keys", () => {
   const anchors = rootCertificates.flatMap((pem) => readCertificates(pem) as readonly Uint8Array[]);
-  const verifier = createVerifier({ provider, anchors, profile: "path" });
-  assert.deepEqual(verifier.rejectedAnchors.map(String), []);
-  assert.equal(verifier.anchors.length, rootCertificates.length);
+  for (const profile of ["path", "rfc5280", "webpki"] as const) {
+    const store = new AnchorStore(anchors, { provider, profile, algorithms: usualAlgorithms });
+    assert.deepEqual(store.rejected().map(String), []);
+    const failures = store
+      .all()
+      .flatMap(({ certificate, failure }) => (failure ? [`${certificate.text}: ${failure.message}`] : []));
+    assert.deepEqual(failures, []);
+    assert.equal(store.all().length, rootCertificates.length);
+    for (const { certificate } of store.all()) {
+      assert.ok(store.has(certificate));
+      assert.ok(store.get(certificate.subject.key).some((each) => each.certificate === certificate));
+    }
+  }
 });

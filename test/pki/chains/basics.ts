@@ -248,12 +248,12 @@ export const basics: readonly Case[] = [
     const root = f.root();
     return chainOf(root, f.leaf(root, { extensions: [unknown] }));
   }),
-  bad("an unknown critical extension of an intermediate", "unknown-issuer", (f) => {
+  bad("an unknown critical extension of an intermediate", "unknown-critical-extension", (f) => {
     const root = f.root();
     const ica = f.authority(root, { extensions: [unknown] });
     return chainOf(root, ica, f.leaf(ica));
   }),
-  bad("an unknown critical extension of the root", "unknown-issuer", (f) => {
+  bad("an unknown critical extension of the root", "unknown-critical-extension", (f) => {
     const root = f.root({ extensions: [unknown] });
     return chainOf(root, f.leaf(root));
   }),

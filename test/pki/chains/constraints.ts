@@ -220,7 +220,7 @@ export const constraints: readonly Case[] = [
     "with a minimum": "300f a00d 300b 8206 612e74657374 8001 01",
     "with a maximum": "300f a00d 300b 8206 612e74657374 8101 01",
   }).map(([name, hex]) =>
-    bad(`name constraints ${name}`, "unknown-issuer", (f) => {
+    bad(`name constraints ${name}`, "malformed-extension", (f) => {
       const root = f.root();
       const ica = f.authority(root, {
         extensions: [{ oid: ext.nameConstraints, critical: true, value: fromHex(hex) }],
