@@ -2,6 +2,7 @@
 # install.sh [--try] [GROUP…]   makes the real peers ready that the interop tests talk to; all groups when none is named
 #
 #   base   tshark (decrypts our captures with our key logs)
+#   db     PostgreSQL, for its driver over our sockets
 #   tls    OpenSSL and GnuTLS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #
 # Debian packages, by apt, as root. Says nothing and takes no time when everything is there. No service is started.
@@ -11,11 +12,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 
 packages=; newer=
-for group in ${*:-base tls}; do
+for group in ${*:-base db tls}; do
   case $group in
   base) packages="$packages tshark" ;;
+  db) packages="$packages postgresql" ;;
   tls) packages="$packages openssl gnutls-bin" newer="$newer openssl gnutls-bin" ;;
-  *) echo "install.sh: no group is called $group; there are: base tls" >&2; exit 2 ;;
+  *) echo "install.sh: no group is called $group; there are: base db tls" >&2; exit 2 ;;
   esac
 done
 

@@ -2,7 +2,7 @@ import type { Identity, PrivateKey } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
 import { portableCrypto as provider } from "../../src/hosts/node/crypto-portable/index.js";
 import { type LinkOptions, type SimulatedHost, simulate, type World } from "../../src/hosts/simulator/index.js";
-import { makeAuthority, makeCertificate, makePrivateKey } from "../../src/pki/index.js";
+import { makeAuthority, makeCertificate, makePrivateKey, writePem } from "../../src/pki/index.js";
 import {
   type CandidateNode,
   protocolStacks,
@@ -15,13 +15,26 @@ import {
 const start = Date.UTC(2026, 0, 1);
 const day = 86_400_000;
 
-function newKey(seed: string): PrivateKey {
-  return provider.privateKey(makePrivateKey("P-256", seededEntropy(seed)).expose())!;
+function newKey(seed: string): PrivateKey & { readonly pkcs8: Uint8Array } {
+  const pkcs8 = makePrivateKey("P-256", seededEntropy(seed)).expose();
+  return Object.assign(provider.privateKey(pkcs8)!, { pkcs8 });
 }
 
 /** An authority and a server that it vouches for, the same in every run. */
-export function vouchedFor(...names: readonly string[]): { readonly root: Uint8Array; readonly identity: Identity } {
-  const validity = { notBefore: start - day, notAfter: start + 365 * day };
+export function vouchedFor(...names: readonly string[]): Vouched {
+  return vouchedForAt(start, ...names);
+}
+
+export interface Vouched {
+  readonly root: Uint8Array;
+  readonly identity: Identity;
+  /** For programs that are no part of us: PEM of the chain and of the key. */
+  readonly pem: { readonly cert: string; readonly key: string; readonly ca: string };
+}
+
+/** The same for another time: the real one, where real programs look on. */
+export function vouchedForAt(now: number, ...names: readonly string[]): Vouched {
+  const validity = { notBefore: now - day, notAfter: now + 365 * day };
   const authorityKey = newKey("authority");
   const entropy = seededEntropy(`certificates ${names.join(" ")}`);
   const authority = makeAuthority({
@@ -42,6 +55,11 @@ export function vouchedFor(...names: readonly string[]): { readonly root: Uint8A
   });
   return {
     root: authority.raw,
+    pem: {
+      cert: writePem("CERTIFICATE", certificate.raw),
+      key: writePem("PRIVATE KEY", key.pkcs8),
+      ca: writePem("CERTIFICATE", authority.raw),
+    },
     identity: {
       certificates: [certificate.raw],
       publicKey: key.publicKey,
