@@ -123,6 +123,11 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     return this.#failed;
   }
 
+  /** Confirmed, and not failed since. Before and after, what only a session can do does nothing. */
+  get #isOpen(): boolean {
+    return this.#confirmed && this.#failed === undefined;
+  }
+
   /** Application bytes that wait to be sealed. */
   get queued(): number {
     return this.#outbox.queued;
@@ -169,10 +174,10 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
         this.#close();
         break;
       case "update-keys":
-        this.#handshake.updateKeys(input.requestPeer, now);
+        if (this.#isOpen) this.#handshake.updateKeys(input.requestPeer, now);
         break;
       case "request-authentication":
-        this.#handshake.requestAuthentication(now);
+        if (this.#isOpen) this.#handshake.requestAuthentication(now);
         break;
       case "end":
         this.#end();

@@ -9,7 +9,7 @@ import {
 } from "../../contract/index.js";
 import { StreamDriver } from "../../mechanisms/driver/index.js";
 import { type AnyOptions, answerQuestion, scopeOf } from "./answers.js";
-import type { TlsFailure } from "./failure.js";
+import { type TlsFailure, tlsFailure } from "./failure.js";
 import { limits, lingerMs } from "./limits.js";
 import { type TlsEvent, type TlsInput, type TlsMachine, tlsClient, tlsServer } from "./machine.js";
 import type { TlsClientOptions, TlsOutcome, TlsServerOptions } from "./options.js";
@@ -159,10 +159,12 @@ export class StreamSession implements TlsSession {
 
   updateKeys(options: { readonly requestPeer?: boolean } = {}): void {
     requireInterface(tlsProfile, "KU");
+    this.#requireConfirmed("updateKeys");
     this.#driver.handle({ kind: "update-keys", requestPeer: options.requestPeer ?? false });
   }
 
   requestAuthentication(): void {
+    this.#requireConfirmed("requestAuthentication");
     this.#driver.handle({ kind: "request-authentication" });
   }
 
@@ -190,6 +192,11 @@ export class StreamSession implements TlsSession {
       openedAt: this.#openedAt,
       confirmedAt: this.#confirmedAt,
     };
+  }
+
+  #requireConfirmed(what: string): void {
+    if (this.#outcome !== undefined && this.#failure === undefined) return;
+    throw tlsFailure("misuse", what, "the session is not confirmed", { hint: "await `confirmed` first" });
   }
 
   get #port(): StreamPort {

@@ -2,6 +2,7 @@ import { DecodeError } from "../../../bytes/index.js";
 import { type Answer, Failure, type Instant } from "../../../contract/index.js";
 import type { Config } from "../config.js";
 import { type TlsFailure, tlsFailure } from "../failure.js";
+import { ExtensionsError } from "../messages/extensions.js";
 import { messageName } from "../messages/handshake.js";
 import type { TlsVersion } from "../options.js";
 import { Asking, type ConnectedState, Context, type State } from "./context.js";
@@ -62,6 +63,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   }
 
   start(now: Instant): void {
+    if (this.#failure !== undefined || this.#state !== undefined) return;
     this.#deadline = now + this.#cx.config.handshakeTimeoutMs;
     this.#guard(now, () => {
       this.#state = this.#begin(this.#cx);
@@ -191,6 +193,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
 }
 
 function toFailure(error: unknown, at: string): TlsFailure {
+  if (error instanceof ExtensionsError) return tlsFailure(error.reason, error.at, error.message);
   if (error instanceof DecodeError) return tlsFailure("malformed-message", at, `it does not parse: ${error.message}`);
   if (error instanceof Failure && error.protocol === "TLS") return error as TlsFailure;
   return tlsFailure("internal-error", at, "something that cannot happen did", { cause: error });

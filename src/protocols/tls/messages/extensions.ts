@@ -1,6 +1,7 @@
 import {
   bytes,
   type Codec,
+  DecodeError,
   decode,
   encode,
   type Of,
@@ -152,6 +153,18 @@ export class ExtensionBlock<M extends ExtensionMessage> {
   }
 }
 
+/** Bytes that parse, and say what no block of extensions may say. */
+export class ExtensionsError extends DecodeError {
+  readonly reason: "message-too-large" | "duplicate-extension";
+  readonly at: string;
+
+  constructor(reason: ExtensionsError["reason"], at: string) {
+    super(reason === "duplicate-extension" ? `${at} stands twice in one block` : "more extensions than anyone needs");
+    this.reason = reason;
+    this.at = at;
+  }
+}
+
 const item = struct({ type: u16, data: bytes(2) });
 const list = vector(2, item);
 
@@ -160,12 +173,10 @@ export function extensions<M extends ExtensionMessage>(message: M): Codec<Extens
   return {
     read: (from: Reader) => {
       const items = list.read(from);
-      if (items.length > limits.extensionsMax)
-        refuse("message-too-large", message, "more extensions than anyone needs");
+      if (items.length > limits.extensionsMax) throw new ExtensionsError("message-too-large", message);
       const seen = new Set<number>();
       for (const { type } of items) {
-        if (seen.has(type))
-          refuse("duplicate-extension", extensionName(type), "an extension stands twice in one block");
+        if (seen.has(type)) throw new ExtensionsError("duplicate-extension", extensionName(type));
         seen.add(type);
       }
       return new ExtensionBlock(message, items);
