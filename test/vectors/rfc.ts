@@ -200,6 +200,14 @@ export function rfcVectors(provider: CryptoProvider): void {
     }
   });
 
+  test(`${provider.name}: a signature that lost its leading zero is no signature, RFC 8017 §8.1.2`, () => {
+    const { spki, message, signature } = published<Record<string, string>>("keys/leading-zero.json");
+    const [key, text, bytes] = [spki, message, signature].map((hex) => fromHex(hex!));
+    assert.equal(bytes![0], 0);
+    assert.equal(provider.publicKey(key!)?.verify("RSA-PSS-SHA-256", text!, bytes!), true);
+    assert.equal(provider.publicKey(key!)?.verify("RSA-PSS-SHA-256", text!, bytes!.subarray(1)), false);
+  });
+
   test(`${provider.name}: a signature is checked by the key that made it and by no other`, () => {
     for (const { pkcs8, algorithms } of signers) {
       const key = provider.privateKey(Buffer.from(pkcs8, "base64"));

@@ -52,6 +52,8 @@ class NodePublicKey implements PublicKey {
   verify(algorithm: SignatureName, message: Uint8Array, signature: Uint8Array): boolean {
     const row = signatures.get(algorithm);
     if (!row || !fits(row, this.#material)) return false;
+    // RFC 8017 §8.1.2: as long as the modulus. OpenSSL takes a PSS signature that lost a leading zero.
+    if ("modulus" in this.#material && signature.length !== this.#material.modulus.length) return false;
     try {
       return verify(digestOf(row), message, { key: this.#key, ...paddingOf(row) }, signature);
     } catch {
