@@ -98,6 +98,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
   #warnings = 0;
   #changeCipherSpecs = 0;
   #confirmed = false;
+  #closeWanted = false;
   #peerClosed = false;
   #finishedTold = false;
   #failed: TlsFailure | undefined;
@@ -429,6 +430,8 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
   #close(): void {
     if (this.#failed !== undefined) return;
     if (this.#confirmed) this.#outbox.close();
+    // Behind what is queued, which waits for keys.
+    else if (this.#outbox.queued > 0) this.#closeWanted = true;
     else this.#fail(tlsFailure("closed-locally", "handshake", "the application closed before the handshake was over"));
   }
 
@@ -480,6 +483,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
           this.#outbox.settleEarly(earlyData === "accepted", alpn === this.#earlyAlpn);
         }
         this.#outbox.release();
+        if (this.#closeWanted) this.#outbox.close();
         this.#events.push(output);
         break;
       case "failed":

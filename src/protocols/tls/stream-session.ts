@@ -34,6 +34,7 @@ export class StreamSession implements TlsSession {
   #finished = false;
   #ended = false;
   #aborted = false;
+  #isClosed = false;
   #wantsDrain = false;
   #openedAt: Instant | undefined;
   #confirmedAt: Instant | undefined;
@@ -206,6 +207,10 @@ export class StreamSession implements TlsSession {
   }
 
   #send(input: TlsInput, released: (() => void) | undefined): boolean {
+    if (this.#isClosed) {
+      released?.();
+      return true;
+    }
     this.#released.push(released);
     const free = this.#driver.handle(input) && this.#machine.queued < limits.sendQueueMark;
     if (!free) this.#wantsDrain = true;
@@ -276,6 +281,9 @@ export class StreamSession implements TlsSession {
   #closed(below: TlsFailure | undefined): void {
     const failure = this.#aborted ? undefined : (this.#failure ?? (this.#ended && this.#finished ? undefined : below));
     if (this.#outcome === undefined) this.#reject(failure ?? below);
+    // What was never sealed is the caller's again.
+    this.#isClosed = true;
+    for (const released of this.#released.splice(0)) released?.();
     this.#sink.closed(failure);
   }
 }
