@@ -1,6 +1,6 @@
 import type { SocketAddress } from "../contract/index.js";
 import type { CandidateNode } from "./candidates.js";
-import type { ConnectionCore, ConnectionEvents, SetResult } from "./core.js";
+import { type ConnectionCore, type ConnectionEvents, inactive, type SetResult } from "./core.js";
 import type { LocalEndpointInit, RemoteEndpointInit } from "./endpoint.js";
 import type { ActionOptions, SubscribeOptions } from "./events.js";
 import { ConnectionError, EstablishmentError, ReceiveError, SendError, TapsFailure } from "./failure.js";
@@ -236,6 +236,8 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
     if (name in preferenceProperties) return this.#provides(name as PreferenceName);
     if (name in connectionProperties) return this.#core.property(name as keyof ConnectionProperties);
     if (name in readers) return readers[name as keyof ReadOnlyProperties](this.#core);
+    // What no stack acts on reads as what is: one path, no other addresses advertised.
+    if (this.#core.line !== undefined && Object.hasOwn(inactive, name)) return inactive[name as keyof typeof inactive];
     return this.#core.values[name as keyof SelectionProperties];
   }
 

@@ -144,6 +144,12 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
       if (!this.#asked.has(name) || this.#apply(name)) continue;
       this.note("property_unsupported", { property: name, value: this.property(name), stack: line.stack.name });
     }
+    for (const [name, value] of Object.entries(inactive)) {
+      const asked = this.values[name as keyof typeof inactive];
+      // Listening passively for further paths is a default, and asks for nothing.
+      if (asked === value || asked === "passive") continue;
+      this.note("property_unsupported", { property: name, value: asked, stack: line.stack.name });
+    }
     this.#enter("established");
     if (how === "initiated") this.events.emit("ready", undefined);
     this.whenReady.resolve();
@@ -590,6 +596,9 @@ function applyTo<Name extends keyof ConnectionProperties>(
 ): boolean {
   return transport.set(name, value as ConnectionProperties[Name]);
 }
+
+/** Selection Properties that no stack acts on yet, and what holds in their place. */
+export const inactive = { multipath: "disabled", advertisesAltaddr: false } as const;
 
 const done: SetResult = Object.freeze({ ok: true });
 

@@ -2,8 +2,8 @@
 export const childrenPerNodeMax = 16;
 /** Leaves of one candidate tree. */
 export const candidatesMax = 128;
-/** Attempts of one race that may run at a time. */
-export const attemptsAtOnceMax = 8;
+/** Attempts of one race that may run at a time; the next begins when one has failed. */
+export const attemptsAtOnceMax = 16;
 /** Messages that one Connection holds for sending, and their bytes; more raise a SendError. */
 export const sendQueueMessagesMax = 16_384;
 export const sendQueueBytesMax = 64 * 1024 * 1024;

@@ -41,7 +41,7 @@ interface Leaf {
   readonly to: SocketAddress;
   readonly node: TreeNode;
   /** Position among branches, among the branch's endpoints, among the endpoint's addresses. */
-  readonly order: readonly [number, number, number];
+  order: readonly [number, number, number];
   readonly key: string;
   line: Line | undefined;
   startedAt: number;
@@ -146,10 +146,17 @@ export class Race {
         new TreeNode("endpoint", endpointText(remote), { state: "failed", startedAt: now, endedAt: now, failure }),
       );
     }
+    this.#forget(branch, remote, addresses);
     for (const [at, address] of addresses.entries()) {
       if (this.#leaves.length >= candidatesMax) break;
       const name = endpointText({ address, ...(remote.port !== undefined && { port: remote.port }) });
-      if (this.#leaves.some((each) => each.branch === branch && each.node.name === name)) continue;
+      const order = [this.#request.branches.indexOf(branch), index, at] as const;
+      const known = this.#leaves.find((each) => each.branch === branch && each.node.name === name);
+      if (known !== undefined) {
+        // The other family has come, and the two take turns.
+        known.order = order;
+        continue;
+      }
       const { path } = branch;
       if (remote.port === undefined) {
         branch.node.exclude("endpoint", name, "the endpoint has no port");
@@ -167,7 +174,7 @@ export class Race {
         remote,
         to: { address, port: remote.port, ...(zone !== undefined && { zone }) },
         node,
-        order: [this.#request.branches.indexOf(branch), index, at],
+        order,
         key: `${this.#request.network.name} ${path.name} ${branch.stack.name} ${name}`,
         line: undefined,
         startedAt: 0,
@@ -176,6 +183,17 @@ export class Race {
       this.#waiting.push(leaf);
     }
     this.#sort();
+  }
+
+  /** Addresses that a name no longer has room for, now that the other family has come; those being tried stay. */
+  #forget(branch: Branch, remote: RemoteEndpoint, addresses: readonly string[]): void {
+    const isGone = (leaf: Leaf) =>
+      leaf.branch === branch && leaf.remote === remote && !addresses.includes(leaf.to.address);
+    for (const leaf of this.#waiting.filter(isGone)) {
+      this.#leaves.splice(this.#leaves.indexOf(leaf), 1);
+      branch.node.children.splice(branch.node.children.indexOf(leaf.node), 1);
+    }
+    this.#waiting = this.#waiting.filter((leaf) => !isGone(leaf));
   }
 
   #sort(): void {
@@ -200,8 +218,9 @@ export class Race {
     }
     if (this.#over) return;
     this.#alarm?.cancel();
-    if (this.#waiting.length > 0) this.#alarm = host.wakeAt(this.#nextAt, () => this.#run());
-    else if (this.#running.size === 0 && this.#resolving === 0) this.#classFailed();
+    if (this.#waiting.length > 0) {
+      if (this.#running.size < attemptsAtOnceMax) this.#alarm = host.wakeAt(this.#nextAt, () => this.#run());
+    } else if (this.#running.size === 0 && this.#resolving === 0) this.#classFailed();
   }
 
   #try(leaf: Leaf): void {
@@ -237,7 +256,8 @@ export class Race {
           serverName: security.init.serverName ?? leaf.remote.host,
           scope,
           sink: line,
-          ...(path.interface !== undefined && { interface: path.interface }),
+          // An address says which interface; the interface alone would choose an address of its own.
+          ...(path.interface !== undefined && from === undefined && { interface: path.interface }),
           ...((from !== undefined || path.localPort !== undefined) && {
             local: { ...(from && { address: from }), ...(path.localPort !== undefined && { port: path.localPort }) },
           }),

@@ -82,6 +82,7 @@ export interface NeighboursOptions {
   readonly link?: LinkOptions;
   readonly policy?: SystemPolicy;
   readonly roots?: readonly Uint8Array[];
+  /** The client's. */
   readonly stacks?: SystemInit["stacks"];
   readonly clientAddresses?: readonly string[];
   readonly serverAddresses?: readonly string[];
@@ -110,7 +111,7 @@ export function neighbours({
     clientHost,
     serverHost,
     client: new TransportServices({ host: clientHost, stacks, ...(policy !== undefined && { policy }) }),
-    server: new TransportServices({ host: serverHost, stacks }),
+    server: new TransportServices({ host: serverHost, stacks: protocolStacks }),
   };
 }
 
