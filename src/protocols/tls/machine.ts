@@ -477,6 +477,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
         break;
       case "confirmed":
         this.#confirmed = true;
+        this.#deframer.isFrugal = false;
         this.#skipLeft = 0;
         if (output.outcome.earlyData !== "not-offered") {
           const { earlyData, alpn } = output.outcome;

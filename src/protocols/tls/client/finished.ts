@@ -1,8 +1,8 @@
 import { encode } from "../../../bytes/index.js";
-import { equalInConstantTime, type Secret } from "../../../contract/index.js";
+import type { Secret } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
-import { refuse } from "../failure.js";
 import { writeCertificate } from "../handshake/certificate.js";
+import { checkFinished } from "../handshake/check-finished.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
 import { type ProvenPeer, recall, verifyContent } from "../handshake/proof.js";
@@ -38,9 +38,7 @@ export class ExpectFinished implements State<ClientConfig> {
     const body = expect(message, handshakeType.finished);
     const { secret, suite, serverTraffic, earlyData, offer } = this.#negotiated;
     const { labels } = secret;
-    if (!equalInConstantTime(labels.verifyData(serverTraffic, cx.transcript.digest()), body)) {
-      refuse("bad-finished", this.name, "the two sides do not have the same handshake");
-    }
+    checkFinished(labels, serverTraffic, cx.transcript.digest(), body);
     cx.transcript.add(message.bytes);
     const main = secret.main();
     const finishedHash = cx.transcript.digest();

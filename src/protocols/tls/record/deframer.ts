@@ -16,6 +16,12 @@ export class Deframer {
   #headerSize = 0;
   #partial: Uint8Array | undefined;
   #partialSize = 0;
+  /** Bytes of the record that is put together. */
+  #wanted = 0;
+  /** Whether the last record was the last one wanted for now. */
+  #stopped = false;
+  /** Until the peer has proved anything, it gets no memory for what it only announces. */
+  isFrugal = true;
 
   /** Is half a record here? */
   get isMidRecord(): boolean {
@@ -46,14 +52,28 @@ export class Deframer {
     return bytes.length;
   }
 
-  #stopped = false;
-
   #keep(bytes: Uint8Array, at: number, size: number): number {
-    this.#partial = new Uint8Array(size);
-    this.#partial.set(bytes.subarray(at));
-    this.#partialSize = bytes.length - at;
+    this.#begin(bytes.subarray(at), size);
     this.#headerSize = recordHeaderSize;
     return bytes.length;
+  }
+
+  #begin(bytes: Uint8Array, size: number): void {
+    this.#wanted = size;
+    this.#partial = new Uint8Array(this.isFrugal ? Math.min(size, 2 * Math.max(bytes.length, 256)) : size);
+    this.#partial.set(bytes);
+    this.#partialSize = bytes.length;
+  }
+
+  /** Room for so many bytes more; never more than twice of what has come. */
+  #room(more: number): Uint8Array {
+    const partial = this.#partial!;
+    const size = this.#partialSize + more;
+    if (size <= partial.length) return partial;
+    const larger = new Uint8Array(Math.min(this.#wanted, 2 * size));
+    larger.set(partial.subarray(0, this.#partialSize));
+    this.#partial = larger;
+    return larger;
   }
 
   /** Goes on with the record that was cut. Answers what it used, or -1 if all was used and the record is not whole. */
@@ -68,19 +88,17 @@ export class Deframer {
       if (this.#headerSize < recordHeaderSize) return -1;
       const size = taker.header(this.#header, 0);
       if (size === undefined) return -1;
-      this.#partial = new Uint8Array(size);
-      this.#partial.set(this.#header);
-      this.#partialSize = recordHeaderSize;
+      this.#begin(this.#header, size);
     }
-    const record = this.#partial;
-    const take = Math.min(record.length - this.#partialSize, bytes.length - at);
+    const take = Math.min(this.#wanted - this.#partialSize, bytes.length - at);
+    const record = this.#room(take);
     record.set(bytes.subarray(at, at + take), this.#partialSize);
     this.#partialSize += take;
     at += take;
-    if (this.#partialSize < record.length) return -1;
+    if (this.#partialSize < this.#wanted) return -1;
     this.#partial = undefined;
     this.#headerSize = 0;
-    this.#stopped = !taker.record(record, 0, record.length);
+    this.#stopped = !taker.record(record, 0, this.#wanted);
     return at;
   }
 }

@@ -1,8 +1,8 @@
 import { encode, Reader, toHex, utf8 } from "../../../bytes/index.js";
-import { equalInConstantTime } from "../../../contract/index.js";
 import type { ServerConfig } from "../config.js";
 import { refuse, tlsFailure } from "../failure.js";
 import { readCertificate } from "../handshake/certificate.js";
+import { checkFinished } from "../handshake/check-finished.js";
 import type { ConnectedState, Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
 import { KeyUpdates } from "../handshake/key-updates.js";
@@ -131,9 +131,7 @@ export class ConnectedServer implements ConnectedState<ServerConfig> {
 
   /** What the states of a late authentication come back to. */
   authenticated(cx: Cx, transcript: Transcript, body: Uint8Array, peer: TlsOutcome["peer"]): this {
-    if (!equalInConstantTime(this.#keys.labels.verifyData(this.#keys.client, transcript.digest()), body)) {
-      refuse("bad-finished", "Finished", "the two sides do not have the same handshake");
-    }
+    checkFinished(this.#keys.labels, this.#keys.client, transcript.digest(), body);
     this.#outcome = { ...this.#outcome, peer };
     cx.out.push({ kind: "authenticated", peer });
     return this;

@@ -1,7 +1,7 @@
-import { equalInConstantTime } from "../../../contract/index.js";
 import type { ServerConfig } from "../config.js";
 import { refuse } from "../failure.js";
 import { readCertificate } from "../handshake/certificate.js";
+import { checkFinished } from "../handshake/check-finished.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
 import { type JudgedPeer, type ProvenPeer, recall, verifyContent } from "../handshake/proof.js";
@@ -120,9 +120,7 @@ class ExpectFinished implements State<ServerConfig> {
     const body = expect(message, handshakeType.finished);
     const { answered, keys, main } = this.#awaited;
     const { clientTraffic, suite } = answered;
-    if (!equalInConstantTime(keys.labels.verifyData(clientTraffic, cx.transcript.digest()), body)) {
-      refuse("bad-finished", this.name, "the two sides do not have the same handshake");
-    }
+    checkFinished(keys.labels, clientTraffic, cx.transcript.digest(), body);
     cx.transcript.add(message.bytes);
     clientTraffic.wipe();
     keys.resumption = main.resumption(cx.transcript.digest());
