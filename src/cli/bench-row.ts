@@ -15,3 +15,15 @@ export interface BenchRow {
 export interface BenchModule {
   run(): Promise<readonly BenchRow[]>;
 }
+
+/** A row, with its ratio. */
+export function row(what: string, unit: string, ours: number, peer: number, peerName: string): BenchRow {
+  return { what, unit, ours, peer, peerName, ratio: ours / peer };
+}
+
+/** The middle one; of an even number the mean of the two. */
+export function median(figures: readonly number[]): number {
+  const sorted = [...figures].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

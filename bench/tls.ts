@@ -1,0 +1,112 @@
+import { type BenchRow, median, row } from "../src/cli/bench-row.js";
+import { portableCrypto } from "../src/hosts/node/crypto-portable/index.js";
+import { nodeHost } from "../src/hosts/node/index.js";
+import { makeAuthority, makeCertificate, makePrivateKey, writePem } from "../src/pki/index.js";
+import { BenchEnd } from "./programs/end.js";
+import { type PemIdentity, serverName } from "./programs/implementation.js";
+import type { Answer, ImplementationName, To } from "./programs/tls-end.js";
+
+type Timed = Extract<Answer, { ms: number }>;
+type Weighed = Extract<Answer, { rss: number }>;
+
+const bulkBytes = 512 * 1024 * 1024;
+const shakeMs = 1_500;
+const idleSessions = 500;
+const rounds = 1;
+
+/** TLS 1.3 with AES-128-GCM, X25519 and a P-256 certificate on the loopback, a process for each end. */
+export async function run(): Promise<readonly BenchRow[]> {
+  const credentials = issue();
+  const names = ["node:tls", "node:tls"] as const;
+  const all: Record<(typeof names)[number], Figures[]> = { "node:tls": [] };
+  // In turns, so that what else the machine does falls on both.
+  for (let i = 0; i < rounds; i++) for (const name of names) all[name].push(await measure(name, credentials));
+  const figure = (name: (typeof names)[number], what: keyof Figures) => median(all[name].map((each) => each[what]));
+  return figures.map(([what, title, unit]) =>
+    row(
+      `TLS 1.3, ${title}`,
+      unit,
+      figure("node:tls", what),
+      figure("node:tls", what),
+      `node:tls ${process.versions.openssl}`,
+    ),
+  );
+}
+
+const figures = [
+  ["bulk", "one stream, 64 KiB writes, receiver's clock", "MB/s"],
+  ["cpuPerGb", "one stream, CPU of both ends", "s/GB"],
+  ["full", "full handshakes, four at a time", "handshakes/s"],
+  ["resumed", "resumed handshakes, four at a time", "handshakes/s"],
+  ["idleBytes", "an idle session of a server", "bytes"],
+] as const;
+
+type Figures = Readonly<Record<(typeof figures)[number][0], number>>;
+
+async function measure(name: ImplementationName, { identity, trust }: Credentials): Promise<Figures> {
+  const with_ = { with: name };
+  const server = async (): Promise<{ end: BenchEnd; to: To }> => {
+    const end = new BenchEnd();
+    const { port } = await end.do<{ port: number }>({ kind: "serve", ...with_, identity });
+    return { end, to: { port, trust } };
+  };
+  let bulk: Timed;
+  let sent: Timed;
+  {
+    const { end, to } = await server();
+    await using receiver = end;
+    await using sender = new BenchEnd();
+    [bulk, sent] = await Promise.all([
+      receiver.do<Timed>({ kind: "received", bytes: bulkBytes }),
+      sender.do<Timed>({ kind: "send", ...with_, to, bytes: bulkBytes }),
+    ]);
+  }
+  const rate = async (resume: boolean): Promise<number> => {
+    const { end, to } = await server();
+    await using _ = end;
+    await using client = new BenchEnd();
+    const { count, ms } = await client.do<Timed>({ kind: "shake", ...with_, to, ms: shakeMs, resume });
+    return (count / ms) * 1000;
+  };
+  const full = await rate(false);
+  const resumed = await rate(true);
+  const { end, to } = await server();
+  await using holder = end;
+  await using client = new BenchEnd();
+  await client.do<Timed>({ kind: "hold", ...with_, to, count: 20 });
+  const before = await holder.do<Weighed>({ kind: "weigh" });
+  await client.do<Timed>({ kind: "hold", ...with_, to, count: idleSessions });
+  const after = await holder.do<Weighed>({ kind: "weigh" });
+  return {
+    bulk: bulkBytes / 1e6 / (bulk.ms / 1000),
+    cpuPerGb: (bulk.cpuMs + sent.cpuMs) / 1000 / (bulkBytes / 1e9),
+    full,
+    resumed,
+    // What OpenSSL allocates is in no heap of V8's, so the whole process is weighed.
+    idleBytes: (after.rss - before.rss) / idleSessions,
+  };
+}
+
+interface Credentials {
+  readonly identity: PemIdentity;
+  readonly trust: string;
+}
+
+function issue(): Credentials {
+  const { crypto, entropy, now } = nodeHost({ crypto: portableCrypto });
+  const at = now();
+  const common = { provider: crypto, entropy, notBefore: at - 3_600_000, notAfter: at + 86_400_000 };
+  const make = () => {
+    const pkcs8 = makePrivateKey("P-256", entropy);
+    return { pkcs8, key: crypto.privateKey(pkcs8.expose())! };
+  };
+  const root = make();
+  const authority = makeAuthority({ ...common, key: root.key, subject: [["CN", "Bench"]] });
+  const leaf = make();
+  const issuer = { certificate: authority, privateKey: root.key };
+  const certificate = makeCertificate({ ...common, key: leaf.key, issuer, san: [serverName] });
+  return {
+    trust: writePem("CERTIFICATE", authority.raw),
+    identity: { chain: writePem("CERTIFICATE", certificate.raw), key: writePem("PRIVATE KEY", leaf.pkcs8.expose()) },
+  };
+}
