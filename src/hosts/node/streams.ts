@@ -160,7 +160,9 @@ class NodeStreamPort implements StreamPort {
 
   abort(): void {
     this.#aborted = true;
-    if (this.#socket.connecting || this.#socket.pending) this.#socket.destroy();
+    const { connecting, pending, writableEnded } = this.#socket;
+    // libuv does not reset what it is shutting down, and would leave the descriptor open.
+    if (connecting || pending || writableEnded) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 
