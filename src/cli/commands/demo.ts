@@ -1,11 +1,12 @@
 import { allProbes, asText, type Cell, survey, surveyed } from "../../survey/index.js";
 import type { CommandContext } from "../command.js";
 import type { ExitName } from "../exit.js";
+import { host } from "../host.js";
 import { painter } from "./survey.js";
 
 /** Every built protocol shakes hands and moves data, one line each; then Table 1 from what just ran. */
 export async function demo(_: { readonly json: boolean }, { terminal, signal }: CommandContext): Promise<ExitName> {
-  const probes = await allProbes();
+  const probes = await allProbes(host());
   const { style } = terminal;
   let failed = false;
   for (const { profile, shows } of probes) {

@@ -12,6 +12,7 @@ import {
 } from "../../survey/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
+import { host } from "../host.js";
 import { didYouMean } from "../suggest.js";
 import type { Style, Tone } from "../terminal.js";
 
@@ -28,7 +29,7 @@ export async function survey(values: SurveyValues, { terminal, signal }: Command
   }
   const wanted = selection(values.only);
   const cells: Cell[] = [];
-  for await (const cell of prove({ probes: await allProbes(), wanted, signal })) {
+  for await (const cell of prove({ probes: await allProbes(host()), wanted, signal })) {
     cells.push(cell);
     if (cell.status !== "missing") terminal.progress(`${cell.protocol}/${cell.interface} ${cell.status}`);
   }

@@ -1,6 +1,13 @@
+import type { Host } from "../../contract/index.js";
 import type { ProtocolProbes } from "../probe.js";
 
-/** The protocols that are built, each imported when it is asked for. */
-export const built: readonly (() => Promise<ProtocolProbes>)[] = [];
+/** The protocols that are built, each imported when its proofs are wanted. */
+const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
+  async (host) => {
+    const [{ openStage }, { tlsProbes }] = await Promise.all([import("./tls/play.js"), import("./tls/index.js")]);
+    return tlsProbes(await openStage(host));
+  },
+];
 
-export const allProbes = (): Promise<readonly ProtocolProbes[]> => Promise.all(built.map((load) => load()));
+export const allProbes = (host: Host): Promise<readonly ProtocolProbes[]> =>
+  Promise.all(built.map((load) => load(host)));

@@ -57,7 +57,7 @@ export async function identities(stage: Stage, signal: AbortSignal): Promise<str
 /** ALG: lists narrow what is agreed, and lists that share nothing end the handshake. */
 export async function algorithms(stage: Stage, signal: AbortSignal): Promise<string> {
   const server: TlsServerOptions = { identity: await stage.authority.identity(name) };
-  const client: TlsClientOptions = { serverName: name, verify: stage.authority.verify };
+  const client: TlsClientOptions = { serverName: name, verify: stage.authority.verify, versions: ["1.3"] };
   const lists = [
     { suite: "TLS_AES_256_GCM_SHA384", group: "secp384r1" },
     { suite: "TLS_CHACHA20_POLY1305_SHA256", group: "x25519" },

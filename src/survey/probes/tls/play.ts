@@ -1,0 +1,109 @@
+import { Failure, type Host } from "../../../contract/index.js";
+import {
+  connect,
+  listen,
+  type TlsClientOptions,
+  type TlsServerOptions,
+  type TlsSession,
+} from "../../../protocols/tls/index.js";
+import { Wire } from "../../wire.js";
+import { newAuthority } from "./authority.js";
+import { End } from "./end.js";
+import { findOpenssl } from "./openssl.js";
+import type { Meeting, Reception, Stage, Visit } from "./stage.js";
+
+const loopback = "127.0.0.1";
+
+/** The stage of a real run: our own two ends on the host's loopback, and OpenSSL if it is there. */
+export async function openStage(host: Host): Promise<Stage> {
+  const authority = newAuthority(host);
+  const openssl = await findOpenssl(authority);
+
+  async function receive(options: TlsServerOptions): Promise<Reception> {
+    let arrived!: (end: End) => void;
+    let failed!: (reason: unknown) => void;
+    const server = new Promise<End>((resolve, reject) => {
+      arrived = resolve;
+      failed = reject;
+    });
+    server.catch(() => {});
+    const ends: End[] = [];
+    const listener = await listen(host, { address: loopback, port: 0 }, options, (session) => {
+      const end = endOf(session);
+      ends.push(end);
+      session.confirmed.then(() => arrived(end), failed);
+      return end;
+    });
+    return {
+      port: listener.local.port,
+      server,
+      [Symbol.asyncDispose]: async () => {
+        for (const { session } of ends) session.abort();
+        await listener.close();
+      },
+    };
+  }
+
+  /** Starts at once; `end` is there before anything has happened. */
+  function start(port: number, options: TlsClientOptions, early?: Uint8Array): End {
+    const end = new End();
+    end.session = connect(host, { address: loopback, port }, options, end);
+    if (early !== undefined) end.session.writeEarly(early);
+    return end;
+  }
+
+  return {
+    host,
+    authority,
+    openssl,
+    receive,
+
+    async meet(clientOptions, serverOptions, how = {}): Promise<Meeting> {
+      const reception = await receive(serverOptions);
+      const wire = await Wire.to(reception.port);
+      const client = start(wire.port, clientOptions, how.early);
+      const end = async () => {
+        client.session.abort();
+        await wire[Symbol.asyncDispose]();
+        await reception[Symbol.asyncDispose]();
+      };
+      try {
+        const [clientOutcome, server] = await Promise.all([client.session.confirmed, reception.server]);
+        const outcome = { client: clientOutcome, server: server.session.outcome! };
+        return { client, server, wire, outcome, [Symbol.asyncDispose]: end };
+      } catch (error) {
+        await end();
+        throw error;
+      }
+    },
+
+    async clash(clientOptions, serverOptions) {
+      await using reception = await receive(serverOptions);
+      const client = start(reception.port, clientOptions);
+      // A client of 1.3 may be confirmed before the server has refused it; then it hears of it as its end.
+      const end = client.session.confirmed.then(() => client.isOver());
+      const [ours, theirs] = await Promise.allSettled([end, reception.server]);
+      client.session.abort();
+      return { client: failureOf(ours, "client"), server: failureOf(theirs, "server") };
+    },
+
+    async visit(port, options): Promise<Visit> {
+      const client = start(port, options);
+      const outcome = await client.session.confirmed;
+      return { client, outcome, [Symbol.asyncDispose]: async () => client.session.abort() };
+    },
+  };
+}
+
+function endOf(session: TlsSession): End {
+  const end = new End();
+  end.session = session;
+  return end;
+}
+
+function failureOf(settled: PromiseSettledResult<unknown>, who: string): Failure {
+  const found = settled.status === "rejected" ? settled.reason : settled.value;
+  if (found instanceof Failure) return found;
+  if (settled.status === "rejected") throw settled.reason;
+  throw new Error(`not seen: that the ${who} fails`);
+}
