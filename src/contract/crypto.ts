@@ -55,10 +55,15 @@ export type AgreementName =
   | "SecP256r1MLKEM768"
   | "SecP384r1MLKEM1024";
 
+/** Parameter sets of FIPS 204. */
+export type MlDsaName = "ML-DSA-44" | "ML-DSA-65" | "ML-DSA-87";
+
 /** Signature algorithms by what they compute; TLS's schemes, X.509's OIDs and IKE's numbers map onto these. */
 export type SignatureName =
   | "Ed25519"
   | "Ed448"
+  /** Pure, with an empty context (RFC 9881 §3). */
+  | MlDsaName
   | `ECDSA-${"P-256" | "P-384" | "P-521" | "any"}-${"SHA-1" | "SHA-224" | "SHA-256" | "SHA-384" | "SHA-512"}`
   | `RSA-PKCS1-${"MD5" | "SHA-1" | "SHA-224" | "SHA-256" | "SHA-384" | "SHA-512"}`
   /** Salt as long as the hash, MGF1 with the same hash; key of type rsaEncryption or id-RSASSA-PSS. */
@@ -170,8 +175,8 @@ export interface Agreement {
 export interface PublicKey {
   /** As it came. */
   readonly spki: Uint8Array;
-  readonly type: "RSA" | "RSA-PSS" | "EC" | "Ed25519" | "Ed448";
-  /** Modulus or field size in bits. */
+  readonly type: "RSA" | "RSA-PSS" | "EC" | "Ed25519" | "Ed448" | MlDsaName;
+  /** Modulus or field size in bits; of ML-DSA, bits of the whole key. */
   readonly bits: number;
   readonly curve?: "P-256" | "P-384" | "P-521";
   /** False for a wrong signature and for an algorithm that does not fit the key. Never throws. */

@@ -1,4 +1,4 @@
-import type { AeadName, AgreementName, CipherName, HashName, SignatureName } from "../contract/crypto.js";
+import type { AeadName, AgreementName, CipherName, HashName, MlDsaName, SignatureName } from "../contract/crypto.js";
 
 // What is true of an algorithm whoever computes it. Sizes are in bytes.
 
@@ -92,10 +92,18 @@ export const curves = {
 } as const satisfies Record<CurveName, { size: number; bits: number }>;
 
 export type SignatureRow =
-  | { readonly kind: "Ed25519" | "Ed448" }
+  | { readonly kind: "Ed25519" | "Ed448" | MlDsaName }
   | { readonly kind: "ECDSA"; readonly curve: CurveName | "any"; readonly hash: HashName }
   | { readonly kind: "RSA-PKCS1" | "RSA-PSS"; readonly hash: HashName };
 
+/** FIPS 204, table 2. */
+export const mlDsas = {
+  "ML-DSA-44": { publicKeySize: 1312, signatureSize: 2420 },
+  "ML-DSA-65": { publicKeySize: 1952, signatureSize: 3309 },
+  "ML-DSA-87": { publicKeySize: 2592, signatureSize: 4627 },
+} as const satisfies Record<MlDsaName, { publicKeySize: number; signatureSize: number }>;
+
+const mlDsaNames = ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"] as const;
 const ecdsaCurves = ["P-256", "P-384", "P-521", "any"] as const;
 const ecdsaHashes = ["SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"] as const;
 const pssHashes = ["SHA-256", "SHA-384", "SHA-512"] as const;
@@ -104,6 +112,7 @@ const pssHashes = ["SHA-256", "SHA-384", "SHA-512"] as const;
 export const signatures: ReadonlyMap<SignatureName, SignatureRow> = new Map<SignatureName, SignatureRow>([
   ["Ed25519", { kind: "Ed25519" }],
   ["Ed448", { kind: "Ed448" }],
+  ...mlDsaNames.map((kind): [SignatureName, SignatureRow] => [kind, { kind }]),
   ...ecdsaCurves.flatMap((curve) =>
     ecdsaHashes.map((hash): [SignatureName, SignatureRow] => [
       `ECDSA-${curve}-${hash}`,

@@ -1,10 +1,10 @@
 import { DecodeError, type Reader } from "../bytes/reader.js";
-import type { HashName } from "../contract/crypto.js";
-import { type CurveName, curves, hashes, type SignatureRow } from "./algorithms.js";
+import type { HashName, MlDsaName } from "../contract/crypto.js";
+import { type CurveName, curves, hashes, mlDsas, type SignatureRow } from "./algorithms.js";
 import { element, objectIdentifier, optional, Tag, unsigned, whole, wholeBits } from "./der.js";
 import { rsaExponentSizeMax, rsaModulusBitsMax, rsaModulusBitsMin } from "./limits.js";
 
-/** What a SubjectPublicKeyInfo says (RFC 5280 §4.1.2.7, RFC 3279, RFC 4055, RFC 5480, RFC 8410). */
+/** What a SubjectPublicKeyInfo says (RFC 5280 §4.1.2.7, RFC 3279, RFC 4055, RFC 5480, RFC 8410, RFC 9881). */
 export type KeyMaterial =
   | {
       readonly type: "RSA" | "RSA-PSS";
@@ -17,7 +17,14 @@ export type KeyMaterial =
     }
   /** `point` is uncompressed: 4, x, y. It is not yet known to be on the curve. */
   | { readonly type: "EC"; readonly bits: number; readonly curve: CurveName; readonly point: Uint8Array }
-  | { readonly type: "Ed25519" | "Ed448"; readonly bits: number; readonly point: Uint8Array };
+  | { readonly type: "Ed25519" | "Ed448"; readonly bits: number; readonly point: Uint8Array }
+  | MlDsaMaterial;
+
+export interface MlDsaMaterial {
+  readonly type: MlDsaName;
+  readonly bits: number;
+  readonly key: Uint8Array;
+}
 
 /** Strict DER, whole, named curves and uncompressed points only; undefined for anything else. */
 export function readPublicKey(spki: Uint8Array): KeyMaterial | undefined {
@@ -86,7 +93,17 @@ const keyTypes: ReadonlyMap<string, ReadKey> = new Map<string, ReadKey>([
   ],
   ["1.3.101.112", edwards("Ed25519", 256, 32)],
   ["1.3.101.113", edwards("Ed448", 456, 57)],
+  ["2.16.840.1.101.3.4.3.17", mlDsa("ML-DSA-44")],
+  ["2.16.840.1.101.3.4.3.18", mlDsa("ML-DSA-65")],
+  ["2.16.840.1.101.3.4.3.19", mlDsa("ML-DSA-87")],
 ]);
+
+function mlDsa(type: MlDsaName): ReadKey {
+  return (_, key) => {
+    if (key.length !== mlDsas[type].publicKeySize) throw new DecodeError("a key of another size");
+    return { type, bits: 8 * key.length, key };
+  };
+}
 
 function edwards(type: "Ed25519" | "Ed448", bits: number, size: number): ReadKey {
   return (_, point) => {

@@ -20,7 +20,7 @@ export function readAlgorithm(reader: DerReader): AlgorithmIdentifier {
   return { oid, parameters, raw: outer.raw };
 }
 
-/** Parameters of a row: NULL or absent (RFC 4055 §5), absent (RFC 5758 §3.2, RFC 8410 §3), or those of RSASSA-PSS. */
+/** Parameters of a row: NULL or absent (RFC 4055 §5), absent (RFC 5758 §3.2, RFC 8410 §3, RFC 9881 §2), or those of RSASSA-PSS. */
 type Parameters = "null-or-absent" | "absent";
 
 const pkcs1 = "1.2.840.113549.1.1";
@@ -41,6 +41,9 @@ const rows: readonly (readonly [string, SignatureName, Parameters])[] = [
   [`${ecdsa}.3.4`, "ECDSA-any-SHA-512", "absent"],
   [keys.ed25519, "Ed25519", "absent"],
   [keys.ed448, "Ed448", "absent"],
+  [keys.mlDsa44, "ML-DSA-44", "absent"],
+  [keys.mlDsa65, "ML-DSA-65", "absent"],
+  [keys.mlDsa87, "ML-DSA-87", "absent"],
 ];
 const byOid = new Map(rows.map((row) => [row[0], row]));
 
@@ -77,9 +80,9 @@ export function signatureAlgorithm(name: SignatureName): Uint8Array {
 
 /** The algorithm with which a key of this kind signs certificates unless told otherwise. */
 export function usualSignature(key: PublicKey): SignatureName {
-  if (key.type === "Ed25519" || key.type === "Ed448") return key.type;
   if (key.type === "RSA") return "RSA-PKCS1-SHA-256";
   if (key.type === "RSA-PSS") return "RSA-PSS-SHA-256";
+  if (key.type !== "EC") return key.type;
   return key.curve === "P-521"
     ? "ECDSA-any-SHA-512"
     : key.curve === "P-384"

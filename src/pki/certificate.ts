@@ -32,8 +32,9 @@ export interface Certificate {
   /** Both inclusive, in whole seconds (RFC 5280 §4.1.2.5). */
   readonly notBefore: Instant;
   readonly notAfter: Instant;
-  /** SubjectPublicKeyInfo in DER. */
+  /** SubjectPublicKeyInfo in DER, and the object identifier of its algorithm. */
   readonly spki: Uint8Array;
+  readonly keyAlgorithm: string;
   /** Content of its bit string: what key identifiers hash. */
   readonly publicKeyBits: Uint8Array;
   readonly extensions: CertificateExtensions;
@@ -111,7 +112,7 @@ function readCertificate(reader: DerReader, form: Form): Certificate {
   const notAfter = validity.time(form);
   validity.end();
   const subject = readName(inner);
-  const { spki, publicKeyBits } = readPublicKeyInfo(inner);
+  const { spki, algorithm: keyAlgorithm, publicKeyBits } = readPublicKeyInfo(inner);
   const unique = [context(1), context(2)].map((tag) => inner.peek === tag && inner.bits(tag)).some(Boolean);
   const rawExtensions = inner.maybeExplicit(3, readExtensions) ?? [];
   inner.end();
@@ -132,6 +133,7 @@ function readCertificate(reader: DerReader, form: Form): Certificate {
     notBefore,
     notAfter,
     spki,
+    keyAlgorithm,
     publicKeyBits,
     ...understood(rawExtensions, form),
     rawExtensions,

@@ -7,7 +7,7 @@ import type { CertificateExtensionName } from "./extensions.js";
 import { PkiFailure, type PkiReason } from "./failure.js";
 import { malformedSubtree } from "./name-constraints.js";
 import { isPresentedDomain, parseMailbox } from "./names.js";
-import { anyExtendedKeyUsage, purposes } from "./oids.js";
+import { anyExtendedKeyUsage, keys, purposes } from "./oids.js";
 
 /**
  * What certificates must look like, beyond being part of a valid path (RFC 5280 §6):
@@ -135,6 +135,17 @@ const rules: readonly Rule[] = [
     reason: "wrong-key-usage",
     at: "keyUsage",
     broken: ({ certificate }) => certificate.extensions.keyUsage?.size === 0 && "a key usage without usages",
+  },
+  {
+    profiles: strict,
+    roles: below,
+    reason: "wrong-key-usage",
+    at: "keyUsage",
+    section: "RFC 9881 §5, RFC 9295 §3",
+    broken: ({ certificate: { keyAlgorithm, extensions } }) =>
+      signingOnly.has(keyAlgorithm) &&
+      encryptingUsages.some((usage) => extensions.keyUsage?.has(usage)) &&
+      "a key that can only sign, and is to encrypt",
   },
   {
     profiles: strict,
@@ -288,6 +299,15 @@ function wrongRootKeyIdentifier(certificate: Certificate): string | undefined {
   return own ? undefined : "a root that was issued by another key";
 }
 
+const signingOnly: ReadonlySet<string> = new Set([keys.ed25519, keys.ed448, keys.mlDsa44, keys.mlDsa65, keys.mlDsa87]);
+const encryptingUsages = [
+  "keyEncipherment",
+  "dataEncipherment",
+  "keyAgreement",
+  "encipherOnly",
+  "decipherOnly",
+] as const;
+
 const notForServers: readonly string[] = [
   anyExtendedKeyUsage,
   purposes.codeSigning,
@@ -324,6 +344,9 @@ export const usualAlgorithms: AlgorithmPolicy = {
     "ECDSA-any-SHA-512",
     "Ed25519",
     "Ed448",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
     "RSA-PKCS1-SHA-256",
     "RSA-PKCS1-SHA-384",
     "RSA-PKCS1-SHA-512",

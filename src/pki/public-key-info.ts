@@ -14,7 +14,7 @@ export interface PublicKeyInfo {
 
 /**
  * SubjectPublicKeyInfo, RFC 5280 §4.1.2.7, with the parameters that its algorithm has: NULL for RSA (RFC 3279 §2.3.1), a
- * named curve for EC (RFC 5480 §2.1.1), none for EdDSA (RFC 8410 §3). Other algorithms are not looked into.
+ * named curve for EC (RFC 5480 §2.1.1), none for EdDSA (RFC 8410 §3) and ML-DSA (RFC 9881 §2). Other algorithms are not looked into.
  */
 export function readPublicKeyInfo(reader: DerReader): PublicKeyInfo {
   const outer = reader.take(Tag.sequence);
@@ -26,10 +26,12 @@ export function readPublicKeyInfo(reader: DerReader): PublicKeyInfo {
   if (oid === keys.rsaEncryption && !(parameters?.tag === Tag.null && parameters.content.length === 0)) {
     throw new DecodeError("an RSA key whose parameters are not NULL");
   }
-  if ((oid === keys.ed25519 || oid === keys.ed448) && parameters) throw new DecodeError("an EdDSA key with parameters");
+  if (bare.has(oid) && parameters) throw new DecodeError("a key with parameters that its algorithm has not");
   if (oid === keys.ecPublicKey) {
     if (parameters?.tag !== Tag.oid) throw new DecodeError("an EC key without a named curve");
     curve = oidText(parameters.content);
   }
   return { spki: outer.raw, algorithm: oid, curve, publicKeyBits };
 }
+
+const bare: ReadonlySet<string> = new Set([keys.ed25519, keys.ed448, keys.mlDsa44, keys.mlDsa65, keys.mlDsa87]);

@@ -29,7 +29,7 @@ export interface VerifierOptions {
   readonly intermediates?: readonly Uint8Array[];
   /** Default: webpki. */
   readonly profile?: ProfileName;
-  /** Default: RSA of 2048 bits, P-256, P-384, P-521, Edwards curves, SHA-2. */
+  /** Default: RSA of 2048 bits, P-256, P-384, P-521, Edwards curves, ML-DSA, SHA-2. */
   readonly algorithms?: Partial<AlgorithmPolicy>;
   /** Revocation lists, in DER. What is no list at all is left out and named in `rejectedLists`. */
   readonly crls?: readonly Uint8Array[];

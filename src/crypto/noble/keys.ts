@@ -5,8 +5,9 @@ import type { PrivateKey, PublicKey, SignatureName } from "../../contract/crypto
 import { type SignatureRow, signatures } from "../algorithms.js";
 import { misuse } from "../failure.js";
 import { type PrivateMaterial, readPrivateKey, writeEllipticKey } from "../private-key.js";
-import { fits, type KeyMaterial, readPublicKey } from "../public-key.js";
+import { fits, type KeyMaterial, type MlDsaMaterial, readPublicKey } from "../public-key.js";
 import { hash } from "./hashes.js";
+import { mlDsaPrivateKey, mlDsaPublicKey } from "./ml-dsa.js";
 import { verifyPkcs1, verifyPss } from "./rsa.js";
 
 const nist = { "P-256": p256, "P-384": p384, "P-521": p521 } as const;
@@ -17,27 +18,30 @@ const derOfDigest = { prehash: false, lowS: false, format: "der" } as const;
 export function publicKey(spki: Uint8Array): PublicKey | undefined {
   const material = readPublicKey(spki);
   if (!material) return undefined;
+  if ("key" in material) return mlDsaPublicKey(spki.slice(), material);
   if (material.type === "EC" && !nist[material.curve].utils.isValidPublicKey(material.point, false)) return undefined;
   return new NoblePublicKey(spki.slice(), material);
 }
 
-/** Elliptic keys only: RSA with `bigint` would tell its key by its time. */
+/** Elliptic and ML-DSA keys only: RSA with `bigint` would tell its key by its time. */
 export function privateKey(pkcs8: Uint8Array): PrivateKey | undefined {
   const material = readPrivateKey(pkcs8);
-  if (!material) return undefined;
+  if (!material) return mlDsaPrivateKey(pkcs8);
   const spki = publicHalf(material);
   const key = spki && publicKey(spki);
   return key && new NoblePrivateKey(material, key);
 }
+
+type NobleMaterial = Exclude<KeyMaterial, MlDsaMaterial>;
 
 class NoblePublicKey implements PublicKey {
   readonly spki: Uint8Array;
   readonly type: PublicKey["type"];
   readonly bits: number;
   declare readonly curve?: "P-256" | "P-384" | "P-521";
-  readonly #material: KeyMaterial;
+  readonly #material: NobleMaterial;
 
-  constructor(spki: Uint8Array, material: KeyMaterial) {
+  constructor(spki: Uint8Array, material: NobleMaterial) {
     this.spki = spki;
     this.type = material.type;
     this.bits = material.bits;
@@ -56,7 +60,7 @@ class NoblePublicKey implements PublicKey {
   }
 }
 
-function verify(key: KeyMaterial, row: SignatureRow, message: Uint8Array, signature: Uint8Array): boolean {
+function verify(key: NobleMaterial, row: SignatureRow, message: Uint8Array, signature: Uint8Array): boolean {
   switch (key.type) {
     case "Ed25519":
     case "Ed448":

@@ -1,10 +1,10 @@
 import { fromHex } from "../../bytes/index.js";
-import { type Entropy, Secret } from "../../contract/index.js";
+import { type Entropy, type MlDsaName, Secret } from "../../contract/index.js";
 import { write } from "../der/index.js";
 import { curves, keys } from "../oids.js";
 
 /** Kinds of keys that can be made from entropy alone. RSA keys come from a host: finding primes is no fun here. */
-export type MakableKey = "Ed25519" | "Ed448" | "P-256" | "P-384" | "P-521";
+export type MakableKey = "Ed25519" | "Ed448" | "P-256" | "P-384" | "P-521" | MlDsaName;
 
 /** A new private key as DER PKCS#8 (RFC 5958), for `provider.privateKey`. The caller wipes it. */
 export function makePrivateKey(kind: MakableKey, entropy: Entropy): Secret {
@@ -37,6 +37,14 @@ const edwards = (oid: string, size: number): Kind => ({
   wrap: write.octetString,
 });
 
+/** RFC 9881 §6: the seed alone. */
+const mlDsa = (oid: string): Kind => ({
+  size: 32,
+  mask: 0xff,
+  algorithm: write.sequence(write.oid(oid)),
+  wrap: (octets) => write.implicit(0, octets),
+});
+
 /** RFC 5915 §3 */
 const weierstrass = (curve: keyof typeof curves, size: number, mask: number, order: string): Kind => ({
   size,
@@ -49,6 +57,9 @@ const weierstrass = (curve: keyof typeof curves, size: number, mask: number, ord
 const kinds: Readonly<Record<MakableKey, Kind>> = {
   Ed25519: edwards(keys.ed25519, 32),
   Ed448: edwards(keys.ed448, 57),
+  "ML-DSA-44": mlDsa(keys.mlDsa44),
+  "ML-DSA-65": mlDsa(keys.mlDsa65),
+  "ML-DSA-87": mlDsa(keys.mlDsa87),
   "P-256": weierstrass("P-256", 32, 0xff, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
   "P-384": weierstrass(
     "P-384",

@@ -35,7 +35,7 @@ export const basics: readonly Case[] = [
     const ica = f.authority(root);
     return { anchors: [ica], chain: [f.leaf(ica), root] };
   }),
-  ...(["Ed25519", "Ed448", "P-384", "P-521"] as const).map((kind) =>
+  ...(["Ed25519", "Ed448", "P-384", "P-521", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"] as const).map((kind) =>
     good(`${kind} throughout`, (f) => {
       const root = f.root({ key: f.key(kind) });
       return chainOf(root, f.leaf(root, { key: f.key(kind) }));

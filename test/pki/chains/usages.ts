@@ -339,6 +339,22 @@ export const usages: readonly Case[] = [
     const root = f.root();
     return { ...chainOf(root, f.leaf(root)), options: { algorithms: { signatures: ["Ed25519"] } } };
   }),
+  bad("ML-DSA: another key of the same name signed it", "bad-signature", (f) => {
+    const root = f.root({ key: f.key("ML-DSA-44") });
+    return chainOf(root, f.leaf(root, { signer: f.key("ML-DSA-44") }));
+  }),
+  ...(["ML-DSA-44", "Ed25519"] as const).flatMap((kind) =>
+    (["keyEncipherment", "keyAgreement"] as const).map((usage) =>
+      differs(
+        `a ${kind} key for ${usage}`,
+        { webpki: "wrong-key-usage", rfc5280: "wrong-key-usage", path: "accepted" },
+        (f) => {
+          const root = f.root();
+          return chainOf(root, f.leaf(root, { key: f.key(kind), keyUsage: ["digitalSignature", usage] }));
+        },
+      ),
+    ),
+  ),
   bad("a key that is no key at all", "unsupported-key", (f) => {
     const root = f.root();
     const spki = write.sequence(

@@ -3,7 +3,8 @@ import type { PrivateKey, PublicKey, SignatureName } from "../../../contract/cry
 import { curves, type SignatureRow, signatures, hashes as sizes } from "../../../crypto/algorithms.js";
 import { element, Tag, whole } from "../../../crypto/der.js";
 import { misuse } from "../../../crypto/failure.js";
-import { fits, type KeyMaterial, readPublicKey } from "../../../crypto/public-key.js";
+import { mlDsaPrivateKey, mlDsaPublicKey } from "../../../crypto/noble/ml-dsa.js";
+import { fits, type KeyMaterial, type MlDsaMaterial, readPublicKey } from "../../../crypto/public-key.js";
 import { opensslHash } from "./hashes.js";
 import { base64url, plain } from "./memory.js";
 
@@ -11,6 +12,7 @@ import { base64url, plain } from "./memory.js";
 export function publicKey(spki: Uint8Array): PublicKey | undefined {
   const material = readPublicKey(spki);
   if (!material) return undefined;
+  if ("key" in material) return mlDsaPublicKey(spki.slice(), material);
   try {
     return new NodePublicKey(spki.slice(), material, importKey(spki, material));
   } catch {
@@ -22,25 +24,31 @@ export function publicKey(spki: Uint8Array): PublicKey | undefined {
 export function privateKey(pkcs8: Uint8Array): PrivateKey | undefined {
   // OpenSSL would not mind bytes behind the end.
   if (!whole(pkcs8, (from) => element(from, Tag.sequence).rest())) return undefined;
+  // Node has ML-DSA from 24 on only
+  const mlDsa = mlDsaPrivateKey(pkcs8);
+  if (mlDsa) return mlDsa;
   try {
     const key = createPrivateKey({ key: asBuffer(pkcs8), format: "der", type: "pkcs8" });
     const spki = plain(createPublicKey(key).export({ format: "der", type: "spki" }));
     const material = readPublicKey(spki);
-    return material && new NodePrivateKey(key, new NodePublicKey(spki, material, createPublicKey(key)), material);
+    if (!material || "key" in material) return undefined;
+    return new NodePrivateKey(key, new NodePublicKey(spki, material, createPublicKey(key)), material);
   } catch {
     return undefined;
   }
 }
+
+type NodeMaterial = Exclude<KeyMaterial, MlDsaMaterial>;
 
 class NodePublicKey implements PublicKey {
   readonly spki: Uint8Array;
   readonly type: PublicKey["type"];
   readonly bits: number;
   declare readonly curve?: "P-256" | "P-384" | "P-521";
-  readonly #material: KeyMaterial;
+  readonly #material: NodeMaterial;
   readonly #key: KeyObject;
 
-  constructor(spki: Uint8Array, material: KeyMaterial, key: KeyObject) {
+  constructor(spki: Uint8Array, material: NodeMaterial, key: KeyObject) {
     this.spki = spki;
     this.type = material.type;
     this.bits = material.bits;
@@ -65,9 +73,9 @@ class NodePublicKey implements PublicKey {
 class NodePrivateKey implements PrivateKey {
   readonly publicKey: PublicKey;
   readonly #key: KeyObject;
-  readonly #material: KeyMaterial;
+  readonly #material: NodeMaterial;
 
-  constructor(key: KeyObject, publicKey: PublicKey, material: KeyMaterial) {
+  constructor(key: KeyObject, publicKey: PublicKey, material: NodeMaterial) {
     this.publicKey = publicKey;
     this.#key = key;
     this.#material = material;
@@ -82,7 +90,7 @@ class NodePrivateKey implements PrivateKey {
   }
 }
 
-function importKey(spki: Uint8Array, material: KeyMaterial): KeyObject {
+function importKey(spki: Uint8Array, material: NodeMaterial): KeyObject {
   // JWK where it was measured to be quicker than OpenSSL's DER decoder.
   switch (material.type) {
     case "RSA":
