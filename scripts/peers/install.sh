@@ -3,6 +3,7 @@
 #
 #   base   tshark (decrypts our captures with our key logs)
 #   db     PostgreSQL, for its driver over our sockets
+#   wireguard  wireguard-go and wg, and what makes a private network behind it
 #   tls    OpenSSL and GnuTLS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #
 # Debian packages, by apt, as root. Says nothing and takes no time when everything is there. No service is started.
@@ -12,12 +13,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 
 packages=; newer=
-for group in ${*:-base db tls}; do
+for group in ${*:-base db tls wireguard}; do
   case $group in
   base) packages="$packages tshark" ;;
   db) packages="$packages postgresql" ;;
   tls) packages="$packages openssl gnutls-bin" newer="$newer openssl gnutls-bin" ;;
-  *) echo "install.sh: no group is called $group; there are: base db tls" >&2; exit 2 ;;
+  wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat" ;;
+  *) echo "install.sh: no group is called $group; there are: base db tls wireguard" >&2; exit 2 ;;
   esac
 done
 

@@ -64,6 +64,14 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
     return port.local;
   }
 
+  /** Moves to another port; the one before stays just long enough that nothing falls between them. */
+  async rebind(outside: Network, local: SocketAddress): Promise<SocketAddress> {
+    const before = [...this.#driver.ports];
+    const address = await this.open(outside, local);
+    for (const port of before) port.close();
+    return address;
+  }
+
   handle(input: Input): void {
     if (!this.#closed) this.#driver.handle(input);
   }

@@ -43,6 +43,8 @@ export interface WireGuardTunnel {
     readonly mtu: number;
   };
   handle(input: WireGuardInput): void;
+  /** Goes on from another port, as after a change of network: the peers follow (ME). Answers the new address. */
+  rebind(local?: SocketAddress): Promise<SocketAddress>;
   /** Milliseconds to an echo's answer; rejects after a second. */
   ping(address: string, options?: { readonly timeoutMs?: number }): Promise<number>;
   close(): void;
@@ -111,6 +113,7 @@ export async function openWireGuard(
     file,
     status: () => ({ peers: machine.status(), drops: { ...machine.drops, ...stack.drops }, mtu }),
     handle: (input) => tunnel.handle(input),
+    rebind: (address) => tunnel.rebind(outside, address ?? { address: family, port: 0 }),
     ping: (address, { timeoutMs = 1_000 } = {}) => ping(host, tunnel, pings, address, timeoutMs),
     close: () => {
       tunnel.handle({ kind: "close" });
