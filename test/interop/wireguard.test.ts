@@ -195,14 +195,16 @@ test("we follow wireguard-go to another port, and nothing is lost", async () => 
 test("under load wireguard-go wants a cookie of us, and we come in with it", async () => {
   const key = newKey();
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
-  const { tunnel } = await open(peer, key);
-  // What comes while it sleeps is there all at once when it wakes, and that is load.
-  peer.stop();
-  await flood(peer.publicKey, peer.port, 600);
-  peer.goOn();
-  assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 12_000 })) > 0);
-  assert.ok(/Sending denied handshake response|[Cc]ookie/.test(peer.said), "it never felt the load");
-  tunnel.close();
+  // What comes while it sleeps is there all at once when it wakes, and that is load if it falls behind: so, until it does.
+  for (let attempt = 0; attempt < 20 && !/[Cc]ookie/.test(peer.said); attempt++) {
+    const { tunnel } = await open(peer, key);
+    peer.stop();
+    await flood(peer.publicKey, peer.port, 600);
+    peer.goOn();
+    assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 12_000 })) > 0);
+    tunnel.close();
+  }
+  assert.match(peer.said.match(/.*[Cc]ookie.*/)?.[0] ?? "it never felt the load", /[Cc]ookie/);
 });
 
 test("under load we want a cookie of wireguard-go, and it comes in with it", async () => {
