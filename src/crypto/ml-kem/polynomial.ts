@@ -106,10 +106,10 @@ export function tidy(p: Int16Array, at: number): void {
 }
 
 /** The coefficient between 0 and q - 1. */
-const positive = (a: number): number => {
+function positive(a: number): number {
   const centered = center(a);
   return centered + ((centered >> 31) & q);
-};
+}
 
 /**
  * Algorithm 7 over a stream of bytes, three for two candidates. False if the stream was too short. Its input is public,
@@ -175,13 +175,14 @@ export function compress(p: Int16Array, at: number, d: number, into: Uint8Array,
   let o = intoAt;
   const scale = 2 ** d;
   for (let j = 0; j < 256; j++) {
-    const scaled = (positive(p[at + j]!) * scale + (q - 1) / 2) * reciprocal;
-    bits |= (Math.floor(scaled / 2 ** 36) & (scale - 1)) << held;
+    const quotient = (positive(p[at + j]!) * scale + (q - 1) / 2) * reciprocal * shift36;
+    bits |= ((quotient | 0) & (scale - 1)) << held;
     for (held += d; held >= 8; held -= 8, bits >>= 8) into[o++] = bits;
   }
 }
 
 const reciprocal = Math.ceil(2 ** 36 / q);
+const shift36 = 2 ** -36;
 
 /** ByteDecode_d and Decompress_d: ⌈q / 2^d · y⌋. */
 export function decompress(p: Int16Array, at: number, d: number, from: Uint8Array, fromAt: number): void {

@@ -1,4 +1,11 @@
-import type { AeadName, AgreementName, CipherName, CryptoProvider, HashName } from "../../../contract/crypto.js";
+import type {
+  AeadName,
+  Agreement,
+  AgreementName,
+  CipherName,
+  CryptoProvider,
+  HashName,
+} from "../../../contract/crypto.js";
 import { aeads, ciphers, hashes } from "../../../crypto/algorithms.js";
 import { hybrid } from "../../../crypto/hybrid.js";
 import { mlKem } from "../../../crypto/ml-kem/ml-kem.js";
@@ -14,12 +21,6 @@ import { privateKey, publicKey } from "./keys.js";
 
 export { nodeEntropy } from "../entropy.js";
 
-const x25519 = montgomery("X25519");
-const p256 = weierstrass("P-256");
-const p384 = weierstrass("P-384");
-const mlKem768 = mlKem("ML-KEM-768", nodeKeccak);
-const mlKem1024 = mlKem("ML-KEM-1024", nodeKeccak);
-
 /** The tables behind `portableCrypto`, for a provider that replaces some of them. */
 export const portableTables: ProviderTables = {
   name: "portable",
@@ -30,9 +31,24 @@ export const portableTables: ProviderTables = {
     "XSalsa20-Poly1305": xsalsa20Poly1305,
   },
   ciphers: { ...table(names<CipherName>(ciphers), cipher), Salsa20: salsa20 },
-  agreements: {
+  agreements: agreementTable(montgomery("X25519"), montgomery("X448")),
+  blake2s: keyedBlake2s,
+  publicKey,
+  privateKey,
+};
+
+/** Everything on node:crypto, and on noble what that lacks. Runs wherever Node does. */
+export const portableCrypto: CryptoProvider = provider(portableTables);
+
+/** All agreements, for an X25519 and X448 that may come from elsewhere: a hybrid stands on them. */
+export function agreementTable(x25519: Agreement, x448: Agreement): Readonly<Record<AgreementName, Agreement>> {
+  const p256 = weierstrass("P-256");
+  const p384 = weierstrass("P-384");
+  const mlKem768 = mlKem("ML-KEM-768", nodeKeccak);
+  const mlKem1024 = mlKem("ML-KEM-1024", nodeKeccak);
+  return {
     X25519: x25519,
-    X448: montgomery("X448"),
+    X448: x448,
     "P-256": p256,
     "P-384": p384,
     "P-521": weierstrass("P-521"),
@@ -47,14 +63,8 @@ export const portableTables: ProviderTables = {
     X25519MLKEM768: hybrid("X25519MLKEM768", mlKem768, x25519),
     SecP256r1MLKEM768: hybrid("SecP256r1MLKEM768", p256, mlKem768),
     SecP384r1MLKEM1024: hybrid("SecP384r1MLKEM1024", p384, mlKem1024),
-  } satisfies Record<AgreementName, unknown>,
-  blake2s: keyedBlake2s,
-  publicKey,
-  privateKey,
-};
-
-/** Everything on node:crypto, and on noble what that lacks. Runs wherever Node does. */
-export const portableCrypto: CryptoProvider = provider(portableTables);
+  };
+}
 
 function names<Name extends string>(rows: Record<Name, unknown>): readonly Name[] {
   return Object.keys(rows) as Name[];

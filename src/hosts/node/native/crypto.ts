@@ -1,15 +1,16 @@
 import type { AeadName, CipherName, CryptoProvider, HashName } from "../../../contract/crypto.js";
 import { type ProviderTables, provider } from "../../../crypto/provider.js";
-import { portableTables } from "../crypto-portable/index.js";
+import { agreementTable, portableTables } from "../crypto-portable/index.js";
 import { aead } from "./aeads.js";
 import { cipher } from "./ciphers.js";
 import { hash } from "./hashes.js";
 import { openLibcrypto } from "./libcrypto.js";
+import { montgomery } from "./montgomery.js";
 import { probe, probeAnswer } from "./probe.js";
 
 /**
  * The portable provider with its packet paths replaced: AEADs, ciphers, digests and HMACs on kept OpenSSL contexts
- * that work in place. Throws, with the reason, unless it is there and gives every known answer.
+ * that work in place, X25519 and X448 without node:crypto's objects. Throws, with the reason, unless it is there and gives every known answer.
  */
 export function openNativeCrypto(): CryptoProvider {
   const libcrypto = openLibcrypto();
@@ -36,6 +37,7 @@ export function openNativeCrypto(): CryptoProvider {
     ciphers: replaced<CipherName, NonNullable<ProviderTables["ciphers"][CipherName]>>(portableTables.ciphers, (name) =>
       cipher(libcrypto, name),
     ),
+    agreements: agreementTable(montgomery(libcrypto, "X25519"), montgomery(libcrypto, "X448")),
   };
   const native = provider(tables);
   const answer = probe(native);

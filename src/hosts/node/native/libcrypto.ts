@@ -30,6 +30,17 @@ const declarations = {
   EVP_MD_fetch: "uintptr_t EVP_MD_fetch(uintptr_t context, uintptr_t name, uintptr_t properties)",
   EVP_Digest:
     "int EVP_Digest(uintptr_t bytes, size_t size, uintptr_t digest, uintptr_t digestSize, uintptr_t type, uintptr_t engine)",
+  EVP_PKEY_new_raw_private_key:
+    "uintptr_t EVP_PKEY_new_raw_private_key(int type, uintptr_t engine, uintptr_t key, size_t size)",
+  EVP_PKEY_new_raw_public_key:
+    "uintptr_t EVP_PKEY_new_raw_public_key(int type, uintptr_t engine, uintptr_t key, size_t size)",
+  EVP_PKEY_get_raw_public_key: "int EVP_PKEY_get_raw_public_key(uintptr_t key, uintptr_t out, uintptr_t size)",
+  EVP_PKEY_free: "void EVP_PKEY_free(uintptr_t key)",
+  EVP_PKEY_CTX_new: "uintptr_t EVP_PKEY_CTX_new(uintptr_t key, uintptr_t engine)",
+  EVP_PKEY_CTX_free: "void EVP_PKEY_CTX_free(uintptr_t context)",
+  EVP_PKEY_derive_init: "int EVP_PKEY_derive_init(uintptr_t context)",
+  EVP_PKEY_derive_set_peer: "int EVP_PKEY_derive_set_peer(uintptr_t context, uintptr_t peer)",
+  EVP_PKEY_derive: "int EVP_PKEY_derive(uintptr_t context, uintptr_t out, uintptr_t size)",
   HMAC_CTX_new: "uintptr_t HMAC_CTX_new()",
   HMAC_Init_ex: "int HMAC_Init_ex(uintptr_t context, uintptr_t key, int keySize, uintptr_t type, uintptr_t engine)",
   HMAC_Update: "int HMAC_Update(uintptr_t context, uintptr_t bytes, size_t size)",

@@ -1,9 +1,9 @@
 import { concat, toHex } from "../../../bytes/bytes.js";
-import type { AeadName, CipherName, CryptoProvider, HashName } from "../../../contract/crypto.js";
+import type { AeadName, AgreementName, CipherName, CryptoProvider, HashName } from "../../../contract/crypto.js";
 import { aeads, ciphers, hashes } from "../../../crypto/algorithms.js";
 
 /**
- * Runs every symmetric algorithm on fixed inputs and answers the SHA-256 of all that came out: one known answer for
+ * Runs every algorithm that may be replaced on fixed inputs and answers the SHA-256 of all that came out: one known answer for
  * the whole of them. Throws if a message does not come back, a forgery does, or a byte outside a range was touched.
  */
 export function probe(provider: CryptoProvider): string {
@@ -11,11 +11,12 @@ export function probe(provider: CryptoProvider): string {
   for (const name of sorted(aeads)) if (probed(name)) outputs.push(...probeAead(provider, name as AeadName));
   for (const name of sorted(ciphers)) if (probed(name)) outputs.push(...probeCipher(provider, name as CipherName));
   for (const name of sorted(hashes)) outputs.push(...probeHash(provider, name as HashName));
+  for (const name of ["X25519", "X448", "ML-KEM-768"] as const) outputs.push(...probeAgreement(provider, name));
   return toHex(provider.hash("SHA-256").digest(concat(...outputs)));
 }
 
 /** Computed with the noble provider, and held by a test of all three. */
-export const probeAnswer = "75bd644cd3fb532eb31e2c98f6216cabe24779eee703a8b6ceed6ada7cf99af7";
+export const probeAnswer = "80555917f3fd9b069c87ac284c431d1ab9f8d035072088ee048186f0a6622f38";
 
 /** What stays portable anyway needs no probe, and platforms without it none either. */
 const probed = (name: string): boolean => !name.includes("Salsa") && !name.startsWith("XChaCha");
@@ -85,4 +86,20 @@ function probeHash(provider: CryptoProvider, name: HashName): Uint8Array[] {
     mac.destroy();
     return tags;
   });
+}
+
+function probeAgreement(provider: CryptoProvider, name: AgreementName): Uint8Array[] {
+  const agreement = provider.agreement(name);
+  let step = 3;
+  const entropy = {
+    fill(into: Uint8Array): Uint8Array {
+      into.set(pattern(into.length, (step += 2)));
+      return into;
+    },
+  };
+  const mine = agreement.initiate(entropy);
+  const theirs = agreement.respond(mine.share, entropy);
+  const secret = theirs && agreement.conclude(mine.privateKey, theirs.share);
+  if (!secret?.equals(theirs!.secret)) throw new Error(`${name} misbehaves`);
+  return [mine.share, theirs!.share, secret.expose()];
 }

@@ -1,0 +1,88 @@
+import type { Agreement } from "../../../contract/crypto.js";
+import { Secret } from "../../../contract/secret.js";
+import { agreements as sizes } from "../../../crypto/algorithms.js";
+import { checkSize } from "../../../crypto/checks.js";
+import { type Libcrypto, slots } from "./libcrypto.js";
+
+/** X25519 and X448 (RFC 7748) on OpenSSL's keys, without the detour over JWK. */
+export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agreement {
+  const { call, memory, scratch } = libcrypto;
+  const size = sizes[name].secretSize;
+  const type = keyTypes[name];
+  const outSize = scratch.address + slots.outSize;
+  // OpenSSL's key lives as long as the Secret that it was made from, since many answers may meet one key.
+  const handles = new WeakMap<Secret, number>();
+  const leaked = new FinalizationRegistry<number>((key) => void call.EVP_PKEY_free(key));
+
+  const load = (key: Uint8Array): number => {
+    checkSize(key, size, `${name} key`); // Whatever the entropy made of it.
+    const handle = call.EVP_PKEY_new_raw_private_key(type, 0, memory.addressOf(key), size);
+    if (handle === 0) throw new Error(`OpenSSL refuses a key of ${name}`);
+    return handle;
+  };
+  const keep = (privateKey: Secret, handle: number): number => {
+    handles.set(privateKey, handle);
+    leaked.register(privateKey, handle);
+    return handle;
+  };
+  /** Where OpenSSL reads how much room there is, and writes how much it took: a size_t. */
+  const offer = (): void => {
+    scratch.bytes.fill(0, slots.outSize, slots.outSize + 8);
+    scratch.bytes[slots.outSize + (littleEndian ? 0 : 7)] = size;
+  };
+  const share = (handle: number): Uint8Array => {
+    const out = new Uint8Array(size);
+    offer();
+    if (call.EVP_PKEY_get_raw_public_key(handle, memory.addressOf(out), outSize) !== 1) {
+      throw new Error(`OpenSSL has no public key of ${name}`);
+    }
+    return out;
+  };
+  const agree = (handle: number, theirs: Uint8Array): Secret | undefined => {
+    if (theirs.length !== size) return undefined;
+    const out = new Uint8Array(size);
+    const peer = call.EVP_PKEY_new_raw_public_key(type, 0, memory.addressOf(theirs), size);
+    const context = call.EVP_PKEY_CTX_new(handle, 0);
+    offer();
+    const agreed =
+      peer !== 0 &&
+      context !== 0 &&
+      call.EVP_PKEY_derive_init(context) === 1 &&
+      call.EVP_PKEY_derive_set_peer(context, peer) === 1 &&
+      call.EVP_PKEY_derive(context, memory.addressOf(out), outSize) === 1;
+    call.EVP_PKEY_CTX_free(context);
+    call.EVP_PKEY_free(peer);
+    if (agreed) return new Secret(out);
+    call.ERR_clear_error(); // An all-zero outcome, RFC 7748 §6.1.
+    return undefined;
+  };
+
+  return {
+    name,
+    ...sizes[name],
+    privateKeySize: size,
+    initiate(entropy) {
+      const privateKey = new Secret(entropy.fill(new Uint8Array(size)));
+      return { share: share(keep(privateKey, load(privateKey.expose()))), privateKey };
+    },
+    respond(initiatorShare, entropy) {
+      if (initiatorShare.length !== size) return undefined;
+      const key = entropy.fill(new Uint8Array(size));
+      const handle = load(key);
+      key.fill(0);
+      const secret = agree(handle, initiatorShare);
+      const mine = secret && share(handle);
+      call.EVP_PKEY_free(handle);
+      return mine && { share: mine, secret };
+    },
+    conclude(privateKey, responderShare) {
+      const key = privateKey.expose();
+      if (key.length !== size) return undefined;
+      return agree(handles.get(privateKey) ?? keep(privateKey, load(key)), responderShare);
+    },
+  };
+}
+
+/** EVP_PKEY_X25519, EVP_PKEY_X448. */
+const keyTypes = { X25519: 1034, X448: 1035 } as const;
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
