@@ -60,7 +60,7 @@ export class Deframer {
 
   #begin(bytes: Uint8Array, size: number): void {
     this.#wanted = size;
-    this.#partial = new Uint8Array(this.isFrugal ? Math.min(size, 2 * Math.max(bytes.length, 256)) : size);
+    this.#partial = this.isFrugal ? new Uint8Array(Math.min(size, 2 * Math.max(bytes.length, 256))) : carve(size);
     this.#partial.set(bytes);
     this.#partialSize = bytes.length;
   }
@@ -102,3 +102,24 @@ export class Deframer {
     return at;
   }
 }
+
+/**
+ * Memory that is never used twice, from slabs that all deframers share: a bulk transfer cuts a record in each of its
+ * reads, and many small buffers cost the garbage collector more than the cipher costs. Small pieces would pin a slab
+ * for little, so they get memory of their own.
+ */
+function carve(size: number): Uint8Array {
+  if (size < carvedMin) return new Uint8Array(size);
+  if (slab.length - slabAt < size) {
+    slab = new Uint8Array(slabSize);
+    slabAt = 0;
+  }
+  const piece = slab.subarray(slabAt, slabAt + size);
+  slabAt += size;
+  return piece;
+}
+
+const slabSize = 1 << 18;
+const carvedMin = 4096;
+let slab = new Uint8Array(0);
+let slabAt = 0;
