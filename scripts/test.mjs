@@ -28,7 +28,7 @@ const run = spawnSync(
     "--test",
     "--test-reporter=spec",
     "--test-concurrency=2",
-    "--test-timeout=120000",
+    "--test-timeout=300000",
     ...chosen,
   ],
   { stdio: "inherit", env: { ...process.env, SEALPORT_TEST_FOLDER: folder } },

@@ -95,10 +95,17 @@ function choose(identities: readonly TlsIdentity[], ask: SelectIdentityAsk): Tls
       (ask.keyTypes === undefined || ask.keyTypes.includes(publicKey.type)) &&
       ask.schemes.some((name) => fits(schemeByName.get(name)!, publicKey, ask.version)),
   );
-  const { serverName } = ask;
-  if (serverName === undefined) return usable[0];
-  const named = usable.find(({ names }) => names?.some((pattern) => matches(pattern, serverName)));
-  return named ?? usable.find(({ names }) => names === undefined);
+  const chosen = serving(usable, ask.serverName);
+  // A 1.3 server then says that there is no common scheme, rather than that it knows no such name.
+  if (chosen === undefined && ask.role === "server" && ask.keyTypes === undefined)
+    return serving(identities, ask.serverName);
+  return chosen;
+}
+
+function serving(identities: readonly TlsIdentity[], serverName: string | undefined): TlsIdentity | undefined {
+  if (serverName === undefined) return identities[0];
+  const named = identities.find(({ names }) => names?.some((pattern) => matches(pattern, serverName)));
+  return named ?? identities.find(({ names }) => names === undefined);
 }
 
 function matches(pattern: string, name: string): boolean {

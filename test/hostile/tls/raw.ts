@@ -47,12 +47,12 @@ export class RawSocket implements AsyncDisposable {
     }
   }
 
-  /** Waits for the peer to hang up and answers the plain alert that it left, by its name. */
+  /** Waits for the peer to hang up and answers the plain alert that it left, by its name; `sealed` for one under keys. */
   async verdict(): Promise<string> {
     await this.until("end of the connection", () => this.#ended);
     const last = records(this.#received).at(-1);
-    if (last?.type !== types.alert) return "close";
-    return last.body.length === 2 ? alertName(last.body[1]!) : "encrypted alert";
+    if (last?.type === types.applicationData) return "sealed";
+    return last?.type === types.alert ? alertName(last.body[1]!) : "close";
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -107,8 +107,9 @@ function serverOnly(setup: TlsSetup): string[] {
   }
   if (!setup.psk || setup.identity) args.push(...shown(setup.identity ?? "p256", setup.rawPublicKey));
   if (setup.alternative) args.push(...shown(setup.alternative, false));
-  if (setup.askClient) args.push("--x509cafile", authority(), "--verify-client-cert");
-  else args.push("--disable-client-cert");
+  if (!setup.askClient) args.push("--disable-client-cert");
+  // A raw key is shown to it, but it has no way to judge one.
+  else if (!setup.rawPublicKey) args.push("--x509cafile", authority(), "--verify-client-cert");
   if (setup.askClient === "required") args.push("--require-client-cert");
   if (setup.earlyDataMax !== undefined) args.push("--earlydata", "--maxearlydata", String(setup.earlyDataMax));
   if (typeof setup.staple === "string") args.push("--ocsp-response", setup.staple, "--ignore-ocsp-response-errors");
@@ -121,6 +122,8 @@ function clientOnly(setup: TlsSetup): string[] {
   if (setup.mode === "data") args.push("--logfile", join(scratch(), "messages"));
   if (setup.rawPublicKey) args.push("--insecure");
   if (setup.identity) args.push(...shown(setup.identity, setup.rawPublicKey));
+  // As everyone else: a share of the first group alone.
+  if (setup.groups) args.push("--single-key-share");
   if (setup.psk) args.push("--pskusername", setup.psk.identity, "--pskkey", Buffer.from(setup.psk.key).toString("hex"));
   if (setup.earlyDataFile) args.push("--resume", "--waitresumption", "--earlydata", setup.earlyDataFile);
   return args;

@@ -86,7 +86,10 @@ function converse(setup: NodePeerSetup, socket: TLSSocket): void {
     fact("EXPORTER", exported.toString("hex"));
   }
   socket.on("error", (error) => fact("FAILED", error.message));
-  socket.on("end", () => fact("ENDED", ""));
+  socket.on("end", () => {
+    fact("ENDED", "");
+    if (setup.mode === "lines") socket.end();
+  });
   socket.on("close", () => fact("CLOSED", ""));
   if (setup.mode === "echo") {
     socket.pipe(socket);

@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 
 /** How long a stranger may live, in milliseconds; a test that needs longer is broken. */
-const lifetimeMaxMs = 90_000;
+const lifetimeMaxMs = 240_000;
 /** How long a test waits for one line, in milliseconds. */
 const patienceMs = 20_000;
 /** How much of its output is kept for reading, in characters. */

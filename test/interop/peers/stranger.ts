@@ -36,7 +36,7 @@ export interface TlsSetup {
   /** A server staples this DER file; a client asks for a staple. */
   readonly staple?: string | true;
   /** RFC 6066 §4: 512, 1024, 2048 or 4096 bytes. */
-  readonly maxFragmentLength?: number;
+  readonly maxFragmentLength?: 512 | 1024 | 2048 | 4096;
   /** RFC 8449: what we take at most, in bytes. */
   readonly recordSizeLimit?: number;
   readonly exporterLabel?: string;
