@@ -30,7 +30,7 @@ export function checkCommonName({ subject, extensions }: Certificate): string | 
   if (/[^\0-\x7f]/.test(name)) return `${wrong}; a domain is written in A-labels`;
   if (!isDomain(name.replace(/^\*\./, ""))) return undefined;
   const isAbove = domains.some((domain) => domain.toLowerCase().endsWith(`.${lower}`));
-  return isAbove || domains.some(isSpecialUse) ? undefined : wrong;
+  return isAbove || [lower, ...domains].some(isSpecialUse) ? undefined : wrong;
 }
 
 /** An address in any of the spellings that old resolvers take: hexadecimal, octal, fewer parts, any case. In its canonical one. */

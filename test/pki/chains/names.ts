@@ -183,6 +183,7 @@ export const names: readonly Case[] = [
       ["a single label", "EE", ["localhost"], "accepted"],
       ["a name, where there are only addresses", "example.com", ["127.0.0.1"], "accepted"],
       ["a name, where the others are not of the public DNS", "bad.example.com", ["test.localhost"], "accepted"],
+      ["no name of the public DNS", "test.localhost", ["bad.example.com", "127.0.0.1"], "accepted"],
       ["another address", "1.1.1.1", ["127.0.0.1"], "accepted"],
       ["the same name in other letters", "Example.COM", ["example.com"], "wrong-common-name"],
       ["another name", "other.example.com", ["valid.example.com", "another.example.com"], "wrong-common-name"],
