@@ -205,7 +205,8 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
       try {
         received = await this.receive();
       } catch (error) {
-        if (receiving.finished && receiving.failure === undefined) return;
+        const isEnd = error instanceof ReceiveError && error.reason === "wrong-state";
+        if (isEnd && receiving.finished && receiving.failure === undefined) return;
         throw receiving.failure ?? error;
       }
       yield received;

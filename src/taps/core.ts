@@ -390,6 +390,12 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
         this.#receivePacer = value === "unlimited" ? undefined : new Pacer(value as number);
         // Datagrams cannot be held back at their sender.
         return value === "unlimited" || this.line!.stack.dataUnit === "byte-stream";
+      case "keepAliveTimeout": {
+        // §8.1.4: keep-alives that come later than the Connection would fail are none.
+        const limit = this.property("connTimeout");
+        const isVoid = typeof value === "number" && limit !== "disabled" && value > limit;
+        return transport.set(name, isVoid ? "disabled" : (value as number | "disabled")) || value === "disabled";
+      }
       case "connTimeout":
         this.#guardProgress();
         transport.set(name, value as number | "disabled");

@@ -287,13 +287,13 @@ export function lengthPrefixed({ lengthSize = 4, sizeMax = 1024 * 1024 }: Length
       sent(data, io, _context, endOfMessage) {
         parts.push(data);
         if (!endOfMessage) return;
-        const size = parts.reduce((sum, part) => sum + part.length, 0);
+        const whole = parts;
+        parts = [];
+        const size = whole.reduce((sum, part) => sum + part.length, 0);
         if (size > limit) throw new RangeError(`a message of ${size} bytes is larger than ${limit}`);
         const head = new Uint8Array(lengthSize);
         for (let i = 0, left = size; i < lengthSize; i++, left = Math.floor(left / 256))
           head[lengthSize - 1 - i] = left & 0xff;
-        const whole = parts;
-        parts = [];
         io.send(head, ...whole);
       },
       received(io) {

@@ -87,14 +87,15 @@ export class ReceiveQueue {
       // A Message that was begun and will not be completed (§9.3.2.3).
       this.#messages.pop();
       this.size -= last.size;
-      this.#serve();
-      this.#refuse(
-        new ReceiveError({ reason: "protocol-failed", message: "the peer ended in the middle of a Message" }),
-        1,
-      );
+      this.#truncated = new ReceiveError({
+        reason: "protocol-failed",
+        message: "the peer ended in the middle of a Message",
+      });
     }
     this.#serve();
   }
+  /** Told once, to whoever would have had the rest. */
+  #truncated: ReceiveError | undefined;
   /** Context of the final, empty piece of a byte stream. */
   #lastContext: MessageContext | undefined;
   set lastContext(context: MessageContext) {
@@ -157,7 +158,8 @@ export class ReceiveQueue {
       request.off?.();
       request.answer.resolve(received);
     }
-    if (this.finished) this.#refuse(this.#why(), this.#requests.length);
+    if (this.finished && this.#truncated !== undefined && this.#requests.length > 0) this.#refuse(this.#why(), 1);
+    if (this.finished && this.#requests.length > 0) this.#refuse(this.#why(), this.#requests.length);
   }
 
   #take({ min, max }: { readonly min: number; readonly max: number }): Received | undefined {
@@ -191,6 +193,9 @@ export class ReceiveQueue {
       const { reason, message } = this.#failure;
       return new ReceiveError({ reason, message, cause: this.#failure });
     }
+    const truncated = this.#truncated;
+    this.#truncated = undefined;
+    if (truncated !== undefined) return truncated;
     if (this.#over) return new ReceiveError({ reason: "wrong-state", message: "the Connection is closed" });
     if (this.finished)
       return new ReceiveError({ reason: "wrong-state", message: "the final Message has been received" });

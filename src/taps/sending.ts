@@ -149,7 +149,7 @@ export class SendQueue {
     if (properties.final) this.#finalAccepted = true;
     this.#insert(outgoing);
     this.size += data.length;
-    if (outgoing.expiresAt !== Number.POSITIVE_INFINITY) this.#arm();
+    if (outgoing.expiresAt !== Number.POSITIVE_INFINITY || this.#pacer !== undefined) this.#arm();
     return outgoing;
   }
 
@@ -177,6 +177,7 @@ export class SendQueue {
     const line = this.#line!;
     if (!line.preservesBoundaries && this.#pacer !== undefined && outgoing.data.length > this.#pacer.turnBytes) {
       this.#passSlice(outgoing, this.#pacer.turnBytes, now);
+      this.#arm();
       return true;
     }
     const pieces = line.stack.dataUnit === "message" ? this.#wholeMessage(outgoing) : [outgoing];
@@ -185,6 +186,7 @@ export class SendQueue {
     const last = pieces.at(-1)!;
     this.#open = last.endOfMessage ? undefined : last.context;
     this.#pass(data, pieces, last, now);
+    if (this.#pacer !== undefined) this.#arm();
     return true;
   }
 

@@ -189,6 +189,8 @@ class UdpClient extends UdpTransport implements DatagramSink {
 
   softError(failure: Failure): void {
     this.sink.softError(failure);
+    // The network has told us that a packet was too large for the path (RFC 9622 §8.3.2).
+    if (failure.reason === "message-too-big") this.sink.pathChange({ what: "mtu" });
   }
 
   closed(failure?: Failure): void {
