@@ -30,6 +30,8 @@ interface Common<Role extends "client" | "server", Options extends TlsOptions> {
   readonly schemes: readonly Scheme[];
   /** Undefined: as `schemes`. */
   readonly certificateSchemes: readonly Scheme[] | undefined;
+  /** Schemes of delegated credentials that we accept. */
+  readonly delegatedSchemes: readonly Scheme[];
   readonly pskModes: readonly ("psk_dhe_ke" | "psk_ke")[];
   readonly alpn: readonly string[];
   readonly handshakeTimeoutMs: number;
@@ -87,6 +89,9 @@ function common<Role extends "client" | "server", Options extends TlsOptions>(
     certificateSchemes:
       options.certificateSignatureSchemes &&
       look("certificateSignatureSchemes", options.certificateSignatureSchemes, (name) => schemeByName.get(name)),
+    delegatedSchemes: look("delegatedCredentials", options.delegatedCredentials ?? [], (name) =>
+      schemeByName.get(name),
+    ),
     pskModes: options.pskModes ?? ["psk_dhe_ke"],
     alpn: options.alpn ?? [],
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? handshakeTimeoutMs,

@@ -3,6 +3,7 @@ import type { CryptoProvider, Instant, PublicKey, SignatureName } from "../../co
 import { type Certificate, isPkiFailure, parseCertificate } from "../../pki/index.js";
 import { refuse, tlsFailure } from "./failure.js";
 import { delegatedLifetimeMaxS } from "./limits.js";
+import type { TlsIdentity } from "./options.js";
 import { fits, type Scheme, type SchemeName, schemeByName } from "./parameters/schemes.js";
 import type { Eventually } from "./store/store.js";
 
@@ -95,6 +96,15 @@ export function acceptDelegatedCredential(
     bad("the certificate's key has not signed it");
   }
   return { publicKey, scheme };
+}
+
+/** The scheme of an identity's delegated credential, if the peer takes credentials of that scheme. */
+export function delegatedScheme(
+  { delegatedCredential }: TlsIdentity,
+  accepted: readonly number[] | undefined,
+): Scheme | undefined {
+  const scheme = delegatedCredential && schemeByName.get(delegatedCredential.scheme);
+  return scheme !== undefined && accepted?.includes(scheme.id) ? scheme : undefined;
 }
 
 /** Schemes that a delegated key may have: 1.3's, without rsaEncryption keys (RFC 9345 §4). */

@@ -24,6 +24,12 @@ export interface TlsOptions {
   /** For signatures inside certificates (signature_algorithms_cert). Default: absent, so the same list. */
   readonly certificateSignatureSchemes?: readonly SchemeName[];
 
+  /**
+   * Schemes that a key may have to which the peer's certificate lends its authority for a few days: delegated credentials
+   * (RFC 9345). Default: none, so none are accepted.
+   */
+  readonly delegatedCredentials?: readonly SchemeName[];
+
   // IPK: who we are.
   /** One identity, several to choose from, or a choice by the application for each peer. */
   readonly identity?: TlsIdentity | readonly TlsIdentity[] | SelectIdentity;

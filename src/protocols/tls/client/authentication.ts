@@ -1,4 +1,5 @@
 import type { ClientConfig } from "../config.js";
+import { delegatedScheme } from "../delegated.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import type { SelectIdentityAsk } from "../handshake/questions.js";
@@ -13,6 +14,8 @@ type Cx = Context<ClientConfig>;
 /** The identity that we show, and how it signs. */
 export interface Proof {
   readonly identity: TlsIdentity | undefined;
+  /** By the key that the certificate delegates to (RFC 9345). */
+  readonly delegated: boolean;
   /** Undefined without an identity: an empty Certificate is followed by no CertificateVerify. */
   sign(
     content: Uint8Array,
@@ -29,17 +32,21 @@ export function proveIdentity(
   then: (proof: Proof) => State<ClientConfig>,
 ): State<ClientConfig> {
   return cx.ask("select-identity", identityAsk(request, clientCertificateType), epoch, (identity) => {
-    const scheme = identity && chooseScheme(cx.config, request, identity);
+    const delegated = identity && delegatedScheme(identity, request.extensions.get(ext.delegatedCredential));
+    const scheme = delegated ?? (identity && chooseScheme(cx.config, request, identity));
     if (identity === undefined || scheme === undefined) {
-      return then({ identity: undefined, sign: (_, after) => after(undefined) });
+      return then({ identity: undefined, delegated: false, sign: (_, after) => after(undefined) });
     }
     return then({
       identity,
-      sign: (message, after) =>
-        cx.ask("sign", { identity, scheme: scheme.name, algorithm: scheme.algorithm, message }, epoch, (signature) => {
+      delegated: delegated !== undefined,
+      sign: (message, after) => {
+        const by = { identity, scheme: scheme.name, algorithm: scheme.algorithm, delegated: delegated !== undefined };
+        return cx.ask("sign", { ...by, message }, epoch, (signature) => {
           if (signature === undefined) refuse("signer-refused", "CertificateVerify", "the identity did not sign");
           return after({ scheme: scheme.id, signature });
-        }),
+        });
+      },
     });
   });
 }

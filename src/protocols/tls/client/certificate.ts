@@ -91,7 +91,7 @@ class ExpectCertificateVerify implements State<ClientConfig> {
   handle(message: Message, cx: Cx): State<ClientConfig> {
     const body = expect(message, handshakeType.certificateVerify);
     const content = verifyContent("server", cx.transcript.digest());
-    const scheme = checkVerify(cx.config.schemes, this.#judged.publicKey, body, content);
+    const scheme = checkVerify(this.#judged, body, content);
     cx.transcript.add(message.bytes);
     return new ExpectFinished(this.#negotiated, { ...this.#judged, scheme }, this.#request);
   }

@@ -65,7 +65,7 @@ export class ExpectFinished implements State<ClientConfig> {
         context: request.context,
         status: request.extensions.has(ext.statusRequest),
         timestamps: request.extensions.has(ext.signedCertificateTimestamp),
-        delegated: false,
+        delegated: proof.delegated,
         type,
       };
       cx.send("handshake", handshakeType.certificate, writeCertificate(proof.identity, wishes));

@@ -192,6 +192,13 @@ function helloExtensions(
       config.pskModes.map((mode) => (mode === "psk_ke" ? 0 : 1)),
     ),
   );
+  add(config.delegatedSchemes.length > 0 && in13, () =>
+    extension(
+      "CH",
+      ext.delegatedCredential,
+      config.delegatedSchemes.map(({ id }) => id),
+    ),
+  );
   add(compressors.length > 0 && in13, () =>
     extension(
       "CH",

@@ -1,6 +1,6 @@
 import { utf8 } from "../../../bytes/index.js";
 import type { PeerIdentity, PublicKey } from "../../../contract/index.js";
-import type { SchemeName } from "../parameters/schemes.js";
+import type { Scheme, SchemeName } from "../parameters/schemes.js";
 import type { RememberedPeer } from "../store/session.js";
 
 /** What a CertificateVerify signs, RFC 9846 §4.5.2. */
@@ -16,7 +16,9 @@ export function verifyContent(role: "client" | "server", transcriptHash: Uint8Ar
 /** A peer whose certificate or key is trusted; what it stapled is passed on. */
 export interface JudgedPeer {
   readonly identity: PeerIdentity;
+  /** The key that must sign, and the schemes that it may: the certificate's, or the one that this delegates to. */
   readonly publicKey: PublicKey;
+  readonly schemes: readonly Scheme[];
   readonly ocspResponse: Uint8Array | undefined;
   readonly signedCertificateTimestamps: Uint8Array | undefined;
 }

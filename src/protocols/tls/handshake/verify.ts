@@ -1,11 +1,11 @@
 import { decode } from "../../../bytes/index.js";
-import type { PublicKey } from "../../../contract/index.js";
 import type { Config } from "../config.js";
+import { acceptDelegatedCredential } from "../delegated.js";
 import { refuse } from "../failure.js";
 import { type Certificate, certificateVerify } from "../messages/authentication.js";
 import { ext } from "../messages/extensions.js";
 import type { CertificateType } from "../options.js";
-import { fits, type Scheme, type SchemeName, schemeById } from "../parameters/schemes.js";
+import { fits, type SchemeName, schemeById } from "../parameters/schemes.js";
 import type { Context, State } from "./context.js";
 import type { JudgedPeer } from "./proof.js";
 
@@ -41,14 +41,25 @@ export function judgePeer<C extends Config>(
     if (verdict === undefined)
       refuse("certificate-unknown", "Certificate", "nobody could say whether to trust the peer");
     if (!verdict.trusted) throw verdict.failure;
-    return then({ identity: verdict.peer, publicKey: verdict.publicKey, ...stapled });
+    const { publicKey, peer: identity } = verdict;
+    const delegated = type === "x509" ? endEntity.extensions.get(ext.delegatedCredential) : undefined;
+    if (delegated === undefined) return then({ identity, publicKey, schemes: config.schemes, ...stapled });
+    const delegate = acceptDelegatedCredential(delegated, {
+      crypto: config.crypto,
+      role: config.role === "client" ? "server" : "client",
+      certificate: endEntity.data,
+      certificateKey: publicKey,
+      schemes: config.schemes,
+      delegatedSchemes: config.delegatedSchemes,
+      now: cx.now,
+    });
+    return then({ identity, publicKey: delegate.publicKey, schemes: [delegate.scheme], ...stapled });
   });
 }
 
 /** Checks a CertificateVerify (RFC 9846 §4.5.2) and answers its scheme. */
 export function checkVerify(
-  allowed: readonly Scheme[],
-  publicKey: PublicKey,
+  { schemes: allowed, publicKey }: Pick<JudgedPeer, "schemes" | "publicKey">,
   body: Uint8Array,
   content: Uint8Array,
 ): SchemeName {

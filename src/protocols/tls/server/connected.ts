@@ -16,7 +16,7 @@ import { newSessionTicket } from "../messages/post-handshake.js";
 import type { TlsOutcome } from "../options.js";
 import type { SessionKeys } from "../session-keys.js";
 import type { ResumableSession } from "../store/session.js";
-import { type Answered, requestBody, ticketCount } from "./flight.js";
+import { type Answered, requestBody, requestedExtensions, ticketCount } from "./flight.js";
 
 type Cx = Context<ServerConfig>;
 
@@ -124,6 +124,9 @@ export class ConnectedServer implements ConnectedState<ServerConfig> {
       this.#requests.delete(context);
       transcript.add(message.bytes);
       if (certificate.entries.length === 0) return new ExpectLateFinished(this, transcript, undefined);
+      for (const entry of certificate.entries) {
+        entry.extensions.checkAnswers(requestedExtensions(cx.config), "Certificate");
+      }
       const type = this.#answered.clientCertificateType;
       return judgePeer(cx, certificate, type, undefined, (judged) => new ExpectLateVerify(this, transcript, judged));
     });
@@ -151,10 +154,10 @@ class ExpectLateVerify implements State<ServerConfig> {
     this.#judged = judged;
   }
 
-  handle(message: Message, cx: Cx): State<ServerConfig> {
+  handle(message: Message): State<ServerConfig> {
     const body = expect(message, handshakeType.certificateVerify);
     const content = verifyContent("client", this.#transcript.digest());
-    checkVerify(cx.config.schemes, this.#judged.publicKey, body, content);
+    checkVerify(this.#judged, body, content);
     this.#transcript.add(message.bytes);
     return new ExpectLateFinished(this.#session, this.#transcript, this.#judged.identity);
   }

@@ -11,7 +11,7 @@ import { handshakeType, type Message } from "../messages/handshake.js";
 import type { TlsOutcome } from "../options.js";
 import type { SessionKeys } from "../session-keys.js";
 import { ConnectedServer } from "./connected.js";
-import type { Answered } from "./flight.js";
+import { type Answered, requestedExtensions } from "./flight.js";
 
 type Cx = Context<ServerConfig>;
 
@@ -73,7 +73,7 @@ class ExpectCertificate implements State<ServerConfig> {
         }
         return new ExpectFinished(this.#awaited, undefined);
       }
-      for (const entry of certificate.entries) entry.extensions.checkAnswers(requested, this.name);
+      for (const entry of certificate.entries) entry.extensions.checkAnswers(requestedExtensions(cx.config), this.name);
       const type = this.#awaited.answered.clientCertificateType;
       return judgePeer(cx, certificate, type, undefined, (judged) => {
         return new ExpectCertificateVerify(this.#awaited, judged);
@@ -81,9 +81,6 @@ class ExpectCertificate implements State<ServerConfig> {
     });
   }
 }
-
-/** What a client may staple: nothing was asked for. */
-const requested: ReadonlySet<number> = new Set();
 
 class ExpectCertificateVerify implements State<ServerConfig> {
   readonly name = "CertificateVerify";
@@ -99,7 +96,7 @@ class ExpectCertificateVerify implements State<ServerConfig> {
   handle(message: Message, cx: Cx): State<ServerConfig> {
     const body = expect(message, handshakeType.certificateVerify);
     const content = verifyContent("client", cx.transcript.digest());
-    const scheme = checkVerify(cx.config.schemes, this.#judged.publicKey, body, content);
+    const scheme = checkVerify(this.#judged, body, content);
     cx.transcript.add(message.bytes);
     return new ExpectFinished(this.#awaited, { ...this.#judged, scheme });
   }

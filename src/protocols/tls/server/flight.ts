@@ -1,6 +1,7 @@
 import { encode, utf8 } from "../../../bytes/index.js";
 import type { Secret } from "../../../contract/index.js";
 import type { ServerConfig } from "../config.js";
+import { delegatedScheme } from "../delegated.js";
 import { refuse } from "../failure.js";
 import { writeCertificate } from "../handshake/certificate.js";
 import type { Context, State } from "../handshake/context.js";
@@ -27,10 +28,18 @@ import { type Request, schemeNames } from "./request.js";
 
 type Cx = Context<ServerConfig>;
 
+/** Whom the server shows, and how that one signs. */
+interface Shown {
+  readonly identity: TlsIdentity;
+  readonly scheme: Scheme;
+  /** By the key that the certificate delegates to (RFC 9345). */
+  readonly delegated: boolean;
+}
+
 /** What the server's flight settled. */
 export interface Answered extends Choice {
+  /** Undefined with a pre-shared key. */
   readonly identity: TlsIdentity | undefined;
-  readonly scheme: Scheme | undefined;
   readonly serverCertificateType: CertificateType;
   readonly clientCertificateType: CertificateType;
   readonly clientTraffic: Secret;
@@ -44,7 +53,7 @@ export interface Answered extends Choice {
 export function answerHello(cx: Cx, choice: Choice): State<ServerConfig> {
   const { request, psk } = choice;
   const { options } = cx.config;
-  if (psk !== undefined) return greet(cx, choice, undefined, undefined, "x509");
+  if (psk !== undefined) return greet(cx, choice, undefined, "x509");
   const certificateType = chooseType(request, "server", options.certificateTypes);
   const ask = {
     role: "server",
@@ -66,19 +75,20 @@ export function answerHello(cx: Cx, choice: Choice): State<ServerConfig> {
         "configure an identity whose key type the client can check, or one without names",
       );
     }
-    const scheme = cx.config.schemes.find(
+    const delegated = delegatedScheme(identity, request.hello.extensions.get(ext.delegatedCredential));
+    const own = cx.config.schemes.find(
       (each) => request.schemes.includes(each.id) && fits(each, identity.publicKey, "1.3"),
     );
+    const scheme = delegated ?? own;
     if (scheme === undefined) refuse("no-common-scheme", "ClientHello", "the client cannot check our key's signatures");
-    return greet(cx, choice, identity, scheme, certificateType);
+    return greet(cx, choice, { identity, scheme, delegated: delegated !== undefined }, certificateType);
   });
 }
 
 function greet(
   cx: Cx,
   choice: Choice,
-  identity: TlsIdentity | undefined,
-  scheme: Scheme | undefined,
+  shown: Shown | undefined,
   serverCertificateType: CertificateType,
 ): State<ServerConfig> {
   const { config } = cx;
@@ -135,8 +145,7 @@ function greet(
   sendParameters(cx, choice, serverCertificateType, clientCertificateType, asked);
   const answered: Answered = {
     ...choice,
-    identity,
-    scheme,
+    identity: shown?.identity,
     serverCertificateType,
     clientCertificateType,
     clientTraffic,
@@ -144,10 +153,11 @@ function greet(
     secret,
     asked,
   };
-  if (identity === undefined || scheme === undefined) return finish(cx, answered);
-  return sendCertificate(cx, answered, identity, () => {
+  if (shown === undefined) return finish(cx, answered);
+  const { identity, scheme, delegated } = shown;
+  return sendCertificate(cx, answered, shown, () => {
     const message = verifyContent("server", cx.transcript.digest());
-    const ask = { identity, scheme: scheme.name, algorithm: scheme.algorithm, message };
+    const ask = { identity, scheme: scheme.name, algorithm: scheme.algorithm, message, delegated };
     return cx.ask("sign", ask, "handshake", (signature) => {
       if (signature === undefined) refuse("signer-refused", "CertificateVerify", "the identity did not sign");
       cx.send(
@@ -257,14 +267,22 @@ export function requestBody(config: ServerConfig, context: Uint8Array): Uint8Arr
     const ids = certificateCompression.map(({ algorithm }) => compressionAlgorithms[algorithm]);
     items.push(extension("CR", ext.compressCertificate, ids));
   }
+  if (config.delegatedSchemes.length > 0) {
+    const ids = config.delegatedSchemes.map(({ id }) => id);
+    items.push(extension("CR", ext.delegatedCredential, ids));
+  }
   return encode(certificateRequest, { context, extensions: new ExtensionBlock("CR", items) });
 }
+
+/** Extensions with which a client may answer in its Certificate. */
+export const requestedExtensions = (config: ServerConfig): ReadonlySet<number> =>
+  new Set(config.delegatedSchemes.length > 0 ? [ext.delegatedCredential.type] : []);
 
 /** Certificate, compressed if both sides can (RFC 8879). */
 function sendCertificate(
   cx: Cx,
   { request, serverCertificateType }: Answered,
-  identity: TlsIdentity,
+  { identity, delegated }: Shown,
   then: () => State<ServerConfig>,
 ): State<ServerConfig> {
   const { extensions: offered } = request.hello;
@@ -272,7 +290,7 @@ function sendCertificate(
     context: new Uint8Array(0),
     status: offered.has(ext.statusRequest),
     timestamps: offered.has(ext.signedCertificateTimestamp),
-    delegated: false,
+    delegated,
     type: serverCertificateType,
   });
   const theirs = offered.get(ext.compressCertificate) ?? [];

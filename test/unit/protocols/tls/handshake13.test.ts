@@ -3,13 +3,16 @@ import { test } from "node:test";
 import { brotliCompressSync, brotliDecompressSync, deflateSync, inflateSync } from "node:zlib";
 import { equal, toHex, utf8 } from "../../../../src/bytes/index.js";
 import { Secret } from "../../../../src/contract/index.js";
+import { seededEntropy } from "../../../../src/crypto/index.js";
 import { portableCrypto } from "../../../../src/hosts/node/crypto-portable/index.js";
+import { makeCertificate, makePrivateKey } from "../../../../src/pki/index.js";
 import {
   type CertificateCompressor,
   type ExternalPsk,
   groups,
   suites13,
   type TlsClientOptions,
+  type TlsIdentity,
   type TlsServerOptions,
 } from "../../../../src/protocols/tls/index.js";
 import { concatAll, identityFor, resumption, shake, startOfTime, type TlsPair } from "../../../support/tls-pair.js";
@@ -429,4 +432,55 @@ test("an extension that the application requires and the server lacks is missing
     server: only13,
   });
   assert.equal(pair.client.failure?.reason, "missing-extension");
+});
+
+test("a delegated key signs in the certificate's place, for clients that take such credentials and for no others", async () => {
+  const { delegationUsage, makeDelegatedCredential } = await import("../../../../src/protocols/tls/delegated.js");
+  const key = (seed: string, kind: "P-256" | "Ed25519") =>
+    portableCrypto.privateKey(makePrivateKey(kind, seededEntropy(seed)).expose())!;
+  const [owner, delegate] = [key("owner", "P-256"), key("delegate", "Ed25519")];
+  const day = 86_400_000;
+  const { raw } = makeCertificate({
+    provider: portableCrypto,
+    entropy: seededEntropy("delegating"),
+    key: owner,
+    san: ["server.test"],
+    notBefore: startOfTime - day,
+    notAfter: startOfTime + 90 * day,
+    extensions: [{ oid: delegationUsage, critical: false, value: Uint8Array.of(5, 0) }],
+  });
+  const identityWith = async (role: "client" | "server"): Promise<TlsIdentity> => ({
+    certificates: [raw],
+    publicKey: owner.publicKey,
+    sign: (algorithm, message) => owner.sign(algorithm, message),
+    delegatedCredential: {
+      scheme: "ed25519",
+      sign: ({ algorithm, message }) => delegate.sign(algorithm, message),
+      credential: await makeDelegatedCredential({
+        certificate: raw,
+        sign: (algorithm, message) => owner.sign(algorithm, message),
+        algorithm: "ecdsa_secp256r1_sha256",
+        role,
+        publicKey: delegate.publicKey,
+        scheme: "ed25519",
+        notAfter: startOfTime + day,
+      }),
+    },
+  });
+  const server = { ...only13, identity: await identityWith("server") };
+  const taking = { ...only13, delegatedCredentials: ["ed25519"] } as const;
+  const delegated = await shake({ client: taking, server });
+  await talks(delegated);
+  assert.equal(delegated.client.outcome?.peerScheme, "ed25519");
+  const plain = await shake({ client: only13, server });
+  await talks(plain);
+  assert.equal(plain.client.outcome?.peerScheme, "ecdsa_secp256r1_sha256");
+  const late = await shake({ client: taking, server, now: startOfTime + 2 * day });
+  assert.equal(late.client.failure?.reason, "bad-delegated-credential");
+  const mutual = await shake({
+    client: { ...only13, identity: await identityWith("client") },
+    server: { ...server, clientAuthentication: "require", delegatedCredentials: ["ed25519"] },
+  });
+  await talks(mutual);
+  assert.equal(mutual.server.outcome?.peerScheme, "ed25519");
 });
