@@ -7,6 +7,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     const [{ openStage }, { tlsProbes }] = await Promise.all([import("./tls/play.js"), import("./tls/index.js")]);
     return tlsProbes(await openStage(host));
   },
+  async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
 ];
 
 export const allProbes = (host: Host): Promise<readonly ProtocolProbes[]> =>
