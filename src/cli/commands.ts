@@ -1,5 +1,6 @@
 import { command } from "./command.js";
 import { keygenKinds, keyTypes } from "./kinds.js";
+import { sessionOptions } from "./session-options.js";
 
 /** The table of commands. Parsing, `--help`, completion and docs/cli.md all come from it. */
 export const commands = [
@@ -27,6 +28,55 @@ export const commands = [
       ["sealport survey --md --only KU", "one column, for a paper"],
     ],
     run: async (values, context) => (await import("./commands/survey.js")).survey(values, context),
+  }),
+  command({
+    name: "connect",
+    brief: "Connect to a URL: stdin goes to the peer, what it says to stdout",
+    details: "The end of stdin closes our direction alone; connect ends when the peer has closed its own",
+    positionals: { url: { kind: "text", metavar: "URL", about: "sealport help urls" } },
+    options: {
+      ...sessionOptions,
+      session: { kind: "text", metavar: "FILE", about: "Keep sessions in this file, and resume from it" },
+      "early-data": {
+        kind: "text",
+        metavar: "SOURCE",
+        about: "Send this first, as 0-RTT if a session allows; an attacker may replay it",
+      },
+    },
+    examples: [
+      ["sealport connect tls://example.com:443?alpn=http/1.1", "talk to a web server"],
+      [
+        "sealport connect tls://localhost:8443 --trust ca.crt --session s.json",
+        "an authority of your own, sessions kept",
+      ],
+      ["sealport connect tls://localhost:8443 --psk @shared.psk", "a pre-shared key instead of certificates"],
+    ],
+    run: async (values, context) => (await import("./commands/connect.js")).connect(values, context),
+  }),
+  command({
+    name: "listen",
+    brief: "Serve a URL: echo, a command, or stdin and stdout",
+    positionals: { url: { kind: "text", metavar: "URL", about: "With * for every address and 0 for any free port" } },
+    options: {
+      ...sessionOptions,
+      echo: { kind: "flag", about: "Give back what each peer says" },
+      exec: { kind: "text", metavar: "COMMAND", about: "Run this for each peer, with it for stdin and stdout" },
+      once: { kind: "flag", about: "End after the first peer" },
+      "ask-client": {
+        kind: "choice",
+        metavar: "HOW",
+        values: ["request", "require"],
+        about: "Ask clients for a certificate",
+      },
+    },
+    examples: [
+      [
+        "sealport listen tls://127.0.0.1:8443 --identity server --echo",
+        "server.crt and server.key, as keygen made them",
+      ],
+      ["sealport listen tls://*:8443 --identity server --exec 'date'", "a command for each peer"],
+    ],
+    run: async (values, context) => (await import("./commands/listen.js")).listen(values, context),
   }),
   command({
     name: "keygen",
@@ -75,7 +125,7 @@ export const commands = [
   }),
   command({
     name: "help",
-    brief: "Explain a topic: exit-codes, secrets, json, environment",
+    brief: "Explain a topic: urls, exit-codes, secrets, json, environment",
     positionals: { topic: { kind: "text", metavar: "TOPIC", about: "A topic or a command" } },
     options: { json: { kind: "flag", about: "Write the topic as JSON" } },
     examples: [["sealport help exit-codes", "what each exit code means"]],

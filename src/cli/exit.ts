@@ -93,7 +93,8 @@ const byReason = {
 } as const satisfies Partial<Record<NetworkReason | TapsReason | TlsReason, ExitName>>;
 
 /** Reasons that say no more than that what stands below them failed. */
-const wrappers: ReadonlySet<string> = new Set<TapsReason>([
+const wrappers: ReadonlySet<string> = new Set<TapsReason | TlsReason>([
+  "connection-lost",
   "establishment-failed",
   "protocol-failed",
   "connection-aborted",

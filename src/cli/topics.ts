@@ -1,4 +1,5 @@
 import { exitCodes } from "./exit.js";
+import { schemeRows } from "./url.js";
 
 export interface Topic {
   readonly title: string;
@@ -8,6 +9,14 @@ export interface Topic {
 
 /** What `sealport help TOPIC` explains; docs/cli.md prints the same. */
 export const topics: Readonly<Record<string, Topic>> = {
+  urls: {
+    title: "URLs",
+    paragraphs: [
+      "SCHEME://HOST:PORT, and behind a question mark options that are also options of connect and listen: tls://example.com:443?alpn=h2,http/1.1&groups=x25519. An IPv6 address stands in brackets.",
+      "What the scheme does not know is an error, not ignored. A URL carries no user name, password or path, and never a secret.",
+    ],
+    rows: schemeRows(),
+  },
   "exit-codes": {
     title: "Exit codes",
     paragraphs: ["The number says what kind of thing went wrong, the text on stderr what exactly."],

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { type Connection, protocolStacks, serve, TransportServices } from "../../taps/index.js";
+import type { CommandContext } from "../command.js";
+import { addressText, description, summary } from "../describe.js";
+import { type ExitName, UsageError } from "../exit.js";
+import { host } from "../host.js";
+import { pipeBothWays } from "../pipe.js";
+import { openRecording } from "../recording.js";
+import { securityOf } from "../security.js";
+import type { SessionValues } from "../session-options.js";
+import { target } from "../url.js";
+
+export interface ListenValues extends SessionValues {
+  readonly url: string | undefined;
+  readonly echo: boolean;
+  readonly exec: string | undefined;
+  readonly once: boolean;
+  readonly "ask-client": "request" | "require" | undefined;
+}
+
+/** Serves each peer: gives back what it says, connects it to a command, or to stdin and stdout. */
+export async function listen(values: ListenValues, { terminal, signal }: CommandContext): Promise<ExitName> {
+  if (values.url === undefined)
+    throw new UsageError("listen needs a URL", "sealport listen tls://127.0.0.1:8443 --echo");
+  if (values.echo && values.exec !== undefined) throw new UsageError("--echo and --exec exclude each other");
+  const at = target(values.url);
+  await using recording = openRecording(values, host().network);
+  const system = new TransportServices({ host: host(), network: recording.network, stacks: protocolStacks });
+  const security = securityOf(at, values, host(), recording.keyLog);
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const { exec } = values;
+  const talk = async (connection: Connection): Promise<void> => {
+    if (values.echo) await echo(connection);
+    else if (exec !== undefined) await execute(connection, exec);
+    else await pipeBothWays(connection, process.stdin, terminal, signal);
+  };
+  const server = await serve(
+    system,
+    at.url,
+    async (connection) => {
+      terminal.event("accepted", description(connection, host()));
+      terminal.note(summary(connection));
+      const abort = () => connection.abort(signal.reason);
+      signal.addEventListener("abort", abort, { once: true });
+      try {
+        await talk(connection);
+        await connection.close({ timeout: 5_000 });
+        const { bytesSent, bytesReceived } = connection.statistics;
+        terminal.event("closed", { remote: addressText(connection.remoteEndpoint), bytesSent, bytesReceived });
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        terminal.event("failed", { remote: addressText(connection.remoteEndpoint), message });
+        terminal.note(`failed: ${message}`);
+      } finally {
+        signal.removeEventListener("abort", abort);
+        if (values.once) stop.abort();
+      }
+    },
+    {
+      ...security,
+      signal: both,
+      ...(values["ask-client"] !== undefined && { clientAuthentication: values["ask-client"] }),
+      // Stdin can be given to one peer only.
+      ...((values.once || (!values.echo && exec === undefined)) && { concurrency: 1 }),
+    },
+  );
+  server.listener.on("softError", (error) => {
+    terminal.event("refused", { message: String(error instanceof Error ? error.message : error) });
+    terminal.note(`refused: ${error instanceof Error ? error.message : error}`);
+  });
+  const address = addressText(server.listener.localEndpoints[0]);
+  terminal.event("listening", { address });
+  terminal.note(`listening on ${address}`);
+  await server.done.catch((error: unknown) => {
+    if (!both.aborted) throw error;
+  });
+  signal.throwIfAborted();
+  return "ok";
+}
+
+async function echo(connection: Connection): Promise<void> {
+  for await (const { data } of connection) await connection.send(data);
+  await connection.send(new Uint8Array(0), { final: true });
+}
+
+/** The command's stdin is what the peer says, its stdout what the peer hears, and its end our end. */
+async function execute(connection: Connection, command: string): Promise<void> {
+  const child = spawn(command, { shell: true, stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.on("error", () => {});
+  const feeding = (async () => {
+    for await (const { data } of connection) if (!child.stdin.write(data)) await once(child.stdin, "drain");
+    child.stdin.end();
+  })();
+  feeding.catch(() => child.kill());
+  for await (const chunk of child.stdout) await connection.send(new Uint8Array(chunk as Buffer));
+  await connection.send(new Uint8Array(0), { final: true });
+}

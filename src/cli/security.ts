@@ -1,0 +1,121 @@
+import { existsSync, readFileSync } from "node:fs";
+import type { Host, Identity, KeyLog } from "../contract/index.js";
+import { isPkiFailure, readCertificates, readPem, readPrivateKey } from "../pki/index.js";
+import {
+  type GroupName,
+  groups,
+  type SchemeName,
+  type SuiteName,
+  schemes,
+  suites12,
+  suites13,
+} from "../protocols/tls/index.js";
+import type { PreSharedKey, SecurityInit, SecurityProtocol } from "../taps/index.js";
+import { ConfigError, UsageError } from "./exit.js";
+import { readKey, readSource } from "./secrets.js";
+import type { SessionValues } from "./session-options.js";
+import { didYouMean } from "./suggest.js";
+import type { TargetWithOptions } from "./url.js";
+
+/** The security parameters that a URL and the options beside it stand for. An option adds to what the query says. */
+export function securityOf(
+  target: TargetWithOptions,
+  values: SessionValues,
+  host: Host,
+  keyLog: KeyLog | undefined,
+): SecurityInit {
+  const list = (name: "alpn" | "versions" | "suites" | "groups" | "signatures") => [
+    ...(target.query[name] ?? []),
+    ...values[name].flatMap((each) => each.split(",")),
+  ];
+  const alpn = list("alpn");
+  const versions = list("versions").map((each) => known("versions", each, ["1.3", "1.2"] as const));
+  const suites = list("suites").map((each) => known("suites", each, suiteNames));
+  const wantedGroups = list("groups").map((each) => known("groups", each, groupNames));
+  const signatures = list("signatures").map((each) => known("signatures", each, schemeNames));
+  const identities = values.identity.map((path) => readIdentity(path, values.key, host));
+  const psk = readPsk(target, values);
+  const [serverName] = target.query["server-name"] ?? [];
+  return {
+    ...(versions.length > 0 && { allowed: versions.map((version): SecurityProtocol => `TLS ${version}`) }),
+    ...(identities.length > 0 && { identity: identities }),
+    ...trustOf(values),
+    ...(psk !== undefined && { preSharedKeys: [psk] }),
+    ...(serverName !== undefined && { serverName }),
+    ...(alpn.length > 0 && { alpn }),
+    ...(suites.length > 0 && { ciphersuites: suites }),
+    ...(wantedGroups.length > 0 && { groups: wantedGroups }),
+    ...(signatures.length > 0 && { signatureAlgorithms: signatures }),
+    ...(keyLog !== undefined && { keyLog }),
+  };
+}
+
+function trustOf(values: SessionValues): Pick<SecurityInit, "trust" | "pins" | "verify"> {
+  if (values["trust-anyone"]) {
+    if (values.trust.length + values.pin.length > 0)
+      throw new UsageError("--trust-anyone makes --trust and --pin useless");
+    return { trust: [], verify: () => true };
+  }
+  const pins = values.pin.flatMap((path) => pemOrDer(path, ["CERTIFICATE", "PUBLIC KEY"]));
+  if (values.trust.length === 0) return pins.length > 0 ? { pins } : {};
+  const anchors = values.trust.flatMap((path) => certificatesIn(path, readSource(path, "--trust", true)));
+  return { trust: anchors, ...(pins.length > 0 && { pins }) };
+}
+
+function readPsk(target: TargetWithOptions, values: SessionValues): PreSharedKey | undefined {
+  if (values.psk === undefined) return undefined;
+  const identity = values["psk-identity"] ?? target.query["psk-identity"]?.[0] ?? "Client_identity";
+  return { identity, key: readKey(values.psk, "--psk") };
+}
+
+/** A chain with its key: both in one file, the key elsewhere, or PATH.crt with PATH.key as keygen writes them. */
+function readIdentity(path: string, key: string | undefined, host: Host): Identity {
+  const pair = !existsSync(path) && existsSync(`${path}.crt`);
+  const chainPath = pair ? `${path}.crt` : path;
+  const chainText = new Uint8Array(readFileSync(chainPath));
+  const keyPath = pair ? `${path}.key` : path;
+  const keyText = key !== undefined ? readSource(key, "--key", false) : new Uint8Array(readFileSync(keyPath));
+  const certificates = certificatesIn(chainPath, chainText);
+  const pkcs8 = readPrivateKey(keyText, { provider: host.crypto });
+  if (isPkiFailure(pkcs8)) throw new ConfigError(`${key ?? keyPath}: ${pkcs8.message}`, pkcs8.hint);
+  const privateKey = host.crypto.privateKey(pkcs8.expose());
+  pkcs8.wipe();
+  if (privateKey === undefined) throw new ConfigError(`${key ?? keyPath}: a key of a kind that is not supported`);
+  return {
+    certificates,
+    publicKey: privateKey.publicKey,
+    sign: (algorithm, message) => privateKey.sign(algorithm, message),
+  };
+}
+
+function certificatesIn(path: string, text: Uint8Array): readonly Uint8Array[] {
+  const found = readCertificates(text);
+  if (isPkiFailure(found)) throw new ConfigError(`${path}: ${found.message}`, found.hint);
+  if (found.length === 0) throw new ConfigError(`${path} holds no certificate`);
+  return found;
+}
+
+function pemOrDer(path: string, labels: readonly string[]): readonly Uint8Array[] {
+  const bytes = new Uint8Array(readFileSync(path));
+  if (bytes[0] === 0x30) return [bytes];
+  const blocks = readPem(new TextDecoder().decode(bytes));
+  if (isPkiFailure(blocks)) throw new ConfigError(`${path}: ${blocks.message}`, blocks.hint);
+  const found = blocks.filter(({ label }) => labels.includes(label)).map(({ bytes: der }) => der);
+  if (found.length === 0) throw new ConfigError(`${path} holds no ${labels.join(" or ").toLowerCase()}`);
+  return found;
+}
+
+const groupNames: readonly GroupName[] = groups.map(({ name }) => name);
+const schemeNames: readonly SchemeName[] = schemes.map(({ name }) => name);
+const suiteNames: readonly SuiteName[] = [...suites13, ...suites12].map(({ name }) => name);
+
+function known<Name extends string>(option: string, given: string, names: readonly Name[]): Name {
+  const found = names.find((name) => name.toLowerCase() === given.toLowerCase());
+  if (found === undefined) {
+    throw new UsageError(
+      `--${option}: ${given} is not known`,
+      didYouMean(given, names) ?? `one of ${names.join(", ")}`,
+    );
+  }
+  return found;
+}
