@@ -20,3 +20,5 @@ export const clockCheckMs = 1000;
 export const fileSizeMax = 16 * 1024 * 1024;
 /** Bytes waiting for a slow key log or capture file; what comes beyond is dropped and counted. */
 export const sinkQueueMax = 64 * 1024 * 1024;
+/** Bytes of the slabs that reads are carved from: the first, and what a connection grows to that has much to read. */
+export const readSlabSizes = [4 * 1024, 64 * 1024, 1024 * 1024] as const;

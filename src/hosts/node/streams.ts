@@ -1,4 +1,4 @@
-import { createServer, type Server, Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import {
   Failure,
   type ListenOptions,
@@ -12,9 +12,10 @@ import {
 import { addressOf, addressOn, hostOf } from "./addresses.js";
 import { toFailure } from "./failures.js";
 import { backlogDefault, corkSizeMax, streamQueueLow, streamQueueMark } from "./limits.js";
+import { onSlabs, slabSocket } from "./reading.js";
 
 export function connectStream(remote: SocketAddress, sink: StreamSink, options: StreamOptions = {}): StreamPort {
-  const socket = new Socket({ allowHalfOpen: options.allowHalfOpen ?? true });
+  const socket = slabSocket(options.allowHalfOpen ?? true, (bytes) => sink.bytes(bytes));
   const port = new NodeStreamPort(socket, remote);
   port.tell(sink);
   try {
@@ -40,8 +41,10 @@ export async function listenStreams(
   accept: (port: StreamPort) => StreamSink,
   options: ListenOptions = {},
 ): Promise<PortListener> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const port = new NodeStreamPort(socket, addressOf(socket.remoteAddress, socket.remotePort));
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (accepted) => {
+    const remote = addressOf(accepted.remoteAddress, accepted.remotePort);
+    const socket = onSlabs(accepted, (bytes) => sink.bytes(bytes));
+    const port = new NodeStreamPort(socket, remote);
     const sink = accept(port);
     port.tell(sink);
     sink.opened?.();
@@ -101,13 +104,11 @@ class NodeStreamPort implements StreamPort {
     this.#remote = remote;
   }
 
-  /** Before the first event; Node starts to read when someone listens to `data`. */
+  /** Before the first event. */
   tell(sink: StreamSink): void {
     this.#sink = sink;
     this.#socket
       .on("connect", () => sink.opened?.())
-      // A plain view: Buffer's `slice` shares memory where Uint8Array's copies.
-      .on("data", (chunk: Uint8Array) => sink.bytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)))
       .on("end", () => sink.ended())
       .on("error", (error) => {
         this.#failure = error instanceof Failure ? (error as Failure<NetworkReason>) : toFailure(error);
