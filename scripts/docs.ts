@@ -5,6 +5,7 @@ import type { Command, Parameter } from "../src/cli/command.js";
 import { commands } from "../src/cli/commands.js";
 import { optionTerm, synopsis } from "../src/cli/page.js";
 import { topics } from "../src/cli/topics.js";
+import { conformancePage } from "./conformance.js";
 import { type Declaration, doors, exportsOf } from "./doors.js";
 
 /**
@@ -13,6 +14,7 @@ import { type Declaration, doors, exportsOf } from "./doors.js";
  */
 export function pages(root: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>([["cli.md", cliPage()]]);
+  found.set("conformance.md", conformancePage(generated));
   const index: string[] = [];
   for (const [subpath, path] of doors(root)) {
     const name = subpath === "." ? "index" : subpath.slice(2).replaceAll("/", "-");

@@ -172,10 +172,11 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
     const [remote] = this.#remotes;
     if (local?.port === undefined) throw misuse("Rendezvous needs a local endpoint with a port", "Local Endpoint");
     if (remote === undefined) throw misuse("Rendezvous needs a remote endpoint", "Remote Endpoint");
-    if (local.multicast?.source !== undefined) {
-      // RFC 9622 §6.1.1: a single-source group has one direction.
-      throw new EstablishmentError({ reason: "unsupported", message: "no Rendezvous with a single-source group" });
+    if (local.multicast !== undefined) {
+      // RFC 9622 §6.1.1: a single-source group has one direction. An any-source group could be met; no stack here can.
+      throw new EstablishmentError({ reason: "unsupported", message: "no Rendezvous in a group", at: "Rendezvous" });
     }
+    this.#refuseStun();
     const request = this.#gatherRequest("rendezvous", "client");
     const [best] = gather(request).branches;
     if (best?.stack.connectedness === "connectionless") {
@@ -199,6 +200,7 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
     readonly locals: readonly LocalEndpoint[];
     readonly remotes: readonly RemoteEndpoint[];
   }> {
+    this.#refuseStun();
     const abort = new AbortController();
     const each = async (remote: RemoteEndpoint) =>
       (await resolved(this.#system, remote, abort.signal)).map((address) => concrete(remote, address));
@@ -264,6 +266,12 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
       framed: this.#framers.length > 0,
       role,
     };
+  }
+
+  /** Nothing here speaks STUN: who counts on a reflexive address shall know (§6.1.4). */
+  #refuseStun(): void {
+    if (this.#locals.every(({ stun }) => stun === undefined)) return;
+    throw new TapsFailure({ reason: "unsupported", message: "no STUN server can be asked yet", at: "WithStunServer" });
   }
 
   #concreteLocals(): readonly LocalEndpoint[] {

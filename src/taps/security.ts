@@ -38,7 +38,7 @@ export interface RoleIdentities {
   readonly server?: Identity | readonly Identity[];
   /** `clientCertificate` (§6.3.2). */
   readonly client?: Identity | readonly Identity[];
-  /** Protocols that may use them; all that are allowed, if absent and there is but one, or all are equivalent. */
+  /** Protocols that may use them; default: those that are allowed. */
   readonly for?: readonly SecurityProtocol[];
 }
 
@@ -137,19 +137,13 @@ export function identitiesFor(
   protocol: ProtocolName,
   allowed: readonly SecurityProtocol[],
 ): readonly Identity[] {
-  const { identity, equivalent } = security.init;
+  const { identity } = security.init;
   if (identity === undefined) return [];
   const scoped = isScoped(identity) ? identity : { server: identity, client: identity };
   const mine = scoped[role];
-  if (mine === undefined) return [];
-  const names = new Set((scoped.for ?? allowed).map((each) => protocolOf(each).name));
-  const together =
-    names.size <= 1 ||
-    scoped.for !== undefined ||
-    [...names].every((each) => areEquivalent(equivalent, each, [...names][0]!));
-  // RFC 9621 §6: a credential stays with the protocols that it was given for.
-  if (!together) return [];
-  return names.has(protocol) ? (Array.isArray(mine) ? mine : [mine as Identity]) : [];
+  // RFC 9621 §6: a credential stays with the role and the protocols that it was given for.
+  if (mine === undefined || !allowsProtocol(scoped.for ?? allowed, protocol)) return [];
+  return Array.isArray(mine) ? mine : [mine as Identity];
 }
 
 /** Are two protocols declared equal in strength (RFC 9621 §3.3)? A protocol is always its own equal. */

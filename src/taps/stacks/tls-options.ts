@@ -260,8 +260,11 @@ function shortLived(store: SessionStore, host: Host, lifetimeMs: number): Sessio
 function configurationOf({ crypto }: Host, { mode, init }: SecurityParameters): string {
   const hash = (parts: readonly Uint8Array[]) => toHex(crypto.hash("SHA-256").digest(...parts));
   const { trust: anchors = "system", pins = [], verify, sign, identity } = init;
+  const { allowed, groups: named, ciphersuites, signatureAlgorithms } = init;
   return [
     mode,
+    // A session that was made under other rules is not resumed under these.
+    JSON.stringify([allowed, named, ciphersuites, signatureAlgorithms]),
     anchors === "system" ? anchors : hash(anchors),
     hash(pins),
     ...[verify, sign, identity].map((each) => (each === undefined ? "" : numberOf(each))),

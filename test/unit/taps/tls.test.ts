@@ -116,6 +116,21 @@ test("alpn and groups reach the handshake", async () => {
   );
 });
 
+test("signatureAlgorithms bound what the peer may sign with", async () => {
+  const both = neighbours({ roots: [root] });
+  await both.world.finish(
+    (async () => {
+      await echo(both);
+      const connect = (...signatureAlgorithms: NonNullable<SecurityInit["signatureAlgorithms"]>) =>
+        both.client.preconnection({ remote, security: secure({ signatureAlgorithms }) }).connect();
+      const connection = await connect("ecdsa_secp256r1_sha256");
+      assert.equal(connection.security!.outcome!.peerScheme, "ecdsa_secp256r1_sha256");
+      await connection.close();
+      await assert.rejects(connect("ed25519"), EstablishmentError);
+    })(),
+  );
+});
+
 test("a name that TLS does not know excludes the stack with a suggestion", async () => {
   const { client } = neighbours();
   const tree = await client

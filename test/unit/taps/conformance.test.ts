@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { conformanceRows } from "../../../scripts/conformance.js";
+import {
+  connectionProperties,
+  messageProperties,
+  readOnlyProperties,
+  selectionProperties,
+} from "../../../src/taps/index.js";
+
+const tests = fileURLToPath(new URL("../../../../test/", import.meta.url));
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory()
+      ? sources(join(folder, entry.name))
+      : entry.name.endsWith(".test.ts")
+        ? [join(folder, entry.name)]
+        : [],
+  );
+}
+
+test("every test that the conformance table names exists", () => {
+  const names = new Set(
+    sources(tests).flatMap((path) =>
+      [...readFileSync(path, "utf8").matchAll(/\btest\(\s*"((?:[^"\\]|\\.)*)"/g)].map(([, name]) => name!),
+    ),
+  );
+  assert.ok(names.size > 100, `only ${names.size} tests were seen`);
+  const unknown = conformanceRows.filter((row) => row.test !== undefined && !names.has(row.test));
+  assert.deepEqual(
+    unknown.map((row) => row.test),
+    [],
+  );
+  for (const { item, state, test: name } of conformanceRows)
+    assert.equal(name === undefined, state === "missing", item);
+});
+
+test("every property has one row, in its section", () => {
+  const all = { ...selectionProperties, ...connectionProperties, ...readOnlyProperties, ...messageProperties };
+  for (const [name, { section }] of Object.entries(all)) {
+    const rows = conformanceRows.filter(({ item }) => item === name);
+    assert.equal(rows.length, 1, name);
+    assert.equal(rows[0]!.section, section, name);
+  }
+});
