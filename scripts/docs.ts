@@ -14,7 +14,7 @@ import { type Declaration, doors, exportsOf } from "./doors.js";
  */
 export function pages(root: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>([["cli.md", cliPage()]]);
-  found.set("conformance.md", conformancePage(generated));
+  found.set("conformance.md", conformancePage());
   const index: string[] = [];
   for (const [subpath, path] of doors(root)) {
     const name = subpath === "." ? "index" : subpath.slice(2).replaceAll("/", "-");

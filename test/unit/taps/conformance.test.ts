@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { conformanceRows } from "../../../scripts/conformance.js";
+import { conformancePage, conformanceRows } from "../../../scripts/conformance.js";
 import {
   connectionProperties,
   messageProperties,
@@ -11,7 +11,8 @@ import {
   selectionProperties,
 } from "../../../src/taps/index.js";
 
-const tests = fileURLToPath(new URL("../../../../test/", import.meta.url));
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
+const tests = join(root, "test");
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
@@ -46,4 +47,8 @@ test("every property has one row, in its section", () => {
     assert.equal(rows.length, 1, name);
     assert.equal(rows[0]!.section, section, name);
   }
+});
+
+test("docs/conformance.md is what the table says; npm run docs writes it", () => {
+  assert.equal(readFileSync(join(root, "docs/conformance.md"), "utf8"), conformancePage());
 });
