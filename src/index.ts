@@ -1,3 +1,4 @@
+import { type OpenTunnel, openTunnel, type TunnelOptions } from "./adapters/tunnel/index.js";
 import { nodeHost } from "./hosts/node/index.js";
 import {
   type Connection,
@@ -16,6 +17,13 @@ import {
   type UrlOptions,
 } from "./taps/index.js";
 
+export type {
+  OpenTunnel,
+  TunnelEvents,
+  TunnelOptions,
+  TunnelPeerStatus,
+  TunnelStatus,
+} from "./adapters/tunnel/index.js";
 export * from "./contract/index.js";
 export * from "./taps/index.js";
 
@@ -57,4 +65,18 @@ export function serve(
   options?: UrlOptions & ServeOptions & ListenerOptions,
 ): Promise<Server> {
   return serveOn(transportServices(), url, handler, options);
+}
+
+/**
+ * Opens a tunnel from a wg-quick file, by its path or its text, with no root, no device and no side-car.
+ *
+ *     await using office = await tunnel("./office.conf");
+ *     const page = await (await office.fetch("http://intranet.office/")).text();
+ *     const pool = new Pool({ host: "db.office", stream: () => office.socket() });
+ *
+ * Nothing is sent before something inside wants to be. Rejects with `misuse/bad-configuration`, which names the line.
+ */
+export function tunnel(source: string | URL, options?: TunnelOptions): Promise<OpenTunnel> {
+  const { host, stacks } = transportServices();
+  return openTunnel(host, stacks, source, options);
 }

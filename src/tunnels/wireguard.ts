@@ -1,4 +1,4 @@
-import { formatAddress, type Prefix, parseAddress } from "../bytes/index.js";
+import { formatAddress, type Prefix, parseAddress, toHex } from "../bytes/index.js";
 import { type Host, type Network, networkFailure, type Secret, type SocketAddress } from "../contract/index.js";
 import type { WireGuardAsks, WireGuardEvent, WireGuardInput } from "../protocols/wireguard/index.js";
 import {
@@ -84,6 +84,8 @@ export async function openWireGuard(
     },
     host.now(),
   );
+  let open: Tunnel<WireGuardInput, WireGuardEvent> | undefined;
+  const names = new EndpointNames(outside, file, (input) => open?.handle(input));
   const pings = new Map<number, (at: number) => void>();
   const tunnel: Tunnel<WireGuardInput, WireGuardEvent> = new Tunnel<WireGuardInput, WireGuardEvent>(
     host,
@@ -95,13 +97,17 @@ export async function openWireGuard(
       return (text, resolveOptions) => resolver.resolve(text, resolveOptions);
     },
     {
-      ...(options.on && { event: options.on }),
+      event: (event) => {
+        if (event.kind === "retrying") names.lookUpAgain(event.publicKey);
+        options.on?.(event);
+      },
       ...(options.acceptPeer && {
         answer: (question, signal) => options.acceptPeer!(question as WireGuardAsks["accept-peer"]["ask"], signal),
       }),
       echoReply: (_, word) => pings.get(word)?.(host.now()),
     },
   );
+  open = tunnel;
   const family = peers.find(({ endpoint }) => endpoint)?.endpoint?.address.includes(":") ? "::" : "0.0.0.0";
   const local = await tunnel.open(outside, { address: family, port: file.interface.listenPort ?? 0 });
   return {
@@ -132,6 +138,38 @@ async function withEndpoint(outside: Network, peer: WgQuickFile["peers"][number]
     ...(persistentKeepaliveMs && { persistentKeepaliveMs }),
     ...(address && endpoint && { endpoint: { address: formatAddress(parseAddress(address)!), port: endpoint.port } }),
   };
+}
+
+/** Peers that the file names and does not number: where they are is asked again when they do not answer. */
+class EndpointNames {
+  readonly #outside: Network;
+  readonly #file: WgQuickFile;
+  readonly #tell: (input: WireGuardInput) => void;
+  readonly #asking = new Set<string>();
+
+  constructor(outside: Network, file: WgQuickFile, tell: (input: WireGuardInput) => void) {
+    this.#outside = outside;
+    this.#file = file;
+    this.#tell = tell;
+  }
+
+  lookUpAgain(publicKey: Uint8Array): void {
+    const key = toHex(publicKey);
+    const { endpoint } = this.#file.peers.find((peer) => toHex(peer.publicKey) === key) ?? {};
+    if (endpoint === undefined || parseAddress(endpoint.host) !== undefined || this.#asking.has(key)) return;
+    this.#asking.add(key);
+    this.#outside
+      .resolve(endpoint.host)
+      .then(
+        ([address]) => {
+          if (address === undefined) return;
+          this.#tell({ kind: "endpoint", publicKey, endpoint: { address, port: endpoint.port } });
+        },
+        // The old address is as good as none: the next retry asks again.
+        () => {},
+      )
+      .finally(() => this.#asking.delete(key));
+  }
 }
 
 function ping(

@@ -7,6 +7,8 @@ import { join } from "node:path";
 /** A PostgreSQL server of our own, on a free port of the loopback, in a folder that goes away with it. */
 export interface Postgres {
   readonly port: number;
+  /** Its Unix socket, which network namespaces do not hide. */
+  readonly socket: string;
   stop(): Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export async function startPostgres(): Promise<Postgres> {
   });
   return {
     port,
+    socket: join(folder, `.s.PGSQL.${port}`),
     async stop() {
       const gone = new Promise((resolve) => server.once("exit", resolve));
       execFileSync(...run("pg_ctl", "stop", "-D", data, "-m", "immediate"), { stdio: "pipe", cwd: folder });

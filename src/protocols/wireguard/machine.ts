@@ -73,6 +73,8 @@ export type WireGuardInput =
   | { readonly kind: "remove-peer"; readonly publicKey: Uint8Array }
   /** Shake hands with a peer now, whether or not there is something to send. */
   | { readonly kind: "initiate"; readonly publicKey: Uint8Array }
+  /** The peer is known to be elsewhere by other means, a name looked up anew: shake hands with it there. */
+  | { readonly kind: "endpoint"; readonly publicKey: Uint8Array; readonly endpoint: SocketAddress }
   | { readonly kind: "close" };
 
 export type WireGuardAsks = {
@@ -91,6 +93,8 @@ export type WireGuardEvent =
   | { readonly kind: "packets"; readonly bytes: Uint8Array; readonly ranges: Uint32Array; readonly count: number }
   | { readonly kind: "session"; readonly publicKey: Uint8Array; readonly initiator: boolean }
   | { readonly kind: "moved"; readonly publicKey: Uint8Array; readonly from: SocketAddress; readonly to: SocketAddress }
+  /** An initiation got no answer in five seconds, and another goes out. */
+  | { readonly kind: "retrying"; readonly publicKey: Uint8Array }
   /** Ninety seconds without an answer: what waited for the peer is dropped. */
   | { readonly kind: "unanswered"; readonly publicKey: Uint8Array }
   /** The peer's keys came to their end and are wiped. */
@@ -194,6 +198,14 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
         const peer = this.#peers.get(toHex(input.publicKey));
         if (peer !== undefined) {
           peer.renewAttempts(now);
+          this.#initiate(peer, now);
+        }
+        break;
+      }
+      case "endpoint": {
+        const peer = this.#peers.get(toHex(input.publicKey));
+        if (peer !== undefined) {
+          peer.endpoint = input.endpoint;
           this.#initiate(peer, now);
         }
         break;
@@ -319,8 +331,11 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
           this.#keepalive(peer, now);
           break;
         case "initiate":
+          this.#initiate(peer, now);
+          break;
         case "retry":
           this.#initiate(peer, now);
+          this.#events.push({ kind: "retrying", publicKey: peer.publicKey });
           break;
         case "give-up":
           this.#forgetInitiation(peer);

@@ -88,6 +88,9 @@ test("an inner source that is not the peer's is dropped, and one without a route
   assert.equal(pair.b.packets.length, 0);
 });
 
+/** Events, but for initiations that are sent again. */
+const news = (end: Parameters<typeof kinds>[0]) => kinds(end).filter((kind) => kind !== "retrying");
+
 test("every bit of a handshake message counts", () => {
   const pair = new Pair();
   for (const type of [1, 2]) {
@@ -102,12 +105,12 @@ test("every bit of a handshake message counts", () => {
       to.receive({ ...message, bytes: altered }, pair.now);
       pair.settle();
     }
-    assert.deepEqual(kinds(pair.a), []);
-    assert.deepEqual(kinds(pair.b), []);
+    assert.deepEqual(news(pair.a), []);
+    assert.deepEqual(news(pair.b), []);
   }
   pair.filter = () => true;
   pair.advance(6_000);
-  assert.deepEqual(kinds(pair.a), ["session"]);
+  assert.deepEqual(news(pair.a), ["session"]);
 });
 
 test("an initiation that comes again is a replay", () => {
@@ -132,7 +135,7 @@ test("a lost initiation is sent again after five seconds, and given up after nin
   pair.advance(100_000);
   const sent = pair.wire.length;
   assert.ok(sent >= 17 && sent <= 19, `${sent} initiations`);
-  assert.deepEqual(kinds(pair.a), ["unanswered"]);
+  assert.deepEqual(kinds(pair.a), [...Array.from({ length: sent - 1 }, () => "retrying"), "unanswered"]);
   pair.advance(100_000);
   assert.equal(pair.wire.length, sent);
   pair.filter = () => true;

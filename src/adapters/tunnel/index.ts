@@ -1,0 +1,13 @@
+export { type DatagramSocketOptions, type RemoteInfo, TunnelDatagramSocket } from "./datagram-socket.js";
+export { dnsCodec } from "./dns-codec.js";
+export type { DispatcherClass, FetchInit } from "./fetch.js";
+export {
+  OpenTunnel,
+  openTunnel,
+  type TunnelEvents,
+  type TunnelOptions,
+  type TunnelPeerStatus,
+  type TunnelStatus,
+} from "./open-tunnel.js";
+export { type ConnectionHandler, TunnelServer } from "./server.js";
+export type { KeySource } from "./source.js";

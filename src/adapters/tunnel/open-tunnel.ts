@@ -1,0 +1,326 @@
+import { EventEmitter } from "node:events";
+import type { Agent, AgentOptions } from "node:http";
+import type { Duplex } from "node:stream";
+import { toBase64 } from "../../bytes/index.js";
+import type { Host, Instant, Network, SocketAddress } from "../../contract/index.js";
+import type { WgQuickWarning, WireGuardEvent } from "../../protocols/wireguard/index.js";
+import {
+  type Connection,
+  type DialOptions,
+  dial,
+  disabled,
+  type Preconnection,
+  type PreconnectionInit,
+  type ProtocolStack,
+  type SecurityInit,
+  type SecurityMode,
+  TransportServices,
+} from "../../taps/index.js";
+import { openWireGuard, type WireGuardTunnel } from "../../tunnels/index.js";
+import { type Dialer, dialer } from "../dialer.js";
+import { httpAgent } from "../http-agent.js";
+import { ConnectionSocket } from "../socket.js";
+import { undiciConnector } from "../undici.js";
+import { type DatagramSocketOptions, TunnelDatagramSocket } from "./datagram-socket.js";
+import { dnsCodec } from "./dns-codec.js";
+import { builtInAgent, type DispatcherClass, type FetchInit } from "./fetch.js";
+import { drainMsDefault, echoesKept, sessionLifetimeMs } from "./limits.js";
+import { type ConnectionHandler, TunnelServer } from "./server.js";
+import { type KeySource, readKeySource, readTunnelFile } from "./source.js";
+
+export interface TunnelOptions {
+  /** The tunnel's interface is `wg:` and this name. Default: the file's, without its suffix; "tunnel" for a text. */
+  readonly name?: string;
+  /** In place of the file's `PrivateKey`: a Secret, or the file or environment variable that holds it in base64. */
+  readonly privateKey?: KeySource;
+  /** The network outside. Default the host's own; another tunnel's `network` nests one in the other. */
+  readonly network?: Network;
+  /** For what is dialled securely inside: trust, identity, verify. */
+  readonly security?: SecurityInit;
+}
+
+/** What happens to a tunnel, each with the peer's public key in base64. */
+export interface TunnelEvents {
+  handshake: [{ readonly peer: string; readonly isInitiator: boolean }];
+  moved: [{ readonly peer: string; readonly from: SocketAddress; readonly to: SocketAddress }];
+  /** A handshake goes unanswered and is tried again; names of endpoints are looked up anew. */
+  retrying: [{ readonly peer: string }];
+  /** Ninety seconds without an answer. The next packet inside begins anew. */
+  unanswered: [{ readonly peer: string }];
+  expired: [{ readonly peer: string }];
+  closed: [];
+}
+
+export interface TunnelPeerStatus {
+  /** In base64. */
+  readonly publicKey: string;
+  readonly endpoint: SocketAddress | undefined;
+  readonly lastHandshakeAt: Instant | undefined;
+  readonly handshakes: number;
+  readonly rekeys: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+}
+
+export interface TunnelStatus {
+  readonly name: string;
+  /** Has any peer a session that is young enough to be used? */
+  readonly isUp: boolean;
+  readonly mtu: number;
+  readonly addresses: readonly string[];
+  readonly peers: readonly TunnelPeerStatus[];
+  /** Newest handshake of any peer. */
+  readonly lastHandshakeAt: Instant | undefined;
+  /** Of the last answered `ping`, in milliseconds. */
+  readonly rttMs: number | undefined;
+  /** Of the last pings, the share that was not answered. */
+  readonly lossRatio: number | undefined;
+  /** Connections that are open inside. */
+  readonly connections: number;
+  /** Packets that were dropped, by reason; zeros are left out. */
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** Opens a tunnel on a host. `tunnel` of the root door does so on this one. */
+export async function openTunnel(
+  host: Host,
+  stacks: readonly ProtocolStack[],
+  source: string | URL,
+  options: TunnelOptions = {},
+): Promise<OpenTunnel> {
+  const { text, name } = readTunnelFile(source);
+  const privateKey = options.privateKey && readKeySource(options.privateKey);
+  const events: { tell: (event: TunnelEvent) => void } = { tell: () => {} };
+  const below = await openWireGuard(host, text, {
+    name: `wg:${options.name ?? name}`,
+    dns: dnsCodec,
+    on: (event) => events.tell(event),
+    ...(options.network && { network: options.network }),
+    ...(privateKey && { privateKey }),
+  });
+  const open = new OpenTunnel(host, stacks, below, options.security);
+  events.tell = (event) => open.told(event);
+  return open;
+}
+
+type TunnelEvent = Exclude<WireGuardEvent, { readonly kind: "question" }>;
+
+/**
+ * A tunnel that is open, with a face for every library: sockets, datagrams, servers, agents, `fetch`, Connections. It
+ * shakes hands when something inside wants out, reconnects by itself, and keeps the process alive only while something
+ * inside does.
+ */
+export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDisposable {
+  /** Transport Services on the network inside. */
+  readonly system: TransportServices;
+  readonly #host: Host;
+  readonly #below: WireGuardTunnel;
+  readonly #security: SecurityInit | undefined;
+  readonly #connections = new Set<Connection>();
+  readonly #servers = new Set<TunnelServer>();
+  readonly #agents = new Set<Agent>();
+  readonly #echoes: (number | undefined)[] = [];
+  #fetcher: { close(): Promise<void> } | undefined;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
+  #drained = (): void => {};
+
+  constructor(host: Host, stacks: readonly ProtocolStack[], below: WireGuardTunnel, security?: SecurityInit) {
+    super();
+    this.#host = host;
+    this.#below = below;
+    this.#security = security;
+    this.system = new TransportServices({ host, network: below.network, stacks });
+  }
+
+  get name(): string {
+    return this.#below.name;
+  }
+
+  /** The network inside: another tunnel, or anything else that wants one, can stand on it. */
+  get network(): Network {
+    return this.#below.network;
+  }
+
+  /** What the file says that has no effect here, by line. */
+  get warnings(): readonly WgQuickWarning[] {
+    return this.#below.file.warnings;
+  }
+
+  /** The UDP address outside. */
+  get local(): SocketAddress {
+    return this.#below.local;
+  }
+
+  /** Our public key, in base64. */
+  get publicKey(): string {
+    return toBase64(this.#below.publicKey);
+  }
+
+  /** A socket that is connecting: it emits `connect` or `error`, and what is written meanwhile waits. */
+  connect(to: { readonly host: string; readonly port: number }, listener?: () => void): ConnectionSocket {
+    const socket = this.socket();
+    return listener === undefined ? socket.connect(to) : socket.connect(to, listener);
+  }
+
+  /** A socket that a library will connect, such as the `stream` of pg or the `socket` of others. */
+  socket(): ConnectionSocket {
+    return new ConnectionSocket(({ host, port }, signal) => this.#dial({ host, port, isSecure: false }, { signal }), {
+      allowHalfOpen: false,
+    });
+  }
+
+  /** A UDP socket, bound, with the face of a `dgram.Socket`. */
+  datagram(options: DatagramSocketOptions = {}): Promise<TunnelDatagramSocket> {
+    return TunnelDatagramSocket.open(this.network, options);
+  }
+
+  /**
+   * Listens inside. The handler is a function, or a server of `node:http` or the like, which is given each socket by its
+   * `connection` event.
+   */
+  async listen(port: number, handler?: ConnectionHandler): Promise<TunnelServer> {
+    const listener = await this.preconnection({ local: { port }, security: disabled() }).listen();
+    const server = new TunnelServer(listener, handler, (connection) => this.#keep(connection));
+    this.#servers.add(server);
+    server.once("close", () => this.#servers.delete(server));
+    return server;
+  }
+
+  /** For `http.request`, and with `isSecure` for `https.request`. */
+  agent(options: AgentOptions & { readonly isSecure?: boolean } = {}): Agent {
+    const agent = httpAgent(this.#dial, options);
+    this.#agents.add(agent);
+    return agent;
+  }
+
+  /** An undici dispatcher, made of the `Agent` class that you import from undici. */
+  dispatcher<D>(Agent: DispatcherClass<D>): D {
+    return new Agent({ connect: undiciConnector(this.#dial) });
+  }
+
+  /** As the platform's own `fetch`, through the tunnel. */
+  async fetch(url: string | URL, init: FetchInit = {}): Promise<Response> {
+    this.#fetcher ??= this.dispatcher(builtInAgent());
+    return fetch(url, { ...init, dispatcher: this.#fetcher } as RequestInit);
+  }
+
+  /** A Connection inside, by URL: `tls://db.internal:5432` is TLS over TCP over WireGuard. */
+  async dial(url: string | URL, options: DialOptions = {}): Promise<Connection> {
+    return this.#keep(await dial(this.system, url, { ...this.#security, ...options }));
+  }
+
+  /** A Preconnection on the network inside. */
+  preconnection<Mode extends SecurityMode = "secure">(init: PreconnectionInit<Mode>): Preconnection<Mode> {
+    return this.system.preconnection(init);
+  }
+
+  /** Addresses of a name, as the name servers inside know it. */
+  resolve(
+    name: string,
+    options?: { readonly family?: 4 | 6; readonly signal?: AbortSignal },
+  ): Promise<readonly string[]> {
+    return this.network.resolve(name, options);
+  }
+
+  /** Milliseconds to an echo's answer. Rejects with `timed-out`. */
+  async ping(target: string, { timeoutMs = 1_000 }: { readonly timeoutMs?: number } = {}): Promise<number> {
+    const [address] = await this.resolve(target);
+    try {
+      const rttMs = await this.#below.ping(address!, { timeoutMs });
+      this.#echo(rttMs);
+      return rttMs;
+    } catch (error) {
+      this.#echo(undefined);
+      throw error;
+    }
+  }
+
+  /** Shakes hands with every peer whose endpoint is known, without waiting for traffic. */
+  handshake(): void {
+    for (const { publicKey } of this.#below.file.peers) this.#below.handle({ kind: "initiate", publicKey });
+  }
+
+  status(): TunnelStatus {
+    const { peers, drops, mtu } = this.#below.status();
+    const last = Math.max(0, ...peers.map(({ lastHandshakeAt }) => lastHandshakeAt ?? 0));
+    const lost = this.#echoes.filter((each) => each === undefined).length;
+    return {
+      name: this.name,
+      isUp: !this.#isClosed && last > 0 && this.#host.now() - last < sessionLifetimeMs,
+      mtu,
+      addresses: this.network.interfaces().flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+      peers: peers.map(({ publicKey, handshakes, ...rest }) => ({
+        publicKey: toBase64(publicKey),
+        handshakes,
+        rekeys: Math.max(0, handshakes - 1),
+        ...rest,
+      })),
+      lastHandshakeAt: last || undefined,
+      rttMs: this.#echoes.findLast((each) => each !== undefined),
+      lossRatio: this.#echoes.length === 0 ? undefined : lost / this.#echoes.length,
+      connections: this.#connections.size,
+      drops: Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0)),
+    };
+  }
+
+  /**
+   * Stops listening, lets what is open inside come to its end, for `drainMs` at the most (default 5,000), and takes the
+   * tunnel down.
+   */
+  close({ drainMs = drainMsDefault }: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** What the protocol tells, as events. */
+  told(event: TunnelEvent): void {
+    if (event.kind === "packets") return;
+    const peer = toBase64(event.publicKey);
+    if (event.kind === "session") this.emit("handshake", { peer, isInitiator: event.initiator });
+    else if (event.kind === "moved") this.emit("moved", { peer, from: event.from, to: event.to });
+    else this.emit(event.kind, { peer });
+  }
+
+  readonly #dial: Dialer = async (to, options) =>
+    this.#keep(await dialer(this.system, this.#security && { security: this.#security })(to, options));
+
+  #keep(connection: Connection): Connection {
+    if (connection.state === "closed") return connection;
+    this.#connections.add(connection);
+    connection.on("stateChange", (state) => {
+      if (state !== "closed" || !this.#connections.delete(connection)) return;
+      if (this.#connections.size === 0) this.#drained();
+    });
+    return connection;
+  }
+
+  #echo(rttMs: number | undefined): void {
+    this.#echoes.push(rttMs);
+    if (this.#echoes.length > echoesKept) this.#echoes.shift();
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    await Promise.all([...this.#servers].map((server) => server.stop()));
+    // Connections that are kept alive for a next request wait for nothing.
+    for (const agent of this.#agents) {
+      for (const idle of Object.values(agent.freeSockets as Record<string, Duplex[]>).flat()) idle.destroy();
+    }
+    void this.#fetcher?.close().catch(() => {});
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+        this.#host.wakeAt(this.#host.now() + drainMs, resolve).unref();
+      });
+    }
+    this.#isClosed = true;
+    this.#below.close();
+    this.emit("closed");
+  }
+}

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, get } from "node:http";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Pool } from "pg";
+import { Agent, fetch } from "undici";
+import { WebSocket } from "ws";
+import { toBase64 } from "../../src/bytes/index.js";
+import { Secret } from "../../src/contract/index.js";
+import { nodeHost } from "../../src/hosts/node/index.js";
+import { type OpenTunnel, tunnel } from "../../src/index.js";
+import { WireGuard } from "../../src/protocols/wireguard/index.js";
+import { startPostgres } from "../support/postgres.js";
+import type { Program } from "./peers/program.js";
+import { WireGuardGo } from "./peers/wireguard-go.js";
+
+/** A wireguard-go with a private network behind it, and our tunnel there. */
+interface Office extends AsyncDisposable {
+  readonly peer: WireGuardGo;
+  readonly office: OpenTunnel;
+}
+
+async function openOffice(title: string): Promise<Office> {
+  const { crypto, entropy, now } = nodeHost();
+  const key = entropy.fill(new Uint8Array(32));
+  const ours = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, now());
+  const peer = await WireGuardGo.start({ peerPublicKey: toBase64(ours.publicKey) });
+  const services = peer.inside(
+    title,
+    process.execPath,
+    fileURLToPath(new URL("./peers/office-program.js", import.meta.url)),
+    title,
+  );
+  await services.says("the office is open");
+  const office = await tunnel(
+    `[Interface]
+     PrivateKey = ${toBase64(key)}
+     Address = 10.99.0.2/24, fd99::2/64
+     DNS = 10.99.0.1, office.test
+     [Peer]
+     PublicKey = ${peer.publicKey}
+     AllowedIPs = 10.99.0.0/24, fd99::/64
+     Endpoint = localhost:${peer.port}`,
+    { name: title },
+  );
+  return {
+    peer,
+    office,
+    async [Symbol.asyncDispose]() {
+      await office.close({ drainMs: 1_000 });
+      await services[Symbol.asyncDispose]();
+      await peer[Symbol.asyncDispose]();
+    },
+  };
+}
+
+let shared: Office;
+before(async () => {
+  shared = await openOffice("office");
+});
+after(() => shared[Symbol.asyncDispose]());
+
+const intranet = "http://intranet.office.test:8080/";
+
+test("fetch, undici and http agents reach a web server behind wireguard-go by its private name", async () => {
+  const { office } = shared;
+  const said = "office saw intranet.office.test:8080 from 10.99.0.2";
+  assert.equal(await (await office.fetch(intranet)).text(), said);
+  const dispatcher = office.dispatcher(Agent);
+  assert.equal(await (await fetch(intranet, { dispatcher })).text(), said);
+  const body = "payload ".repeat(50_000);
+  assert.equal(await (await fetch(intranet, { method: "POST", body, dispatcher })).text(), body);
+  await dispatcher.close();
+  const text = await new Promise<string>((resolve, reject) => {
+    const asked = get(intranet, { agent: office.agent({ keepAlive: true }) }, (response) => {
+      let whole = "";
+      response.on("data", (chunk: Buffer) => (whole += chunk.toString())).on("end", () => resolve(whole));
+    });
+    asked.on("error", reject);
+  });
+  assert.equal(text, said);
+});
+
+test("ws opens a WebSocket through the tunnel", async () => {
+  const socket = new WebSocket("ws://intranet.office.test:8080/", {
+    createConnection: () => shared.office.connect({ host: "intranet.office.test", port: 8080 }) as never,
+  });
+  socket.once("open", () => socket.send("through the tunnel"));
+  const [data] = await once(socket, "message");
+  assert.equal(String(data), "through the tunnel");
+  socket.close();
+  await once(socket, "close");
+});
+
+test("pg talks to a PostgreSQL that lives behind the tunnel", async () => {
+  const { office, peer } = shared;
+  const postgres = await startPostgres();
+  const address = "TCP-LISTEN:5432,fork,reuseaddr";
+  const door: Program = peer.inside("postgres", "socat", "-d", "-d", address, `UNIX-CONNECT:${postgres.socket}`);
+  try {
+    await door.says(/listening on/);
+    const pool = new Pool({
+      host: "intranet.office.test",
+      user: "sealport",
+      database: "postgres",
+      max: 3,
+      stream: () => office.socket() as never,
+    });
+    const big = "x".repeat(300_000);
+    const ask = async (i: number) => (await pool.query("select $1::int as i, length($2) as l", [i, big])).rows[0];
+    const rows = await Promise.all(Array.from({ length: 12 }, (_, i) => ask(i)));
+    assert.deepEqual(rows[11], { i: 11, l: 300_000 });
+    const { rows: many } = await pool.query("select g from generate_series(1, 20000) g");
+    assert.equal(many.length, 20_000);
+    await pool.end();
+  } finally {
+    await door[Symbol.asyncDispose]();
+    await postgres.stop();
+  }
+});
+
+test("curl in the private network reaches an HTTP server of ours inside the tunnel", async () => {
+  const http = createServer((request, response) => response.end(`served to ${request.socket.remoteAddress}`));
+  const server = await shared.office.listen(8088, http);
+  assert.equal(server.address()?.port, 8088);
+  const curl = shared.peer.inside("curl", "curl", "-sS", "--max-time", "10", "http://10.99.0.2:8088/");
+  assert.equal(await curl.ends(), "exited with 0", curl.said);
+  assert.equal(curl.said, "served to 10.99.0.1");
+  await new Promise<void>((resolve) => void server.close(() => resolve()));
+  const refused = shared.peer.inside("curl", "curl", "-sS", "--max-time", "10", "http://10.99.0.2:8088/");
+  assert.equal(await refused.ends(), "exited with 7", refused.said);
+});
+
+test("datagrams go and come, to a name and to a fixed peer", async () => {
+  const { office } = shared;
+  const free = await office.datagram();
+  free.send("to a name", 7, "intranet.office.test");
+  const [body, from] = await once(free, "message");
+  assert.equal(String(body), "to a name");
+  assert.deepEqual(from, { address: "10.99.0.1", family: "IPv4", port: 7, size: 9 });
+  free.close();
+  const fixed = await office.datagram({ remote: { host: "10.99.0.1", port: 7 } });
+  fixed.send(Buffer.from("to a peer"));
+  assert.equal(String((await once(fixed, "message"))[0]), "to a peer");
+  fixed.close();
+});
+
+test("names are looked up inside: by search domain, over TCP when they are long, and missed when they are not there", async () => {
+  const { office } = shared;
+  assert.deepEqual(await office.resolve("intranet"), ["10.99.0.1"]);
+  assert.equal((await office.resolve("many.office.test", { family: 4 })).length, 100);
+  await assert.rejects(office.resolve("nobody.office.test"), { reason: "name-not-found" });
+  await assert.rejects(once(office.connect({ host: "nobody.office.test", port: 1 }), "connect"), { code: "ENOTFOUND" });
+  await assert.rejects(once(office.connect({ host: "10.99.0.1", port: 1 }), "connect"), { code: "ECONNREFUSED" });
+});
+
+test("the status tells of handshake, round trip, counters and what is open", async () => {
+  const { office, peer } = shared;
+  await office.ping("intranet");
+  const status = office.status();
+  assert.ok(status.isUp);
+  assert.equal(status.name, "wg:office");
+  assert.equal(status.mtu, 1_420);
+  assert.ok(status.rttMs! > 0);
+  assert.equal(status.lossRatio, 0);
+  assert.deepEqual(status.addresses, ["10.99.0.2", "fd99::2"]);
+  const [only] = status.peers;
+  assert.equal(only!.publicKey, peer.publicKey);
+  assert.equal(only!.handshakes, 1);
+  assert.ok(only!.bytesReceived > 300_000);
+  const socket = office.connect({ host: "10.99.0.1", port: 8080 });
+  await once(socket, "connect");
+  assert.equal(office.status().connections, status.connections + 1);
+  socket.destroy();
+  await once(socket, "close");
+});
+
+test("two tunnels to private networks with the same addresses live in one process", async () => {
+  await using other = await openOffice("branch");
+  const asked = [shared.office, other.office].map(async (each) => (await each.fetch("http://10.99.0.1:8080/")).text());
+  const [one, two] = await Promise.all(asked);
+  assert.equal(one, "office saw 10.99.0.1:8080 from 10.99.0.2");
+  assert.equal(two, "branch saw 10.99.0.1:8080 from 10.99.0.2");
+});
+
+test("closing waits for what is open inside, and ends everything", async () => {
+  await using opened = await openOffice("short-lived");
+  const { office } = opened;
+  const socket = office.connect({ host: "10.99.0.1", port: 8080 });
+  await once(socket, "connect");
+  const closing = office.close({ drainMs: 10_000 });
+  socket.end("GET / HTTP/1.0\r\n\r\n");
+  let said = "";
+  for await (const chunk of socket) said += chunk;
+  assert.match(said, /short-lived saw undefined from 10\.99\.0\.2$/);
+  await closing;
+  assert.equal(office.status().isUp, false);
+  assert.equal(office.status().connections, 0);
+});
