@@ -360,7 +360,8 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
       this.#readEpoch = "application";
       return;
     }
-    const allowed = this.#handshake.version !== "1.2" && !this.#confirmed && this.#handshake.hasBegun;
+    const compatible = this.#handshake.version !== "1.2" && this.#config.versions.includes("1.3");
+    const allowed = compatible && !this.#confirmed && this.#handshake.hasBegun;
     if (!allowed || this.#readEpoch === "application") refuse("unexpected-record", name, "it does not belong here");
     if (++this.#changeCipherSpecs > limits.changeCipherSpecsMax) refuse("unexpected-record", name, "a flood of them");
   }
