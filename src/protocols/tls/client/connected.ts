@@ -12,12 +12,11 @@ import { type CertificateRequest, certificateVerify } from "../messages/authenti
 import { ext } from "../messages/extensions.js";
 import { frame, handshakeType, type Message } from "../messages/handshake.js";
 import { newSessionTicket } from "../messages/post-handshake.js";
-import type { TlsIdentity, TlsOutcome } from "../options.js";
+import type { CertificateType, TlsIdentity, TlsOutcome } from "../options.js";
 import type { SessionKeys } from "../session-keys.js";
 import type { ClientSession } from "../store/session.js";
 import { chooseScheme, identityAsk } from "./authentication.js";
 import { readRequest } from "./certificate.js";
-import type { Negotiated } from "./encrypted-extensions.js";
 
 type Cx = Context<ClientConfig>;
 
@@ -26,15 +25,21 @@ export class ConnectedClient implements ConnectedState<ClientConfig> {
   readonly name = "a post-handshake message";
   readonly epoch = "application";
   readonly connected = true;
-  readonly #negotiated: Negotiated;
+  readonly #clientCertificateType: CertificateType;
   readonly #keys: SessionKeys;
   readonly #outcome: TlsOutcome;
-  readonly #transcript: Transcript;
+  /** Kept only if the server may ask for a certificate later. */
+  readonly #transcript: Transcript | undefined;
   readonly #updates: KeyUpdates;
   #tickets = 0;
 
-  constructor(negotiated: Negotiated, keys: SessionKeys, outcome: TlsOutcome, transcript: Transcript) {
-    this.#negotiated = negotiated;
+  constructor(
+    clientCertificateType: CertificateType,
+    keys: SessionKeys,
+    outcome: TlsOutcome,
+    transcript: Transcript | undefined,
+  ) {
+    this.#clientCertificateType = clientCertificateType;
     this.#keys = keys;
     this.#outcome = outcome;
     this.#transcript = transcript;
@@ -98,18 +103,15 @@ export class ConnectedClient implements ConnectedState<ClientConfig> {
   /** RFC 9846 §4.7.2: our three messages go out together, whenever the signature is there. */
   #authenticate(message: Message, cx: Cx): void {
     const at = "CertificateRequest";
-    if (!this.#negotiated.offer.offered.has(ext.postHandshakeAuth.type)) {
-      refuse("unexpected-message", at, "post_handshake_auth was not offered");
-    }
+    const transcript = this.#transcript?.clone();
+    if (transcript === undefined) refuse("unexpected-message", at, "post_handshake_auth was not offered");
     if (++cx.quietMessages > limits.postHandshakeRequestsMax) {
       refuse("too-many-requests", at, "the server asks for certificates again and again");
     }
     const request = readRequest(message.body);
     if (request.context.length === 0) refuse("wrong-request-context", at, "certificate_request_context is empty");
-    const transcript = this.#transcript.clone();
     transcript.add(message.bytes);
-    const { clientCertificateType } = this.#negotiated;
-    cx.askAside("select-identity", identityAsk(request, clientCertificateType), (identity) => {
+    cx.askAside("select-identity", identityAsk(request, this.#clientCertificateType), (identity) => {
       const scheme = identity && chooseScheme(cx.config, request, identity);
       const shown = scheme === undefined ? undefined : identity;
       const certificate = this.#certificate(request, shown);
@@ -136,7 +138,7 @@ export class ConnectedClient implements ConnectedState<ClientConfig> {
       status: request.extensions.has(ext.statusRequest),
       timestamps: request.extensions.has(ext.signedCertificateTimestamp),
       delegated: false,
-      type: this.#negotiated.clientCertificateType,
+      type: this.#clientCertificateType,
     });
     return frame(handshakeType.certificate, body);
   }

@@ -88,7 +88,9 @@ export class ExpectFinished implements State<ClientConfig> {
     wipeAll(clientTraffic, serverTraffic);
     const outcome = this.#outcome(identity, cx);
     cx.confirmed(outcome);
-    return new ConnectedClient(this.#negotiated, keys, outcome, cx.transcript);
+    const { offer, clientCertificateType } = this.#negotiated;
+    const transcript = cx.leaveTranscript(offer.offered.has(ext.postHandshakeAuth.type));
+    return new ConnectedClient(clientCertificateType, keys, outcome, transcript);
   }
 
   #outcome(identity: TlsIdentity | undefined, cx: Cx): TlsOutcome {

@@ -62,7 +62,7 @@ export interface Exporter {
 /** What all states of one handshake share: the ground they stand on and the ways out. */
 export class Context<C extends Config = Config> {
   readonly config: C;
-  readonly transcript = new Transcript();
+  transcript = new Transcript();
   readonly out: TlsHandshakeOutput[] = [];
   now: Instant = 0;
   /** Random of the ClientHello, which names the session in key logs. */
@@ -137,6 +137,13 @@ export class Context<C extends Config = Config> {
 
   confirmed(outcome: TlsOutcome): void {
     this.out.push({ kind: "confirmed", outcome });
+  }
+
+  /** The transcript, for what may yet be authenticated; an idle session keeps none that nobody will ask for. */
+  leaveTranscript(isWanted: boolean): Transcript | undefined {
+    const left = this.transcript;
+    this.transcript = new Transcript();
+    return isWanted ? left : undefined;
   }
 
   random(size: number): Uint8Array {

@@ -13,7 +13,7 @@ import { limits } from "../limits.js";
 import { type Extension, ExtensionBlock, ext, extension } from "../messages/extensions.js";
 import { frame, handshakeType, type Message } from "../messages/handshake.js";
 import { newSessionTicket } from "../messages/post-handshake.js";
-import type { TlsOutcome } from "../options.js";
+import type { CertificateType, TlsOutcome } from "../options.js";
 import type { SessionKeys } from "../session-keys.js";
 import type { ResumableSession } from "../store/session.js";
 import { type Answered, requestBody, requestedExtensions, ticketCount } from "./flight.js";
@@ -25,17 +25,23 @@ export class ConnectedServer implements ConnectedState<ServerConfig> {
   readonly name = "a post-handshake message";
   readonly epoch = "application";
   readonly connected = true;
-  readonly #answered: Answered;
+  readonly #clientCertificateType: CertificateType;
   readonly #keys: SessionKeys;
-  readonly #transcript: Transcript;
+  /** Kept only if the client offered to authenticate later. */
+  readonly #transcript: Transcript | undefined;
   readonly #updates: KeyUpdates;
   /** Requests without an answer yet, by context. */
   readonly #requests = new Map<string, Transcript>();
   #outcome: TlsOutcome;
   #tickets = 0;
 
-  constructor(answered: Answered, keys: SessionKeys, outcome: TlsOutcome, transcript: Transcript) {
-    this.#answered = answered;
+  constructor(
+    clientCertificateType: CertificateType,
+    keys: SessionKeys,
+    outcome: TlsOutcome,
+    transcript: Transcript | undefined,
+  ) {
+    this.#clientCertificateType = clientCertificateType;
     this.#keys = keys;
     this.#outcome = outcome;
     this.#transcript = transcript;
@@ -56,8 +62,8 @@ export class ConnectedServer implements ConnectedState<ServerConfig> {
 
   /** RFC 9846 §4.7.2: the context is unpredictable. */
   requestAuthentication(cx: Cx): void {
-    const { request, psk } = this.#answered;
-    if (!request.hello.extensions.has(ext.postHandshakeAuth) || psk?.origin.kind === "external") {
+    const transcript = this.#transcript?.clone();
+    if (transcript === undefined) {
       throw tlsFailure("misuse", "requestAuthentication", "the client did not offer post_handshake_auth");
     }
     if (this.#requests.size >= limits.postHandshakeRequestsMax) {
@@ -65,16 +71,14 @@ export class ConnectedServer implements ConnectedState<ServerConfig> {
     }
     const context = cx.random(16);
     const bytes = frame(handshakeType.certificateRequest, requestBody(cx.config, context));
-    const transcript = this.#transcript.clone();
     transcript.add(bytes);
     this.#requests.set(toHex(context), transcript);
     cx.put("application", handshakeType.certificateRequest, bytes);
   }
 
   /** NewSessionTicket, §4.7.1: as many as are wanted, each with a key of its own. */
-  issueTickets(cx: Cx): void {
+  issueTickets(cx: Cx, { request, psk }: Answered): void {
     const { config } = cx;
-    const { request, psk } = this.#answered;
     if (config.options.tickets === undefined || request.pskModes.length === 0) return;
     if (psk?.origin.kind === "external") return;
     const count = ticketCount(config, request, psk !== undefined);
@@ -127,7 +131,7 @@ export class ConnectedServer implements ConnectedState<ServerConfig> {
       for (const entry of certificate.entries) {
         entry.extensions.checkAnswers(requestedExtensions(cx.config), "Certificate");
       }
-      const type = this.#answered.clientCertificateType;
+      const type = this.#clientCertificateType;
       return judgePeer(cx, certificate, type, undefined, (judged) => new ExpectLateVerify(this, transcript, judged));
     });
   }

@@ -7,6 +7,7 @@ import { expect } from "../handshake/expect.js";
 import { type JudgedPeer, type ProvenPeer, recall, verifyContent } from "../handshake/proof.js";
 import { checkVerify, judgePeer } from "../handshake/verify.js";
 import type { MainSecret } from "../keys13.js";
+import { ext } from "../messages/extensions.js";
 import { handshakeType, type Message } from "../messages/handshake.js";
 import type { TlsOutcome } from "../options.js";
 import type { SessionKeys } from "../session-keys.js";
@@ -125,8 +126,11 @@ class ExpectFinished implements State<ServerConfig> {
     cx.keys("application", "read", { version: "1.3", suite, secret: keys.client });
     const outcome = this.#outcome(cx);
     cx.confirmed(outcome);
-    const connected = new ConnectedServer(answered, keys, outcome, cx.transcript);
-    connected.issueTickets(cx);
+    const { request, psk, clientCertificateType } = answered;
+    // RFC 9846 §4.4.2: not of a client whose external key stands for it.
+    const later = request.hello.extensions.has(ext.postHandshakeAuth) && psk?.origin.kind !== "external";
+    const connected = new ConnectedServer(clientCertificateType, keys, outcome, cx.leaveTranscript(later));
+    connected.issueTickets(cx, answered);
     return connected;
   }
 
