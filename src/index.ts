@@ -1,5 +1,5 @@
 import { type OpenTunnel, openTunnel, type TunnelOptions } from "./adapters/tunnel/index.js";
-import { nodeHost } from "./hosts/node/index.js";
+import { nodeHost, policyFile } from "./hosts/node/index.js";
 import {
   type Connection,
   type DialOptions,
@@ -9,6 +9,7 @@ import {
   type Preconnection,
   type PreconnectionInit,
   protocolStacks,
+  readSystemPolicy,
   type SecurityMode,
   type ServeOptions,
   type Server,
@@ -29,9 +30,20 @@ export * from "./taps/index.js";
 
 let system: TransportServices | undefined;
 
-/** The Transport Services system of this process, made when it is first asked for: the Node host with every stack. */
+/**
+ * The Transport Services system of this process, made when it is first asked for: the Node host with every stack, under
+ * the policy of /etc/sealport/policy.json or of the file that `SEALPORT_POLICY` names.
+ */
 export function transportServices(): TransportServices {
-  return (system ??= new TransportServices({ host: nodeHost(), stacks: protocolStacks }));
+  if (system === undefined) {
+    const policy = policyFile();
+    system = new TransportServices({
+      host: nodeHost(),
+      stacks: protocolStacks,
+      ...(policy !== undefined && { policy: readSystemPolicy(policy) }),
+    });
+  }
+  return system;
 }
 
 /**

@@ -128,6 +128,7 @@ const readers: Readonly<Record<keyof SystemPolicy, (value: unknown, at: string) 
 };
 
 function protocols(value: unknown, at: string): readonly SecurityProtocol[] {
+  if (!array(value, at).every((each) => typeof each === "string")) throw misuse(`${at} is a list of names`, at);
   // `secure` knows the names.
   return secure({ allowed: array(value, at) as SecurityProtocol[] }).init.allowed!;
 }

@@ -13,6 +13,7 @@ import { connectStream, listenStreams } from "./streams.js";
 export { type Capture, captureToFile } from "./capture.js";
 export { isOpenToOthers, readWhole, replaceWhole } from "./files.js";
 export type { NameService } from "./names.js";
+export { policyFile } from "./policy.js";
 export type { RootSource } from "./roots.js";
 export { diagnosticsTrace, type FileSink, fileSink, keyLogFile } from "./sinks.js";
 

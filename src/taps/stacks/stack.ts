@@ -1,4 +1,13 @@
-import type { Ecn, Failure, Host, Network, ProtocolName, SocketAddress } from "../../contract/index.js";
+import type {
+  Ecn,
+  Failure,
+  Host,
+  Network,
+  Profile,
+  ProtocolName,
+  Service,
+  SocketAddress,
+} from "../../contract/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
 import type {
   CapacityProfile,
@@ -16,7 +25,9 @@ export type Provision = "always" | "never" | "optional";
  * A protocol stack as a row: what it provides, how it maps onto RFC 9623 §10's words, how it opens and listens. Racing,
  * ranking, read-back and the conformance table know no protocol but through these rows.
  */
-export interface ProtocolStack {
+export interface ProtocolStack<Offers extends Service = Service> {
+  /** What it gives to a layer on top of it. */
+  readonly offers: Offers;
   /** `TLS/TCP`: protocols from the top. */
   readonly name: string;
   readonly protocols: readonly string[];
@@ -38,6 +49,26 @@ export interface ProtocolStack {
   /** Starts at once; the sink hears `ready` or `closed`. */
   open(request: OpenRequest): Transport;
   listen(request: ListenRequest): Promise<TransportListener>;
+}
+
+/**
+ * The row of a security protocol on top of another stack. What the protocol needs must be what the stack below offers:
+ * TLS over UDP does not compile. What is not said is as it is below.
+ */
+export function over<const P extends Profile, Below extends P["needs"][number]>(
+  profile: P,
+  below: ProtocolStack<Below>,
+  row: Pick<ProtocolStack, "connectionObject" | "open" | "listen"> &
+    Partial<Omit<ProtocolStack, "name" | "protocols" | "security" | "offers">>,
+): ProtocolStack<P["offers"]> {
+  return {
+    ...below,
+    ...row,
+    name: `${profile.protocol}/${below.name}`,
+    protocols: [profile.protocol, ...below.protocols],
+    security: profile.protocol,
+    offers: profile.offers,
+  };
 }
 
 /** What both ways to a Transport have in common. */

@@ -4,7 +4,8 @@ import type { CapacityProfile, ConnectionProperties } from "../properties.js";
 import type { OpenRequest, ProtocolStack, SendHow, StackRequest, Transport, TransportSink } from "./stack.js";
 
 /** RFC 9623 §10.1: a Connection is a TCP connection, and its data a byte stream. Cleartext. */
-export const tcp: ProtocolStack = {
+export const tcp: ProtocolStack<"byte-stream"> = {
+  offers: "byte-stream",
   name: "TCP",
   protocols: ["TCP"],
   provides: {

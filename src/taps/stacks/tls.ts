@@ -1,7 +1,21 @@
 import type { Failure, SocketAddress } from "../../contract/index.js";
-import { connect, listen, type TlsOutcome, type TlsSession, type TlsSink } from "../../protocols/tls/index.js";
+import {
+  connect,
+  listen,
+  type TlsOutcome,
+  type TlsSession,
+  type TlsSink,
+  tlsProfile,
+} from "../../protocols/tls/index.js";
 import type { ConnectionProperties } from "../properties.js";
-import type { OpenRequest, ProtocolStack, SendHow, StackRequest, Transport, TransportSink } from "./stack.js";
+import {
+  type OpenRequest,
+  over,
+  type SendHow,
+  type StackRequest,
+  type Transport,
+  type TransportSink,
+} from "./stack.js";
 import { keepAliveOf, setOnStream, streamOptions, tcp } from "./tcp.js";
 import { tlsClientOptions, tlsServerOptions, tlsUnfit } from "./tls-options.js";
 
@@ -9,11 +23,7 @@ import { tlsClientOptions, tlsServerOptions, tlsUnfit } from "./tls-options.js";
  * TLS over TCP, mapped as RFC 9623 §10.1 maps TCP: a Connection is a TLS session, Ready once the peer has proved itself,
  * close_notify ends a direction. InitiateWithSend is 0-RTT where a ticket allows it.
  */
-export const tls: ProtocolStack = {
-  ...tcp,
-  name: "TLS/TCP",
-  protocols: ["TLS", "TCP"],
-  security: "TLS",
+export const tls = over(tlsProfile, tcp, {
   provides: { ...tcp.provides, zeroRttMsg: "optional" },
   connectionObject: "TLS session on a TCP connection",
   messageProperties: [...tcp.messageProperties, "safelyReplayable"],
@@ -35,7 +45,7 @@ export const tls: ProtocolStack = {
       { network, listen: { backlog, softError, ...(on !== undefined && { interface: on }) } },
     );
   },
-};
+});
 
 class TlsTransport implements Transport, TlsSink {
   sink!: TransportSink;
@@ -44,7 +54,8 @@ class TlsTransport implements Transport, TlsSink {
   readonly singularMax = undefined;
   readonly #request: Pick<StackRequest, "properties">;
   #session: TlsSession | undefined;
-  #early: "none" | "taken" | "lost" = "none";
+  /** Bytes that were given as 0-RTT. */
+  #earlySize = 0;
   #closing = false;
   #ended = false;
 
@@ -58,7 +69,7 @@ class TlsTransport implements Transport, TlsSink {
     this.attach(connect(host, remote, tlsClientOptions(request), this, { network, stream: streamOptions(request) }));
     if (early !== undefined) {
       // The session says it again after the handshake if the server refuses 0-RTT (RFC 9846 §4.3.10).
-      this.#early = "taken";
+      this.#earlySize = early.length;
       this.security.writeEarly(early);
     }
     return this;
@@ -81,8 +92,10 @@ class TlsTransport implements Transport, TlsSink {
     return this.security.remote;
   }
 
+  /** False for data that were refused and not said again, because ALPN came out differently: they are sent anew. */
   get earlyAccepted(): boolean {
-    return this.#early === "taken";
+    const { outcome, statistics } = this.security;
+    return this.#earlySize > 0 && !(outcome?.earlyData === "rejected" && statistics.bytesSent <= this.#earlySize);
   }
 
   send(bytes: Uint8Array, _how: SendHow, sent: () => void): boolean {

@@ -22,7 +22,8 @@ import type {
 } from "./stack.js";
 
 /** RFC 9623 §10.3: a Connection is a pair of addresses and ports, and its data Messages. Cleartext. */
-export const udp: ProtocolStack = {
+export const udp: ProtocolStack<"datagram"> = {
+  offers: "datagram",
   name: "UDP",
   protocols: ["UDP"],
   provides: {

@@ -322,6 +322,34 @@ test("InitiateWithSend carries a safely replayable Message as 0-RTT, flagged ear
   );
 });
 
+test("0-RTT that is refused under another ALPN is not lost: the Message follows the handshake", async () => {
+  const both = neighbours({ roots: [root] });
+  await both.world.finish(
+    (async () => {
+      const transport = new TransportProperties().prefer("zeroRttMsg");
+      const security = secure({ alpn: ["a", "b"] });
+      const visit = async (listener: Listener) => {
+        const connection = both.client
+          .preconnection({ remote, transport, security })
+          .initiateWithSend(utf8("GET"), { safelyReplayable: true });
+        const accepted = (await listener.accept())!;
+        assert.equal(fromUtf8((await accepted.receive({ min: 3 })).data), "GET");
+        await accepted.send(utf8("OK"));
+        await connection.receive();
+        await Promise.all([connection.close(), accepted.close()]);
+        return [connection.security!.outcome!.earlyData, connection.security!.outcome!.alpn];
+      };
+      const serving = (alpn: string) =>
+        both.server.preconnection({ local, security: secure({ identity, alpn: [alpn] }), transport }).listen();
+      const first = await serving("a");
+      assert.deepEqual(await visit(first), ["not-offered", "a"]);
+      await first.stop();
+      // Another server in its place: other ticket keys, another protocol.
+      assert.deepEqual(await visit(await serving("b")), ["rejected", "b"]);
+    })(),
+  );
+});
+
 test("opportunistic security takes any certificate, and cleartext only where the peer has no TLS at all", async () => {
   const both = neighbours();
   await both.world.finish(
