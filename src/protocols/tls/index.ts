@@ -1,3 +1,4 @@
+export { type AuthenticatedSession, type AuthenticatorOptions, Authenticators } from "./authenticators.js";
 export { clientHandshake } from "./client/start.js";
 export {
   type ClientConfig,
@@ -7,6 +8,7 @@ export {
   type ServerConfig,
   serverConfig,
 } from "./config.js";
+export { type DelegationOptions, delegationUsage, makeDelegatedCredential } from "./delegated.js";
 export { type Below, connect, type Layered, listen, over } from "./door.js";
 export { alertFailure, reasons, type TlsFailure, type TlsReason, tlsFailure } from "./failure.js";
 export { Handshake } from "./handshake/handshake.js";

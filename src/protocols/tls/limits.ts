@@ -26,6 +26,8 @@ export const limits = {
   ticketsMax: 64,
   /** CertificateRequests after the handshake without application data between them. */
   postHandshakeRequestsMax: 8,
+  /** Requests and authenticators (RFC 9261) of one session. */
+  authenticatorsMax: 256,
   /** Bytes of refused early data that a server skips before it gives up. */
   earlyDataSkippedMax: 65_536,
   /** Plaintext of a record (RFC 9846 §5.1). */

@@ -15,6 +15,8 @@ export const handshakeType = {
   serverHelloDone: 14,
   certificateVerify: 15,
   clientKeyExchange: 16,
+  /** Not sent by TLS itself: RFC 9261 §4. */
+  clientCertificateRequest: 17,
   finished: 20,
   certificateStatus: 22,
   keyUpdate: 24,
