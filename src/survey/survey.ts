@@ -7,7 +7,7 @@ import {
   tableOne,
   tableRows,
 } from "../contract/index.js";
-import { cellMsMax } from "./limits.js";
+import { cellMsMax, cellsAtOnce } from "./limits.js";
 import type { ProbeContext, ProtocolProbes } from "./probe.js";
 import type { Cell, CellStatus } from "./report.js";
 
@@ -22,14 +22,23 @@ export interface SurveyOptions {
 /** Every protocol, the table's rows first. */
 export const surveyed: readonly ProtocolName[] = [...tableRows, ...rowlessProtocols];
 
-/** Proves cell after cell, in the table's order, and yields each as it is known. */
+/** Proves the cells, some at a time since most of a proof is waiting, and yields them in the table's order. */
 export async function* survey(options: SurveyOptions): AsyncGenerator<Cell, void, undefined> {
-  for (const protocol of surveyed) {
-    const probes = options.probes.find(({ profile }) => profile.protocol === protocol);
-    for (const cell of interfaceNames) {
-      options.signal?.throwIfAborted();
-      if (options.wanted?.(protocol, cell) ?? true) yield await prove(protocol, cell, probes, options);
+  const wanted = surveyed.flatMap((protocol) =>
+    interfaceNames.map((cell) => [protocol, cell] as const).filter((pair) => options.wanted?.(...pair) ?? true),
+  );
+  const proving: Promise<Cell>[] = [];
+  let next = 0;
+  for (let done = 0; done < wanted.length; done++) {
+    options.signal?.throwIfAborted();
+    for (; next < wanted.length && next < done + cellsAtOnce; next++) {
+      const [protocol, cell] = wanted[next]!;
+      const probes = options.probes.find(({ profile }) => profile.protocol === protocol);
+      const proof = prove(protocol, cell, probes, options);
+      proof.catch(() => {}); // Who is interrupted does not come to await it.
+      proving.push(proof);
     }
+    yield await proving[done]!;
   }
 }
 
