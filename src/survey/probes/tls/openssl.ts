@@ -25,6 +25,7 @@ export async function findOpenssl(authority: Authority): Promise<Openssl | undef
   const [name] = /^OpenSSL [3-9]\.\d+\.\d+/.exec(version ?? "") ?? [];
   if (name === undefined) return undefined;
   let folder: string | undefined;
+  const written = new Set<string>();
   const file = (as: string, text: string): string => {
     if (folder === undefined) {
       const made = mkdtempSync(join(tmpdir(), "sealport-"));
@@ -32,7 +33,9 @@ export async function findOpenssl(authority: Authority): Promise<Openssl | undef
       folder = made;
     }
     const path = join(folder, as);
-    writeFileSync(path, text, { mode: 0o600 });
+    // Once: another of these programs may be reading it.
+    if (!written.has(path)) writeFileSync(path, text, { mode: 0o600 });
+    written.add(path);
     return path;
   };
   return {

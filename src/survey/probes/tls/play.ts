@@ -82,8 +82,11 @@ export async function openStage(host: Host): Promise<Stage> {
       const client = start(reception.port, clientOptions);
       // A client of 1.3 may be confirmed before the server has refused it; then it hears of it as its end.
       const end = client.session.confirmed.then(() => client.isOver());
-      const [ours, theirs] = await Promise.allSettled([end, reception.server]);
+      const both = Promise.allSettled([end, reception.server]);
+      const settled = await Promise.race([both, peace(client, reception.server)]);
       client.session.abort();
+      if (settled === "peace") throw new Error("not seen: that the two do not come together");
+      const [ours, theirs] = settled;
       return { client: failureOf(ours, "client"), server: failureOf(theirs, "server") };
     },
 
@@ -93,6 +96,21 @@ export async function openStage(host: Host): Promise<Stage> {
       return { client, outcome, [Symbol.asyncDispose]: async () => client.session.abort() };
     },
   };
+}
+
+/** Answers when a byte has come from the server to the client; never if that cannot be. */
+function peace(client: End, server: Promise<End>): Promise<"peace"> {
+  return new Promise((resolve) => {
+    server
+      .then((end) => {
+        end.say("!");
+        return client.hears(1);
+      })
+      .then(
+        () => resolve("peace"),
+        () => {},
+      );
+  });
 }
 
 function endOf(session: TlsSession): End {
