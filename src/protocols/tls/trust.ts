@@ -29,6 +29,8 @@ export function trust(verifier: Verifier, options: TrustOptions = {}): VerifyPee
             chain: ask.certificates,
             referenceIds: names,
             purpose: ask.role === "client" ? "server" : "client",
+            // RFC 9846 §4.4.2.2, RFC 5246 §7.4.2: every key exchange here has the peer sign.
+            keyUsages: ["digitalSignature"],
             at: ask.at,
             stapledOcsp: ask.ocspResponse,
           })
