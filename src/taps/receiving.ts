@@ -169,7 +169,10 @@ export class ReceiveQueue {
     // The system needs to free memory: a piece goes out although less was asked for (§9.3.1).
     const enough = message.ended || message.size >= Math.min(least, max) || this.size >= receiveQueueBytesMark;
     if (!enough || (message.size === 0 && !message.ended)) return undefined;
-    const data = takeBytes(message, max);
+    const [first] = message.chunks;
+    // Of a byte stream a piece as it came will do: nothing is joined that nobody wants joined.
+    const isEnough = this.endless && first !== undefined && first.length >= least && first.length <= max;
+    const data = isEnough ? takeChunk(message) : takeBytes(message, max);
     this.size -= data.length;
     const endOfMessage = message.ended && message.size === 0;
     if (endOfMessage) this.#messages.shift();
@@ -201,6 +204,12 @@ export class ReceiveQueue {
       return new ReceiveError({ reason: "wrong-state", message: "the final Message has been received" });
     return new ReceiveError({ reason: "queue-full", message: `${receiveRequestsMax} receives are waiting already` });
   }
+}
+
+function takeChunk(message: Incoming): Uint8Array {
+  const chunk = message.chunks.shift()!;
+  message.size -= chunk.length;
+  return chunk;
 }
 
 function takeBytes(message: Incoming, max: number): Uint8Array {
