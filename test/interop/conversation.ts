@@ -22,7 +22,7 @@ export interface Row {
 
 export const everyone: readonly StrangerName[] = ["OpenSSL 3.0", "OpenSSL 3.5", "GnuTLS 3.7", "GnuTLS 3.8", "node:tls"];
 /** The versions whose every row is tried. */
-export const versions: readonly TlsVersion[] = ["1.3"];
+export const versions: readonly TlsVersion[] = ["1.3", "1.2"];
 export const label = "EXPORTER-sealport";
 
 /** Can this stranger, as a server, say something of its own? */
@@ -58,7 +58,11 @@ export async function meet(
   } else {
     await using listener = await OurServer.start(server, row.extras);
     await using theirs = strangers[name].connect(listener.port, client);
-    await talk(await listener.next(), theirs);
+    // A program that ends before it comes would be waited for in vain.
+    const gone = theirs.program.ends().then(() => Promise.reject(new Error(`${name} ended: ${theirs.program.said}`)));
+    const ours = await Promise.race([listener.next(), gone]);
+    gone.catch(() => {});
+    await talk(ours, theirs);
   }
 }
 

@@ -86,6 +86,16 @@ export function der(path: string): Uint8Array[] {
   );
 }
 
+/** Path of a finite field of RFC 7919, for programs that want one as parameters. */
+export function dhParameters(group: string): string {
+  const path = join(folder(), `${group}.dh`);
+  if (existsSync(path)) return path;
+  const made = join(scratch(), "dh");
+  openssl(folder(), "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", `group:${group}`, "-out", made);
+  renameSync(made, path);
+  return path;
+}
+
 /** A stapled answer by the run's authority: `name`'s certificate is good. Path of the DER file. */
 export function ocspResponse(name: IdentityName): string {
   const path = join(folder(), `${name}.ocsp`);

@@ -146,7 +146,7 @@ function priority(setup: TlsSetup): string {
   if (setup.psk && !setup.suites?.some((name) => name.includes("PSK_WITH"))) {
     parts.push(...(setup.identity ? [] : ["-KX-ALL"]), "+ECDHE-PSK", "+DHE-PSK", "+PSK");
   }
-  if (setup.schemes) parts.push("-SIGN-ALL", ...setup.schemes.map((scheme) => `+${signature(scheme)}`));
+  if (setup.schemes) parts.push("-SIGN-ALL", ...setup.schemes.map((scheme) => `+${signature(scheme, setup.version)}`));
   if (setup.rawPublicKey) parts.push("-CTYPE-ALL", "+CTYPE-SRV-RAWPK", "+CTYPE-CLI-RAWPK");
   return parts.join(":");
 }
@@ -162,8 +162,10 @@ function suite(iana: string): { exchange: string | undefined; cipher: string; ma
   return { exchange, cipher: name, mac: hash === undefined ? "AEAD" : hash === "SHA" ? "SHA1" : hash };
 }
 
-function signature(scheme: string): string {
+function signature(scheme: string, version: TlsSetup["version"]): string {
   if (scheme.startsWith("ed")) return `SIGN-EdDSA-${scheme.replace("ed", "Ed")}`;
-  const name = scheme.toUpperCase().replaceAll("_", "-");
+  // Only in TLS 1.3 does a scheme of ECDSA name its curve.
+  const bare = version === "1.2" ? scheme.replace(/_secp\d+r1/, "") : scheme;
+  const name = bare.toUpperCase().replaceAll("_", "-");
   return `SIGN-${name.replace("RSA-PKCS1", "RSA").replace("RSA-PSS-PSS", "RSA-PSS")}`;
 }

@@ -1,4 +1,4 @@
-import { authority, type IdentityName, identity } from "./certificates.js";
+import { authority, dhParameters, type IdentityName, identity } from "./certificates.js";
 import { peer } from "./find.js";
 import { Program } from "./program.js";
 import {
@@ -118,6 +118,9 @@ function serverOnly(setup: TlsSetup): string[] {
   if (setup.askClient && !setup.rawPublicKey) args.push("-verify_return_error");
   if (setup.earlyDataMax !== undefined) args.push("-early_data", "-max_early_data", String(setup.earlyDataMax));
   if (typeof setup.staple === "string") args.push("-status_file", setup.staple);
+  // In TLS 1.2 it takes its finite field from a file, not from what the client offers (RFC 7919).
+  const field = setup.groups?.find((group) => group.startsWith("ffdhe"));
+  if (field && setup.version === "1.2") args.push("-dhparam", dhParameters(field));
   if (setup.compression) args.push("-cert_comp");
   return args;
 }
@@ -142,9 +145,10 @@ export function opensslSuite(iana: string): string {
   const [exchange, cipher] = iana.replace(/^TLS_/, "").split("_WITH_") as [string, string];
   const name = cipher
     .replace(/^AES_(128|256)_/, "AES$1-")
-    .replace("CBC_", "")
+    // Suites with pre-shared keys came later, and kept the word.
+    .replace("CBC_", exchange.includes("PSK") ? "CBC-" : "")
     .replace("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305")
     .replace(/^(AES\d+-)CCM_8$/, "$1CCM8")
     .replace(/_/g, "-");
-  return `${exchange.replace("_", "-")}-${name}`;
+  return `${exchange.replace("PSK_DHE", "DHE_PSK").replace("_", "-")}-${name}`;
 }
