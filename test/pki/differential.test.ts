@@ -101,7 +101,11 @@ const bolder: Readonly<Record<string, string>> = {
   "a way that is name-constrained beside one that is right": noBacktracking,
 };
 
+/** These strangers are older than ML-DSA; OpenSSL 3.5 judges ours in test/interop/ml-dsa.test.ts. */
+const isOldEnough = ({ name }: Case): boolean => !name.includes("ML-DSA");
+
 const comparable = (each: Case): boolean => {
+  if (!isOldEnough(each)) return false;
   const { options, ask, chain } = each.make(new Forge(each.name));
   const [reference] = ask?.referenceIds ?? ["example.com"];
   const plain = reference === undefined || (typeof reference === "string" && /^[\x21-\x7e]+$/.test(reference));
@@ -154,7 +158,7 @@ test("policies: OpenSSL and we agree on every chain", { timeout: 60_000 }, () =>
 test("the fields that we read are those that Node and pkijs read", () => {
   let seen = 0;
   const made = [...basics, ...usages]
-    .filter(({ expect }) => expect === "accepted")
+    .filter((each) => each.expect === "accepted" && isOldEnough(each))
     .flatMap((each) => {
       const { anchors, chain } = each.make(new Forge(each.name));
       return [...anchors.map(({ der }) => der), ...chain.map(derOf)];
@@ -187,7 +191,7 @@ test("the fields that we read are those that Node and pkijs read", () => {
 
 test("pkijs's engine accepts the plain chains that we accept", async () => {
   let compared = 0;
-  const plain = [...basics, ...usages, ...building].filter(({ expect }) => expect === "accepted");
+  const plain = [...basics, ...usages, ...building].filter((each) => each.expect === "accepted" && isOldEnough(each));
   for (const each of plain) {
     const { anchors, chain, options, ask } = each.make(new Forge(each.name));
     if (
