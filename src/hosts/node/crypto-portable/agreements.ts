@@ -1,16 +1,7 @@
-import {
-  createDiffieHellman,
-  createECDH,
-  createPrivateKey,
-  createPublicKey,
-  type DiffieHellman,
-  diffieHellman,
-  type KeyObject,
-} from "node:crypto";
+import { createECDH, createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
 import type { Agreement } from "../../../contract/crypto.js";
 import { Secret } from "../../../contract/secret.js";
 import { type CurveName, curves, agreements as sizes } from "../../../crypto/algorithms.js";
-import { type FfdheName, ffdheGroups, ffdhePrime } from "../../../crypto/ffdhe.js";
 import { base64url, padded, plain } from "./memory.js";
 
 // Keys travel as JWK: importing DER costs OpenSSL's decoder ten times as much as X25519 itself.
@@ -20,11 +11,7 @@ export function montgomery(name: "X25519" | "X448"): Agreement {
   const size = sizes[name].secretSize;
   // Deriving the public key is most of an import's cost, so the handle stays as long as its Secret.
   const handles = new WeakMap<Secret, KeyObject>();
-  const importPrivate = (key: Secret): KeyObject => {
-    // A private JWK must name its public half, which node:crypto does not read.
-    const jwk = { kty: "OKP", crv: name, d: base64url(key.expose()), x: "" };
-    return createPrivateKey({ key: jwk, format: "jwk" });
-  };
+  const importPrivate = privateImport(name);
   const generate = (privateKey: Secret): { share: Uint8Array; handle: KeyObject } => {
     const handle = importPrivate(privateKey);
     const { x } = createPublicKey(handle).export({ format: "jwk" });
@@ -66,6 +53,33 @@ export function montgomery(name: "X25519" | "X448"): Agreement {
     },
   };
 }
+
+/**
+ * The quickest import of a private key that works here. A private JWK must name its public half, which Node up to 24
+ * does not read and Node 26 checks: there PKCS#8 (RFC 8410 §7) is left.
+ */
+function privateImport(name: "X25519" | "X448"): (key: Secret) => KeyObject {
+  const fromJwk = (key: Secret): KeyObject =>
+    createPrivateKey({ key: { kty: "OKP", crv: name, d: base64url(key.expose()), x: "" }, format: "jwk" });
+  const prefix = Buffer.from(pkcs8Prefixes[name], "hex");
+  const fromDer = (key: Secret): KeyObject => {
+    const pkcs8 = Buffer.concat([prefix, key.expose()]);
+    const handle = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
+    pkcs8.fill(0);
+    return handle;
+  };
+  try {
+    fromJwk(new Secret(new Uint8Array(sizes[name].secretSize).fill(1)));
+    return fromJwk;
+  } catch {
+    return fromDer;
+  }
+}
+
+const pkcs8Prefixes = {
+  X25519: "302e020100300506032b656e04220420",
+  X448: "3046020100300506032b656f043a0438",
+} as const;
 
 const opensslCurves: Readonly<Record<CurveName, string>> = {
   "P-256": "prime256v1",
@@ -122,57 +136,4 @@ export function weierstrass(name: CurveName): Agreement {
       return agree(responderShare);
     },
   };
-}
-
-/** Diffie-Hellman over the safe primes of RFC 7919; shares and secrets are as long as the prime. */
-export function finiteField(name: FfdheName): Agreement {
-  const group = ffdheGroups[name];
-  const size = group.bits / 8;
-  let known: Uint8Array | undefined;
-  const prime = (): Uint8Array => (known ??= Buffer.from(ffdhePrime(group).toString(16), "hex"));
-  const load = (key: Uint8Array): DiffieHellman => {
-    const dh = createDiffieHellman(prime(), 2);
-    dh.setPrivateKey(key);
-    return dh;
-  };
-  const draw = (entropy: { fill(into: Uint8Array): Uint8Array }): Secret => {
-    const exponent = entropy.fill(new Uint8Array(group.exponentSize));
-    exponent[0]! |= 0x80; // Its full length, RFC 7919 §5.2.
-    return new Secret(exponent);
-  };
-  const agree = (dh: DiffieHellman, share: Uint8Array): Secret | undefined => {
-    // OpenSSL would take any number: RFC 7919 §5.1 wants one between 2 and p - 2.
-    if (share.length !== size || !inside(share, prime())) return undefined;
-    return new Secret(padded(dh.computeSecret(share), size));
-  };
-  return {
-    name,
-    ...sizes[name],
-    privateKeySize: group.exponentSize,
-    initiate(entropy) {
-      const privateKey = draw(entropy);
-      const dh = load(privateKey.expose());
-      return { share: padded(dh.generateKeys(), size), privateKey };
-    },
-    respond(initiatorShare, entropy) {
-      const privateKey = draw(entropy);
-      const dh = load(privateKey.expose());
-      privateKey.wipe();
-      const secret = agree(dh, initiatorShare);
-      return secret && { share: padded(dh.generateKeys(), size), secret };
-    },
-    conclude(privateKey, responderShare) {
-      if (privateKey.size !== group.exponentSize) return undefined;
-      return agree(load(privateKey.expose()), responderShare);
-    },
-  };
-}
-
-/** 1 < share < prime - 1, for a prime that ends in ones. Shares are public, so it may stop early. */
-function inside(share: Uint8Array, prime: Uint8Array): boolean {
-  const last = share.length - 1;
-  if (share[last]! < 2 && share.every((byte, i) => i === last || byte === 0)) return false;
-  const differs = share.findIndex((byte, i) => byte !== prime[i]);
-  if (differs === -1) return false;
-  return share[differs]! < prime[differs]! && !(differs === last && share[last] === prime[last]! - 1);
 }
