@@ -1,5 +1,6 @@
+import { systemServices } from "./adapters/system.js";
 import { type OpenTunnel, openTunnel, type TunnelOptions } from "./adapters/tunnel/index.js";
-import { nodeHost, policyFile } from "./hosts/node/index.js";
+import { nodeHost } from "./hosts/node/index.js";
 import {
   type Connection,
   type DialOptions,
@@ -8,13 +9,11 @@ import {
   type ListenerOptions,
   type Preconnection,
   type PreconnectionInit,
-  protocolStacks,
-  readSystemPolicy,
   type SecurityMode,
   type ServeOptions,
   type Server,
   serve as serveOn,
-  TransportServices,
+  type TransportServices,
   type UrlOptions,
 } from "./taps/index.js";
 
@@ -35,15 +34,7 @@ let system: TransportServices | undefined;
  * the policy of /etc/sealport/policy.json or of the file that `SEALPORT_POLICY` names.
  */
 export function transportServices(): TransportServices {
-  if (system === undefined) {
-    const policy = policyFile();
-    system = new TransportServices({
-      host: nodeHost(),
-      stacks: protocolStacks,
-      ...(policy !== undefined && { policy: readSystemPolicy(policy) }),
-    });
-  }
-  return system;
+  return (system ??= systemServices({ host: nodeHost() }));
 }
 
 /**

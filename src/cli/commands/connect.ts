@@ -1,5 +1,6 @@
 import { FileSessionStore } from "../../adapters/file-sessions.js";
-import { preconnectionFor, protocolStacks, TransportServices } from "../../taps/index.js";
+import { systemServices } from "../../adapters/system.js";
+import { preconnectionFor } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
@@ -24,7 +25,7 @@ export async function connect(values: ConnectValues, { terminal, signal }: Comma
   if (values.url === undefined) throw new UsageError("connect needs a URL", "sealport connect tls://example.com:443");
   const to = target(values.url);
   await using recording = openRecording(values, host().network);
-  const system = new TransportServices({ host: host(), network: recording.network, stacks: protocolStacks });
+  const system = systemServices({ host: host(), network: recording.network });
   const security = securityOf(to, values, host(), recording.keyLog);
   if (values["trust-anyone"]) terminal.note("the peer is not authenticated: --trust-anyone");
   const cache = values.session === undefined ? undefined : await FileSessionStore.open(values.session);

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type Connection, protocolStacks, serve, TransportServices } from "../../taps/index.js";
+import { systemServices } from "../../adapters/system.js";
+import { type Connection, serve } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { addressText, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
@@ -26,7 +27,7 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   if (values.echo && values.exec !== undefined) throw new UsageError("--echo and --exec exclude each other");
   const at = target(values.url);
   await using recording = openRecording(values, host().network);
-  const system = new TransportServices({ host: host(), network: recording.network, stacks: protocolStacks });
+  const system = systemServices({ host: host(), network: recording.network });
   const security = securityOf(at, values, host(), recording.keyLog);
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
