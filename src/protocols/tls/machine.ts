@@ -24,11 +24,11 @@ import type { Epoch, EpochKeys, HandshakeNotice, TlsHandshakeOutput } from "./ha
 import { limits } from "./limits.js";
 import type { TlsClientOptions, TlsOutcome, TlsServerOptions } from "./options.js";
 import { alertName, alerts } from "./parameters/alerts.js";
-import { contentType, recordHeaderSize } from "./record/content-type.js";
-import { Deframer, type RecordTaker } from "./record/deframer.js";
+import { contentType } from "./record/content-type.js";
+import { Inbox } from "./record/inbox.js";
 import { Outbox } from "./record/outbox.js";
-import { PlainOpener, PlainSealer } from "./record/plain.js";
-import type { RecordOpener, RecordSealer } from "./record/protection.js";
+import { PlainSealer } from "./record/plain.js";
+import type { RecordSealer } from "./record/protection.js";
 import { Opener12, Sealer12 } from "./record/protection12.js";
 import { Opener13, Sealer13 } from "./record/protection13.js";
 import { serverHandshake } from "./server/start.js";
@@ -74,29 +74,16 @@ export const tlsServer = (ground: Ground, options: TlsServerOptions): TlsMachine
 };
 
 /** Ties one handshake to one stream of records (RFC 9846 §5). */
-export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
+export class TlsMachine implements Machine<TlsInput, TlsEvent> {
   readonly #config: ClientConfig | ServerConfig;
   readonly #handshake: Handshake;
-  readonly #deframer = new Deframer();
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #events: TlsEvent[] = [];
   readonly #transmitted = { size: 0 };
-  #opener: RecordOpener = new PlainOpener();
-  #readEpoch: Epoch = "initial";
-  /** 1.2: keys that change_cipher_spec will put in place. */
-  #pendingOpener: RecordOpener | undefined;
-  /** Input that came while a question was open. */
-  #held: Uint8Array[] = [];
-  #heldSize = 0;
-  #receiveMax: number = limits.recordSizeMax;
-  /** Bytes of refused early data that may still be skipped. */
-  #skipLeft = 0;
-  #earlyReceivedMax = 0;
   /** ALPN under which early data went out: they may go again only for the same. */
   #earlyAlpn: string | undefined;
-  #emptyRecords = 0;
   #warnings = 0;
-  #changeCipherSpecs = 0;
   #confirmed = false;
   #closeWanted = false;
   #peerClosed = false;
@@ -104,7 +91,6 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
   #failed: TlsFailure | undefined;
   #now: Instant = 0;
   bytesReceived = 0;
-  recordsReceived = 0;
   keyGenerationSent = 0;
   keyGenerationReceived = 0;
 
@@ -113,6 +99,19 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     this.#handshake = handshake;
     const { padding } = config.options;
     this.#outbox = new Outbox(padding);
+    this.#inbox = new Inbox({
+      isDeaf: () => this.#failed !== undefined || this.#peerClosed,
+      isBlocked: () => handshake.isBlocked,
+      isMidMessage: () => handshake.isMidMessage,
+      allowsChangeCipherSpec: () => {
+        const compatible = handshake.version !== "1.2" && config.versions.includes("1.3");
+        return compatible && !this.#confirmed && handshake.hasBegun;
+      },
+      handshake: (epoch, bytes) => this.#read(epoch, bytes),
+      data: (bytes, early) => this.#data(bytes, early),
+      alert: (level, code) => this.#alert(level, code),
+      failed: (failure) => this.#fail(failure),
+    });
   }
 
   /** The handshake, for exporters and channel bindings. */
@@ -142,6 +141,10 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     return this.#outbox.bytesSealed;
   }
 
+  get recordsReceived(): number {
+    return this.#inbox.records;
+  }
+
   get recordsSent(): number {
     return this.#outbox.recordsSealed;
   }
@@ -152,7 +155,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     if (this.#failed !== undefined && !heardAfterFailure.has(input.kind)) return;
     switch (input.kind) {
       case "bytes":
-        this.#receive(input.bytes);
+        this.#inbox.receive(input.bytes);
         break;
       case "send":
         this.#send(input.bytes, false);
@@ -166,8 +169,9 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
       case "answer":
         this.#handshake.answer(input, now);
         this.#pump();
-        this.#release();
-        return;
+        this.#inbox.release();
+        if (this.#endHeld && !this.#inbox.isHolding) this.#end();
+        break;
       case "wake":
         this.#handshake.wake(now);
         break;
@@ -214,169 +218,23 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     return this.#failed === undefined ? this.#handshake.deadline : undefined;
   }
 
-  // Receiving
+  // What the records hold
 
-  header(bytes: Uint8Array, at: number): number | undefined {
-    const type = bytes[at]!;
-    const size = (bytes[at + 3]! << 8) | bytes[at + 4]!;
-    if (type < contentType.changeCipherSpec || type > contentType.applicationData || bytes[at + 1] !== 3) {
-      this.#fail(tlsFailure("unknown-record-type", "TLSPlaintext", "what the peer sends is not TLS"));
-      return undefined;
-    }
-    if (size > this.#opener.fragmentMax) {
-      this.#fail(tlsFailure("record-overflow", "TLSPlaintext", `a record of ${size} bytes`));
-      return undefined;
-    }
-    return size + recordHeaderSize;
-  }
-
-  record(bytes: Uint8Array, at: number, size: number): boolean {
-    try {
-      this.#record(bytes, at, size);
-    } catch (error) {
-      this.#fail(error as TlsFailure);
-    }
-    return this.#failed === undefined && !this.#handshake.isBlocked && !this.#peerClosed;
-  }
-
-  #receive(bytes: Uint8Array): void {
-    if (this.#failed !== undefined || this.#peerClosed) return; // RFC 9846 §6.1: ignored
-    if (this.#handshake.isBlocked || this.#held.length > 0) {
-      this.#hold(bytes.slice());
-      return;
-    }
-    const taken = this.#deframer.push(bytes, this);
-    if (taken < bytes.length && this.#handshake.isBlocked) this.#hold(bytes.slice(taken));
-  }
-
-  #hold(bytes: Uint8Array): void {
-    this.#heldSize += bytes.length;
-    this.#held.push(bytes);
-    if (this.#heldSize > limits.recordsWaitingMax) {
-      this.#fail(tlsFailure("too-much-unread", "TLSPlaintext", "the peer sent more than can wait for an answer"));
-    }
-  }
-
-  /** What was held while a question was open. */
-  #release(): void {
-    while (this.#held.length > 0 && !this.#handshake.isBlocked && this.#failed === undefined) {
-      const bytes = this.#held.shift()!;
-      this.#heldSize -= bytes.length;
-      const taken = this.#deframer.push(bytes, this);
-      if (taken < bytes.length && this.#failed === undefined && !this.#peerClosed) {
-        this.#held.unshift(bytes.subarray(taken));
-        this.#heldSize += bytes.length - taken;
-      }
-      this.#pump();
-    }
-    if (this.#failed !== undefined || this.#peerClosed) this.#held = [];
-    if (this.#endHeld && this.#held.length === 0) this.#end();
+  #read(epoch: Epoch, bytes: Uint8Array): void {
+    this.#handshake.receive(epoch, bytes, this.#now);
     this.#pump();
   }
 
-  #record(bytes: Uint8Array, at: number, size: number): void {
-    const opener = this.#opener;
-    const outer = bytes[at]!;
-    if (outer === contentType.changeCipherSpec) {
-      this.#changeCipherSpec(bytes, at, size);
-      return;
-    }
-    if (opener.hidesType && outer !== contentType.applicationData) {
-      // An alert of a peer that never got as far as keys: RFC 9846 §6.2 does not let it go unheard.
-      const early = outer === contentType.alert && opener.count === 0 && this.#readEpoch === "handshake";
-      if (!early) refuse("unexpected-record", "TLSCiphertext", `an unprotected record of type ${outer}`);
-      this.#alert(bytes, at + recordHeaderSize, size - recordHeaderSize);
-      return;
-    }
-    if (!opener.hidesType && this.#skipLeft > 0 && outer === contentType.applicationData && !this.#confirmed) {
-      this.#skip(size);
-      return;
-    }
-    if (!opener.open(bytes, at, size)) {
-      if (this.#skipLeft > 0 && opener.count === 0) {
-        this.#skip(size);
-        return;
-      }
-      refuse("bad-record", "TLSCiphertext", "a record is not what the peer sealed");
-    }
-    if (opener.hidesType) this.#skipLeft = 0;
-    this.recordsReceived++;
-    const { type, contentAt, contentSize } = opener;
-    if (contentSize > this.#receiveMax) {
-      refuse("record-overflow", "TLSPlaintext", `${contentSize} bytes of content, ${this.#receiveMax} are allowed`);
-    }
-    this.#content(bytes, type, contentAt, contentSize);
-  }
-
-  #content(bytes: Uint8Array, type: number, at: number, size: number): void {
-    if (type === contentType.applicationData) this.#data(bytes, at, size);
-    else if (type === contentType.handshake) {
-      if (size === 0) refuse("unexpected-record", "Handshake", "a handshake record without content (RFC 9846 §5.1)");
-      this.#handshake.receive(this.#readEpoch, bytes.subarray(at, at + size), this.#now);
-      this.#pump();
-    } else if (type === contentType.alert) this.#alert(bytes, at, size);
-    else refuse("unexpected-record", "TLSInnerPlaintext", `content of type ${type}`);
-  }
-
-  #data(bytes: Uint8Array, at: number, size: number): void {
-    const early = this.#readEpoch === "early";
-    if (this.#readEpoch !== "application" && !early) {
-      refuse("unexpected-record", "application data", "application data before there are keys for them");
-    }
-    if (this.#handshake.isMidMessage) {
-      refuse("unexpected-record", "application data", "between two pieces of a handshake message (RFC 9846 §5.1)");
-    }
-    if (size === 0) {
-      if (++this.#emptyRecords > limits.emptyRecordsMax) {
-        refuse("too-many-empty-records", "application data", "a flood of records without content");
-      }
-      return;
-    }
-    if (early) {
-      this.#earlyReceivedMax -= size;
-      if (this.#earlyReceivedMax < 0) {
-        refuse("early-data-too-large", "application data", "more early data than the ticket allows");
-      }
-    }
-    this.#emptyRecords = 0;
+  #data(bytes: Uint8Array, early: boolean): void {
+    this.bytesReceived += bytes.length;
     this.#warnings = 0;
-    this.bytesReceived += size;
     this.#handshake.dataReceived();
-    this.#events.push({ kind: "data", bytes: bytes.subarray(at, at + size), early });
-  }
-
-  /** Middlebox compatibility drops it (RFC 9846 §5); in 1.2 it puts the new keys in place. */
-  #changeCipherSpec(bytes: Uint8Array, at: number, size: number): void {
-    const name = "change_cipher_spec";
-    if (size !== recordHeaderSize + 1 || bytes[at + recordHeaderSize] !== 1) {
-      refuse("unexpected-record", name, "its content is not 1");
-    }
-    if (this.#handshake.isMidMessage) refuse("unexpected-record", name, "between two pieces of a handshake message");
-    const pending = this.#pendingOpener;
-    if (pending !== undefined) {
-      this.#pendingOpener = undefined;
-      this.#opener.destroy();
-      this.#opener = pending;
-      this.#readEpoch = "application";
-      return;
-    }
-    const compatible = this.#handshake.version !== "1.2" && this.#config.versions.includes("1.3");
-    const allowed = compatible && !this.#confirmed && this.#handshake.hasBegun;
-    if (!allowed || this.#readEpoch === "application") refuse("unexpected-record", name, "it does not belong here");
-    if (++this.#changeCipherSpecs > limits.changeCipherSpecsMax) refuse("unexpected-record", name, "a flood of them");
+    this.#events.push({ kind: "data", bytes, early });
   }
 
   /** RFC 9846 §6. */
-  #alert(bytes: Uint8Array, at: number, size: number): void {
-    if (size !== 2) refuse("malformed-record", "Alert", "an alert record holds one alert (RFC 9846 §5.1)");
-    const level = bytes[at]!;
-    const code = bytes[at + 1]!;
-    this.#config.options.trace?.({
-      at: this.#now,
-      protocol: "TLS",
-      name: "tls:alert_received",
-      data: { alert: alertName(code), level },
-    });
+  #alert(level: number, code: number): void {
+    this.#trace("alert_received", { alert: alertName(code), level });
     if (code === alerts.close_notify) {
       if (!this.#confirmed) {
         this.#fail(tlsFailure("truncated-stream", "close_notify", "the peer closed the session before it began"));
@@ -395,10 +253,10 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     if (++this.#warnings > limits.warningsMax) refuse("too-many-warnings", "Alert", "a flood of warnings");
   }
 
-  /** Early data that were refused are passed over (RFC 9846 §4.3.10), up to a bound. */
-  #skip(size: number): void {
-    this.#skipLeft -= size;
-    if (this.#skipLeft <= 0) refuse("bad-record", "TLSCiphertext", "more refused early data than can be skipped");
+  #fail(failure: TlsFailure): void {
+    if (this.#failed !== undefined) return;
+    this.#handshake.fail(failure);
+    this.#pump();
   }
 
   // The end of things
@@ -407,7 +265,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
 
   #end(): void {
     if (this.#failed !== undefined || this.#peerClosed) return;
-    if (this.#held.length > 0) {
+    if (this.#inbox.isHolding) {
       this.#endHeld = true;
       return;
     }
@@ -423,8 +281,7 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     }
     this.#pump();
     this.#outbox.destroy();
-    this.#opener.destroy();
-    this.#pendingOpener?.destroy();
+    this.#inbox.destroy();
     this.#handshake.wipe();
   }
 
@@ -440,12 +297,6 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
     if (this.#failed !== undefined) return;
     if (bytes.length === 0) this.#events.push({ kind: "sent", count: 1 });
     else this.#outbox.send(bytes, early);
-  }
-
-  #fail(failure: TlsFailure): void {
-    if (this.#failed !== undefined) return;
-    this.#handshake.fail(failure);
-    this.#pump();
   }
 
   // What the handshake puts out
@@ -474,12 +325,11 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
         break;
       case "record-limits":
         this.#outbox.contentMax = output.send;
-        this.#receiveMax = output.receive;
+        this.#inbox.contentMax = output.receive;
         break;
       case "confirmed":
         this.#confirmed = true;
-        this.#deframer.isFrugal = false;
-        this.#skipLeft = 0;
+        this.#inbox.confirmed();
         if (output.outcome.earlyData !== "not-offered") {
           const { earlyData, alpn } = output.outcome;
           this.#outbox.settleEarly(earlyData === "accepted", alpn === this.#earlyAlpn);
@@ -514,10 +364,10 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
       // A second ClientHello goes in the clear again.
       if (status === "rejected") this.#outbox.keys(new PlainSealer(1), { early: false, application: false });
     } else if (status === "accepted") {
-      this.#earlyReceivedMax = max;
+      this.#inbox.allowEarly(max);
       // Answers to early data may go at once, to a client that has proved no more than its data have.
       if ((this.#config.options.clientAuthentication ?? "none") === "none") this.#outbox.release();
-    } else this.#skipLeft = max;
+    } else this.#inbox.skipEarly(max);
   }
 
   #writeKeys(epoch: Epoch, keys: EpochKeys): void {
@@ -529,24 +379,18 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent>, RecordTaker {
 
   #readKeys(epoch: Epoch, keys: EpochKeys): void {
     const { crypto, dialect } = this.#config;
-    if (keys.version === "1.2") {
-      this.#pendingOpener = new Opener12(crypto, keys);
-      return;
-    }
-    this.#opener.destroy();
-    this.#opener = new Opener13(crypto, keys, dialect.labelPrefix);
-    this.#readEpoch = epoch;
+    if (keys.version === "1.2") this.#inbox.keysAfterChange(new Opener12(crypto, keys));
+    else this.#inbox.keys(new Opener13(crypto, keys, dialect.labelPrefix), epoch);
   }
 
   #alarm(failure: TlsFailure): void {
     const told = failure.byPeer || reasons[failure.reason].alert === undefined || failure.code === undefined;
     this.#outbox.abandon(told ? undefined : Uint8Array.of(2, failure.code!));
-    this.#config.options.trace?.({
-      at: this.#now,
-      protocol: "TLS",
-      name: "tls:failed",
-      data: { reason: failure.reason, fault: failure.fault, at: failure.at },
-    });
+    this.#trace("failed", { reason: failure.reason, fault: failure.fault, at: failure.at });
+  }
+
+  #trace(name: string, data: Readonly<Record<string, unknown>>): void {
+    this.#config.options.trace?.({ at: this.#now, protocol: "TLS", name: `tls:${name}`, data });
   }
 
   /** Fresh keys before the old are worn out (RFC 9846 §5.5). True if there are none and nothing may be sealed. */

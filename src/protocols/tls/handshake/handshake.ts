@@ -6,13 +6,13 @@ import { ExtensionsError } from "../messages/extensions.js";
 import { messageName } from "../messages/handshake.js";
 import type { TlsVersion } from "../options.js";
 import { Asking, type ConnectedState, Context, type State } from "./context.js";
-import { Inbox } from "./inbox.js";
+import { Reassembly } from "./reassembly.js";
 import type { Epoch, HandshakeProtocol, TlsHandshakeOutput } from "./vocabulary.js";
 
 /** Drives the states; see `HandshakeProtocol` for what it promises. */
 export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   readonly #cx: Context<C>;
-  readonly #inbox = new Inbox();
+  readonly #messages = new Reassembly();
   readonly #begin: (cx: Context<C>) => State<C>;
   #state: State<C> | undefined;
   #failure: TlsFailure | undefined;
@@ -35,7 +35,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   }
 
   get isMidMessage(): boolean {
-    return this.#inbox.isMidMessage || this.#inbox.isWaiting;
+    return this.#messages.isMidMessage || this.#messages.isWaiting;
   }
 
   /** Does it wait for an answer before it can read on? */
@@ -73,7 +73,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
 
   receive(epoch: Epoch, bytes: Uint8Array, now: Instant): void {
     this.#guard(now, () => {
-      this.#inbox.add(epoch, bytes);
+      this.#messages.add(epoch, bytes);
       this.#advance();
     });
   }
@@ -104,7 +104,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
     this.#failure = failure;
     this.#deadline = undefined;
     this.#state = undefined;
-    this.#inbox.clear();
+    this.#messages.clear();
     this.#cx.exporter?.wipe();
     this.#cx.out.push({ kind: "failed", failure });
   }
@@ -146,13 +146,13 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
   /** Forgets the secrets. */
   wipe(): void {
     this.#cx.exporter?.wipe();
-    this.#inbox.clear();
+    this.#messages.clear();
     this.#deadline = undefined;
   }
 
   #advance(): void {
     while (this.#state !== undefined && !(this.#state instanceof Asking)) {
-      const next = this.#inbox.next();
+      const next = this.#messages.next();
       if (next === undefined) break;
       const { epoch, message } = next;
       const name = messageName(message.type);
@@ -171,7 +171,7 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
 
   /** Messages may not span a key change (RFC 9846 §5.1): nothing more of this epoch may be here already. */
   #checkKeyChange(epoch: Epoch): void {
-    if (this.#cx.readKeysChanged && this.#inbox.holds(epoch)) {
+    if (this.#cx.readKeysChanged && this.#messages.holds(epoch)) {
       throw tlsFailure("message-spans-key-change", "Handshake", "messages go on where the key changes");
     }
   }

@@ -6,7 +6,7 @@ import type { Epoch } from "./vocabulary.js";
 const nothing = new Uint8Array(0);
 
 /** Puts handshake messages together again, one epoch after the other. What waits here is bounded. */
-export class Inbox {
+export class Reassembly {
   readonly #whole: { readonly epoch: Epoch; readonly message: Message }[] = [];
   #partial: Uint8Array = nothing;
   #partialEpoch: Epoch = "initial";
