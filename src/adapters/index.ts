@@ -1,5 +1,6 @@
 export { type Destination, type Dialer, type DialerOptions, dialer } from "./dialer.js";
 export { FileSessionStore } from "./file-sessions.js";
+export * from "./forward/index.js";
 export { httpAgent } from "./http-agent.js";
 export { pgStream } from "./pg.js";
 export { ConnectionSocket, nodeError, type OpenConnection, toSocket } from "./socket.js";

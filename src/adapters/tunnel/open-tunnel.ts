@@ -19,7 +19,7 @@ import {
 import { openWireGuard, type WireGuardTunnel } from "../../tunnels/index.js";
 import { type Dialer, dialer } from "../dialer.js";
 import { httpAgent } from "../http-agent.js";
-import { ConnectionSocket } from "../socket.js";
+import { ConnectionSocket, type OpenConnection } from "../socket.js";
 import { undiciConnector } from "../undici.js";
 import { type DatagramSocketOptions, TunnelDatagramSocket } from "./datagram-socket.js";
 import { dnsCodec } from "./dns-codec.js";
@@ -160,16 +160,18 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   }
 
   /** A socket that is connecting: it emits `connect` or `error`, and what is written meanwhile waits. */
-  connect(to: { readonly host: string; readonly port: number }, listener?: () => void): ConnectionSocket {
-    const socket = this.socket();
+  connect(
+    to: { readonly host: string; readonly port: number; readonly allowHalfOpen?: boolean },
+    listener?: () => void,
+  ): ConnectionSocket {
+    const socket = this.socket({ allowHalfOpen: to.allowHalfOpen ?? false });
     return listener === undefined ? socket.connect(to) : socket.connect(to, listener);
   }
 
   /** A socket that a library will connect, such as the `stream` of pg or the `socket` of others. */
-  socket(): ConnectionSocket {
-    return new ConnectionSocket(({ host, port }, signal) => this.#dial({ host, port, isSecure: false }, { signal }), {
-      allowHalfOpen: false,
-    });
+  socket(options: { readonly allowHalfOpen?: boolean } = {}): ConnectionSocket {
+    const open: OpenConnection = ({ host, port }, signal) => this.#dial({ host, port, isSecure: false }, { signal });
+    return new ConnectionSocket(open, options);
   }
 
   /** A UDP socket, bound, with the face of a `dgram.Socket`. */
