@@ -17,6 +17,7 @@ import {
   type UrlOptions,
 } from "./taps/index.js";
 
+export { certificatesFromPem, identityFromPem, type PemIdentityInit } from "./adapters/pem.js";
 export type {
   OpenTunnel,
   TunnelEvents,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
+import { certificatesFromPem, identityFromPem } from "../adapters/pem.js";
 import type { Host, Identity, KeyLog } from "../contract/index.js";
-import { isPkiFailure, readCertificates, readPem, readPrivateKey } from "../pki/index.js";
+import { isPkiFailure, readPem } from "../pki/index.js";
 import {
   type GroupName,
   groups,
@@ -58,7 +59,9 @@ function trustOf(values: SessionValues): Pick<SecurityInit, "trust" | "pins" | "
   }
   const pins = values.pin.flatMap((path) => pemOrDer(path, ["CERTIFICATE", "PUBLIC KEY"]));
   if (values.trust.length === 0) return pins.length > 0 ? { pins } : {};
-  const anchors = values.trust.flatMap((path) => certificatesIn(path, readSource(path, "--trust", true)));
+  const anchors = values.trust.flatMap((path) =>
+    understood(path, () => certificatesFromPem(readSource(path, "--trust", true))),
+  );
   return { trust: anchors, ...(pins.length > 0 && { pins }) };
 }
 
@@ -75,24 +78,17 @@ function readIdentity(path: string, key: string | undefined, host: Host): Identi
   const chainText = new Uint8Array(readFileSync(chainPath));
   const keyPath = pair ? `${path}.key` : path;
   const keyText = key !== undefined ? readSource(key, "--key", false) : new Uint8Array(readFileSync(keyPath));
-  const certificates = certificatesIn(chainPath, chainText);
-  const pkcs8 = readPrivateKey(keyText, { provider: host.crypto });
-  if (isPkiFailure(pkcs8)) throw new ConfigError(`${key ?? keyPath}: ${pkcs8.message}`, pkcs8.hint);
-  const privateKey = host.crypto.privateKey(pkcs8.expose());
-  pkcs8.wipe();
-  if (privateKey === undefined) throw new ConfigError(`${key ?? keyPath}: a key of a kind that is not supported`);
-  return {
-    certificates,
-    publicKey: privateKey.publicKey,
-    sign: (algorithm, message) => privateKey.sign(algorithm, message),
-  };
+  return understood(key ?? keyPath, () => identityFromPem({ chain: chainText, key: keyText, provider: host.crypto }));
 }
 
-function certificatesIn(path: string, text: Uint8Array): readonly Uint8Array[] {
-  const found = readCertificates(text);
-  if (isPkiFailure(found)) throw new ConfigError(`${path}: ${found.message}`, found.hint);
-  if (found.length === 0) throw new ConfigError(`${path} holds no certificate`);
-  return found;
+/** What is wrong with a file is told with its name. */
+function understood<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (isPkiFailure(error)) throw new ConfigError(`${path}: ${error.message}`, error.hint);
+    throw error;
+  }
 }
 
 function pemOrDer(path: string, labels: readonly string[]): readonly Uint8Array[] {
