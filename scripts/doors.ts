@@ -11,6 +11,8 @@ export interface Declaration {
   readonly code: string;
   /** The module that declares it. */
   readonly path: string;
+  /** Exported as a type alone: a class that cannot be made from outside. */
+  readonly typeOnly: boolean;
 }
 
 /** The doors of the package: subpath of `exports` → the declaration file behind it. */
@@ -31,17 +33,20 @@ export function exportsOf(path: string): ReadonlyMap<string, Declaration> {
   const here = new Map<string, Declaration>();
   for (const { doc, code } of statements(readFileSync(path, "utf8"))) {
     const [, star] = /^export (?:type )?\* from "([^"]+)";$/.exec(code) ?? [];
+    const allTypes = code.startsWith("export type ");
     const [, names, from] = /^export (?:type )?\{([^}]*)\}(?: from "([^"]+)")?;$/.exec(code) ?? [];
     const declared = declaration.exec(code);
-    if (star !== undefined) for (const [name, each] of exportsOf(follow(path, star))) found.set(name, each);
-    else if (names !== undefined) {
+    if (star !== undefined) {
+      for (const [name, each] of exportsOf(follow(path, star))) found.set(name, typed(each, allTypes));
+    } else if (names !== undefined) {
       const source = from === undefined ? here : exportsOf(follow(path, from));
-      for (const item of names.split(",").map((each) => each.trim().replace(/^type /, ""))) {
-        if (item === "") continue;
+      for (const listed of names.split(",").map((each) => each.trim())) {
+        if (listed === "") continue;
+        const item = listed.replace(/^type /, "");
         const [inner, outer = inner] = item.split(" as ") as [string, string?];
         const each = source.get(inner);
         if (each === undefined) throw new Error(`${path}: ${inner} is not declared in ${from ?? "this module"}`);
-        found.set(outer, { ...each, name: outer });
+        found.set(outer, { ...typed(each, allTypes || item !== listed), name: outer });
       }
     } else if (declared !== null) {
       const kind = kinds[declared[2] as keyof typeof kinds];
@@ -53,6 +58,7 @@ export function exportsOf(path: string): ReadonlyMap<string, Declaration> {
         doc: doc === "" ? (earlier?.doc ?? "") : doc,
         code: earlier === undefined ? code : `${earlier.code}\n${code}`,
         path,
+        typeOnly: kind === "interface" || kind === "type",
       };
       here.set(name, each);
       if (declared[1] !== undefined) found.set(name, each);
@@ -61,6 +67,8 @@ export function exportsOf(path: string): ReadonlyMap<string, Declaration> {
   }
   return found;
 }
+
+const typed = (each: Declaration, typeOnly: boolean): Declaration => (typeOnly ? { ...each, typeOnly } : each);
 
 const declaration =
   /^(export )?(?:declare )?(?:default )?(?:abstract )?(function|class|interface|type|const|let) ([A-Za-z_$][\w$]*)/;

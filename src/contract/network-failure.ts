@@ -29,6 +29,7 @@ export const networkFaults = {
 
 export type NetworkReason = keyof typeof networkFaults;
 
+/** A failure of a network; its reason says whose fault it was. */
 export function networkFailure(
   reason: NetworkReason,
   message: string,

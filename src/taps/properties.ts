@@ -231,6 +231,7 @@ export const connectionPropertyNames = Object.keys(connectionProperties) as read
 /** The action that a Preconnection is used for; two defaults depend on it (§6.2.13, §6.2.14). */
 export type Action = "initiate" | "listen" | "rendezvous";
 
+/** Defaults of every property, as the action changes them. */
 export function defaultsFor(action: Action): TransportValues {
   return { ...defaults, ...actionDefaults[action] };
 }

@@ -11,7 +11,8 @@ test("docs/json.md has every event that the command line writes, and no other", 
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   const written = new Set<string>();
   for (const name of sources) {
-    for (const [, event] of readFileSync(join(folder, name), "utf8").matchAll(/\.event\("([a-z-]+)"/g)) written.add(event!);
+    for (const [, event] of readFileSync(join(folder, name), "utf8").matchAll(/\.event\("([a-z-]+)"/g))
+      written.add(event!);
   }
   const page = readFileSync(join(root, "docs/json.md"), "utf8");
   const documented = new Set([...page.matchAll(/^\| `([a-z-]+)`/gm)].map(([, event]) => event!));
