@@ -1,12 +1,20 @@
 import type { Alarm, Failure, Host, Trace } from "../contract/index.js";
 import type { CandidateNode } from "./candidates.js";
 import { type Deferred, deferred, Emitter } from "./events.js";
-import { ConnectionError, EstablishmentError, type ReceiveError, SendError, TapsFailure } from "./failure.js";
+import {
+  ConnectionError,
+  connectionErrorFrom,
+  EstablishmentError,
+  type ReceiveError,
+  SendError,
+  TapsFailure,
+} from "./failure.js";
 import type { MakeFramer } from "./framer.js";
 import { ConnectionGroup, type GroupMember } from "./group.js";
 import { lingerMs, receiveQueueBytesMark, receiveQueueMessagesMax } from "./limits.js";
 import type { Line, LineSink } from "./line.js";
 import { MessageContext, type Received } from "./message.js";
+import { checkMessage } from "./message-rules.js";
 import { Pacer } from "./pacer.js";
 import {
   type Action,
@@ -16,7 +24,6 @@ import {
   defaultsFor,
   type MessageProperties,
   messageProperties,
-  type PreferenceName,
   type TransportValues,
 } from "./properties.js";
 import { ReceiveQueue } from "./receiving.js";
@@ -554,47 +561,6 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   }
 }
 
-function checkMessage(line: Line, data: Uint8Array, properties: MessageProperties, context: MessageContext): void {
-  const { provides, name, dataUnit } = line.stack;
-  const contradicts = (property: PreferenceName, at: keyof MessageProperties) => {
-    throw new SendError({
-      reason: "invalid-message-properties",
-      message: `${name} does not allow ${at} = ${String(properties[at])}`,
-      at,
-      hint: `it stands in contradiction to ${property}`,
-    });
-  };
-  if (context.get("msgReliable") === true && provides.reliability === "never")
-    contradicts("reliability", "msgReliable");
-  if (
-    context.get("msgReliable") === false &&
-    provides.perMsgReliability === "never" &&
-    provides.reliability === "always"
-  ) {
-    contradicts("perMsgReliability", "msgReliable");
-  }
-  if (context.get("msgOrdered") === true && provides.preserveOrder === "never")
-    contradicts("preserveOrder", "msgOrdered");
-  if (!properties.safelyReplayable && provides.reliability === "never") contradicts("reliability", "safelyReplayable");
-  const { transport } = line;
-  if (data.length > transport.sendMax) {
-    throw new SendError({
-      reason: "message-too-large",
-      message: `${data.length} bytes are more than the ${transport.sendMax} that ${name} can send at once`,
-      at: "sendMsgMaxLen",
-    });
-  }
-  const single = transport.singularMax;
-  const mayNotSplit = properties.noSegmentation || (properties.noFragmentation && dataUnit === "message");
-  if (mayNotSplit && single !== undefined && data.length > single) {
-    throw new SendError({
-      reason: "message-too-large",
-      message: `${data.length} bytes do not fit one packet of ${single}`,
-      at: properties.noSegmentation ? "noSegmentation" : "noFragmentation",
-    });
-  }
-}
-
 function applyTo<Name extends keyof ConnectionProperties>(
   transport: Transport,
   name: Name,
@@ -610,26 +576,6 @@ const done: SetResult = Object.freeze({ ok: true });
 
 function refused(reason: "unsupported" | "wrong-state", at: string, message: string): SetResult {
   return { ok: false, error: new TapsFailure({ reason, message, at }) };
-}
-
-export function connectionErrorFrom(cause: Failure): ConnectionError {
-  const reason =
-    cause instanceof TapsFailure
-      ? cause.reason
-      : cause.fault === "expired"
-        ? "timeout"
-        : cause.byPeer
-          ? "connection-aborted"
-          : "protocol-failed";
-  const { message, hint, code, byPeer } = cause;
-  return new ConnectionError({
-    reason,
-    message,
-    cause,
-    byPeer,
-    ...(hint === undefined ? {} : { hint }),
-    ...(code === undefined ? {} : { code }),
-  });
 }
 
 const connectionDefaults = pickConnectionValues(defaultsFor("initiate"));

@@ -3,8 +3,9 @@ import type { ActionOptions } from "./events.js";
 import { misuse } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
 import type { Listener, ListenerOptions, ServeOptions } from "./listener.js";
-import type { Preconnection, TransportServices } from "./preconnection.js";
+import type { Preconnection } from "./preconnection.js";
 import { disabled, type SecurityInit, type SecurityMode, type SecurityParameters, secure } from "./security.js";
+import type { TransportServices } from "./system.js";
 import { TransportProperties } from "./transport-properties.js";
 import { readUrl, type Target } from "./url.js";
 

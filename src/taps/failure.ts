@@ -115,6 +115,27 @@ function faultOf({ reason, cause }: TapsFailureDetails): Fault {
   return cause instanceof Failure ? cause.fault : faults[reason];
 }
 
+/** The end that a failure of the stack means for its Connection. */
+export function connectionErrorFrom(cause: Failure): ConnectionError {
+  const reason =
+    cause instanceof TapsFailure
+      ? cause.reason
+      : cause.fault === "expired"
+        ? "timeout"
+        : cause.byPeer
+          ? "connection-aborted"
+          : "protocol-failed";
+  const { message, hint, code, byPeer } = cause;
+  return new ConnectionError({
+    reason,
+    message,
+    cause,
+    byPeer,
+    ...(hint === undefined ? {} : { hint }),
+    ...(code === undefined ? {} : { code }),
+  });
+}
+
 export function misuse(message: string, at?: string, hint?: string): TapsFailure {
   return new TapsFailure({
     reason: "invalid-configuration",

@@ -30,12 +30,13 @@ export { type Framer, type FramerIo, type LengthPrefixedOptions, lengthPrefixed,
 export { Listener, type ListenerEvents, type ListenerOptions, type ServeOptions } from "./listener.js";
 export { MessageContext, type Received, type ReceiveMetadata } from "./message.js";
 export { type RacingTimes, readSystemPolicy, type SystemPolicy } from "./policy.js";
-export { Preconnection, type PreconnectionInit, type SystemInit, TransportServices } from "./preconnection.js";
+export { Preconnection, type PreconnectionInit } from "./preconnection.js";
 export * from "./properties.js";
 export type { ReceiveOptions } from "./receiving.js";
 export type { Rendezvous } from "./rendezvous.js";
 export * from "./security.js";
 export type { PathChange, ProtocolStack, SecuritySession, TlsSecurity } from "./stacks/stack.js";
 export { protocolStacks } from "./stacks/table.js";
+export { type SystemInit, TransportServices } from "./system.js";
 export * from "./transport-properties.js";
 export { readUrl, type Scheme, type Target, urlSchemes } from "./url.js";

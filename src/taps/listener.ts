@@ -9,10 +9,10 @@ import type { MakeFramer } from "./framer.js";
 import type { Branch, TreeNode } from "./gather.js";
 import { listenerBacklogMax, listenerHandshakesMax } from "./limits.js";
 import { Line } from "./line.js";
-import type { TransportServices } from "./preconnection.js";
 import { resolveEndpoint } from "./resolve.js";
 import type { SecurityMode, SecurityParameters, SecurityProtocol } from "./security.js";
 import type { ProtocolStack, Transport, TransportListener, TransportSink } from "./stacks/stack.js";
+import type { TransportServices } from "./system.js";
 import type { TransportProperties } from "./transport-properties.js";
 
 export interface ListenerOptions extends ActionOptions {

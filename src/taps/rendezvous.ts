@@ -4,8 +4,9 @@ import type { LocalEndpoint, RemoteEndpoint } from "./endpoint.js";
 import { type ActionOptions, deferred } from "./events.js";
 import { EstablishmentError } from "./failure.js";
 import type { Listener } from "./listener.js";
-import type { Preconnection, PreconnectionInit, TransportServices } from "./preconnection.js";
+import type { Preconnection, PreconnectionInit } from "./preconnection.js";
 import type { SecurityMode } from "./security.js";
+import type { TransportServices } from "./system.js";
 
 /** What Rendezvous brings (RFC 9622 §7.3); a listener only where an any-source group is met (§6.1.1). */
 export interface Rendezvous<Mode extends SecurityMode = SecurityMode> {
