@@ -140,6 +140,38 @@ describe("the end of a conversation", { concurrency: 2 }, () => {
     await client.program.says(/alert protocol version/);
   });
 
+  for (const [what, args, suites, reason] of [
+    [
+      "extended_main_secret (RFC 7627)",
+      ["-no_ems"],
+      ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"],
+      "no-extended-main-secret",
+    ],
+    [
+      "encrypt_then_mac (RFC 7366) for a CBC suite",
+      ["-no_etm"],
+      ["TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"],
+      "no-encrypt-then-mac",
+    ],
+  ] as const) {
+    test(`a TLS 1.2 server without ${what} is refused`, async () => {
+      await using server = await strangers["OpenSSL 3.5"].serve({ version: "1.2", suites, args });
+      await using ours = connectOurs(server.port, { version: "1.2", suites });
+      const failure = await ours.ending();
+      assert.equal(failure?.byPeer, false);
+      assert.equal(failure?.reason, reason);
+    });
+
+    test(`a TLS 1.2 client without ${what} is refused`, async () => {
+      await using server = await OurServer.start({ version: "1.2", suites });
+      await using client = strangers["OpenSSL 3.5"].connect(server.port, { version: "1.2", suites, args });
+      const failure = await (await server.next()).ending();
+      assert.equal(failure?.byPeer, false);
+      assert.equal(failure?.fault, "incompatible");
+      await client.program.says(/alert handshake failure/);
+    });
+  }
+
   if (versions.includes("1.2"))
     test("a renegotiation that OpenSSL begins in TLS 1.2 is refused, and the conversation goes on or ends by its choice", async () => {
       await using server = await OurServer.start({ version: "1.2" });

@@ -67,6 +67,45 @@ tabulate("external pre-shared keys", [
   },
 ]);
 
+tabulate("habits of OpenSSL in TLS 1.3", [
+  {
+    what: "it pads its records",
+    both: { version: "1.3", args: ["-record_padding", "512"] },
+    with: ["OpenSSL 3.0", "OpenSSL 3.5"],
+  },
+  {
+    what: "it cuts its records at 512 bytes",
+    both: { version: "1.3", args: ["-max_send_frag", "512"] },
+    with: ["OpenSSL 3.0", "OpenSSL 3.5"],
+  },
+  {
+    what: "it does without the compatibility mode for middleboxes",
+    both: { version: "1.3", args: ["-no_middlebox"] },
+    with: ["OpenSSL 3.0", "OpenSSL 3.5"],
+  },
+  {
+    what: "we pad our records, and do without that mode",
+    both: { version: "1.3" },
+    extras: {
+      client: { padding: (size) => Math.ceil(size / 256) * 256, middleboxCompatibility: false, helloPadding: 512 },
+      server: { padding: (size) => Math.ceil(size / 256) * 256 },
+    },
+    with: everyone,
+  },
+  {
+    what: "a pre-shared key without a key exchange, where both allow it",
+    both: {
+      version: "1.3",
+      psk,
+      suites: ["TLS_AES_128_GCM_SHA256"],
+      args: ["-allow_no_dhe_kex", "-prefer_no_dhe_kex"],
+    },
+    extras: { client: { pskModes: ["psk_ke"] }, server: { pskModes: ["psk_ke"] } },
+    with: ["OpenSSL 3.5"],
+    agreed: { mode: "psk", group: undefined },
+  },
+]);
+
 const both = versions.includes("1.2");
 
 tabulate("versions", [

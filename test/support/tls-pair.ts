@@ -69,6 +69,8 @@ export interface PairOptions {
   readonly pieceMax?: number;
   /** What arrives in place of what was sent. */
   readonly onTheWay?: (from: Side, bytes: Uint8Array) => Uint8Array;
+  /** What is answered in place of an answer. */
+  readonly onAnswer?: (answer: Answer) => readonly Answer[];
 }
 
 export type Side = "client" | "server";
@@ -202,7 +204,7 @@ export class TlsPair {
       id,
       answer: await answerQuestion(question, by, new AbortController().signal),
     };
-    end.machine.handle(answer, this.now);
+    for (const each of this.#options.onAnswer?.(answer) ?? [answer]) end.machine.handle(each, this.now);
   }
 }
 
