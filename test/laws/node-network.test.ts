@@ -1,12 +1,12 @@
-import { nodeNetwork } from "../../src/hosts/node/index.js";
+import { type DatagramPath, nodeNetwork } from "../../src/hosts/node/index.js";
 import { datagramLaws, type NetworkSubject, streamLaws } from "./port.js";
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
-function loopback(address: string): () => NetworkSubject {
+function loopback(address: string, path?: DatagramPath): () => NetworkSubject {
   return () => ({
-    client: nodeNetwork(),
-    server: nodeNetwork(),
+    client: nodeNetwork("system", path),
+    server: nodeNetwork("system", path),
     serverAddress: address,
     clientAddress: address,
     closedPort: 1,
@@ -21,5 +21,7 @@ function loopback(address: string): () => NetworkSubject {
 
 for (const address of ["127.0.0.1", "::1"]) {
   streamLaws(`node ${address}`, loopback(address));
-  datagramLaws(`node ${address}`, loopback(address));
+  for (const path of ["portable", "native"] as const) {
+    datagramLaws(`node ${path} ${address}`, loopback(address, path));
+  }
 }

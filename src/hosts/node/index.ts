@@ -2,7 +2,7 @@ import type { CryptoProvider, Host, Network, Trace } from "../../contract/index.
 import { Alarms } from "./alarms.js";
 import { NodeClock } from "./clock.js";
 import { chooseCrypto } from "./crypto.js";
-import { bindDatagrams } from "./datagrams.js";
+import { bindDatagrams, type DatagramPath } from "./datagram-path.js";
 import { nodeEntropy } from "./entropy.js";
 import { interfaces } from "./interfaces.js";
 import { type NameService, resolveName } from "./names.js";
@@ -11,6 +11,7 @@ import { diagnosticsTrace, keyLogFile } from "./sinks.js";
 import { connectStream, listenStreams } from "./streams.js";
 
 export { type Capture, captureToFile } from "./capture.js";
+export { chooseDatagrams, type DatagramChoice, type DatagramPath } from "./datagram-path.js";
 export { isOpenToOthers, readWhole, replaceWhole } from "./files.js";
 export type { NameService } from "./names.js";
 export { policyFile } from "./policy.js";
@@ -22,6 +23,8 @@ export interface NodeHostOptions {
   readonly crypto?: CryptoProvider;
   /** Default `system`. */
   readonly names?: NameService;
+  /** Default the quickest that works here. */
+  readonly datagrams?: DatagramPath;
   /** Default `system`. */
   readonly roots?: RootSource;
   /** Where session secrets are written. Default the file that SSLKEYLOGFILE names; undefined for none. */
@@ -42,7 +45,7 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
     get crypto() {
       return options.crypto ?? chooseCrypto().provider;
     },
-    network: nodeNetwork(options.names),
+    network: nodeNetwork(options.names, options.datagrams),
     keyLog: keyLogPath ? keyLogFile(keyLogPath, warn) : undefined,
     get trace() {
       return options.trace ?? diagnosticsTrace();
@@ -54,14 +57,14 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
   };
 }
 
-/** The operating system's network over `node:net`, `node:dgram` and `node:dns`. */
-export function nodeNetwork(names: NameService = "system"): Network {
+/** The operating system's network over `node:net`, `node:dns`, and `node:dgram` or the native path beside it. */
+export function nodeNetwork(names: NameService = "system", datagrams: DatagramPath = "quickest"): Network {
   return {
     name: "system",
     resolve: (name, options = {}) => resolveName(name, names, options),
     connectStream,
     listenStreams,
-    bindDatagrams,
+    bindDatagrams: (local, sink, bindOptions) => bindDatagrams(datagrams, local, sink, bindOptions),
     interfaces,
   };
 }

@@ -7,6 +7,19 @@ export const corkSizeMax = 8 * 1024;
 /** Bytes queued on a datagram port at which it is blocked, and writable again. */
 export const datagramQueueMark = 256 * 1024;
 export const datagramQueueLow = 64 * 1024;
+/** Bytes that wait in a native datagram port; what is sent beyond is dropped and counted. */
+export const datagramQueueMax = 1024 * 1024;
+/** Segments and bytes of one batch that the kernel is given (UDP_MAX_SEGMENTS; a UDP datagram's own maximum). */
+export const segmentsMax = 64;
+export const segmentedSizeMax = 65_000;
+/** Datagrams up to this size are copied before they are sent. */
+export const copiedSizeMax = 2_048;
+/** Reads of one port before the others have their turn. */
+export const datagramReadsMax = 32;
+/** Buffers asked of the kernel for each direction of a native datagram port; it gives what its own limits allow. */
+export const socketBufferSize = 4 * 1024 * 1024;
+/** How long the probe of the native datagram path waits for its own datagrams. */
+export const datagramProbeMs = 500;
 /** Connections that wait to be accepted, as Node has it. */
 export const backlogDefault = 511;
 /** Longest timer that Node takes, in milliseconds; longer waits are made of several. */
