@@ -15,7 +15,9 @@ import type { ProtocolStack, Transport, TransportListener, TransportSink } from 
 import type { TransportServices } from "./system.js";
 import type { TransportProperties } from "./transport-properties.js";
 
-export interface ListenerOptions extends ActionOptions {
+export interface ListenerOptions {
+  /** Its abort stops the Listener. */
+  readonly signal?: AbortSignal | undefined;
   /** Connections that wait to be taken; further ones are aborted and counted. Default 1,024. */
   readonly backlog?: number;
 }
