@@ -275,6 +275,8 @@ for (const section of [3, 4, 5, 6, 7]) {
           earlyDataLost: false,
           serverName: "server",
           retry: last > 0 ? { suite: suite.id, group: group.id } : undefined,
+          ech: undefined,
+          encryptedClientHello: "not-offered",
         };
         cx.send("initial", 1, unframe(sent).body);
         if (section === 4) openEarlyData(cx, offer);
@@ -345,7 +347,7 @@ for (const section of [3, 4, 5, 7]) {
         const first = trace.one("client", "construct a ClientHello", "ClientHello");
         cx.transcript.restart(crypto.hash("SHA-256").digest(first));
         cx.transcript.add(trace.one("server", "construct a ServerHello", "ServerHello"));
-        return new ExpectClientHello({ suite, group: groupById.get(0x17), first: undefined }) as never;
+        return new ExpectClientHello({ suite, group: groupById.get(0x17), first: undefined, ech: undefined }) as never;
       },
       (kind, question) => {
         if (kind === "find-psk") return { index: 0, kind: "resumption", session: ticket };

@@ -1,4 +1,6 @@
+import { DecodeError } from "../../bytes/index.js";
 import type { AgreementName, CryptoProvider, Entropy } from "../../contract/index.js";
+import { readEchConfigs, writeEchConfigs } from "./ech/config.js";
 import { type TlsReason, tlsFailure } from "./failure.js";
 import { handshakeTimeoutMs, limits } from "./limits.js";
 import { isKnownExtension } from "./messages/extensions.js";
@@ -43,11 +45,19 @@ export type ServerConfig = Common<"server", TlsServerOptions>;
 export type Config = ClientConfig | ServerConfig;
 
 /** Throws `misuse` for options that make no sense; so a session that began never fails for them. */
-export const clientConfig = (ground: Ground, options: TlsClientOptions): ClientConfig =>
-  common("client", ground, options);
+export function clientConfig(ground: Ground, options: TlsClientOptions): ClientConfig {
+  const list = options.encryptedClientHello;
+  if (list !== undefined && list !== "grease") checkEch(() => readEchConfigs(list), "encryptedClientHello");
+  return common("client", ground, options);
+}
 
-export const serverConfig = (ground: Ground, options: TlsServerOptions): ServerConfig =>
-  common("server", ground, options);
+export function serverConfig(ground: Ground, options: TlsServerOptions): ServerConfig {
+  const { echKeys = [], cookieKey } = options;
+  if (echKeys.length > 0 && cookieKey !== undefined)
+    wrong("echKeys", "a stateless retry cannot remember what was opened");
+  for (const { config } of echKeys) checkEch(() => readEchConfigs(writeEchConfigs([config])), "echKeys");
+  return common("server", ground, options);
+}
 
 function common<Role extends "client" | "server", Options extends TlsOptions>(
   role: Role,
@@ -135,6 +145,16 @@ function has(crypto: CryptoProvider, suite: Suite): boolean {
 
 function look<T>(option: string, names: readonly string[], find: (name: string) => T | undefined): T[] {
   return names.map((name) => find(name) ?? wrong(option, `there is no ${name}`));
+}
+
+/** At least one configuration of our version, in a list that parses. */
+function checkEch(read: () => readonly unknown[], option: string): void {
+  try {
+    if (read().length > 0) return;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  wrong(option, "this is no ECH configuration of version 0xfe0d");
 }
 
 const between = (value: number, min: number, max: number): boolean => value >= min && value <= max;

@@ -60,6 +60,7 @@ export const reasons = {
   "bad-signature": { fault: "authentication", alert: "decrypt_error" },
   "bad-finished": { fault: "authentication", alert: "decrypt_error" },
   "bad-binder": { fault: "authentication", alert: "decrypt_error" },
+  "bad-encrypted-hello": { fault: "authentication", alert: "decrypt_error" },
   "bad-cookie": { fault: "authentication", alert: "illegal_parameter" },
   "bad-certificate": { fault: "authentication", alert: "bad_certificate" },
   "unsupported-certificate": { fault: "authentication", alert: "unsupported_certificate" },

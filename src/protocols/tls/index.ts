@@ -10,6 +10,8 @@ export {
 } from "./config.js";
 export { type DelegationOptions, delegationUsage, makeDelegatedCredential } from "./delegated.js";
 export { type Below, connect, type Layered, listen, over } from "./door.js";
+export { type EchKey, type EchKeyOptions, makeEchKey, writeEchConfigs } from "./ech/config.js";
+export type { EchRetry } from "./ech/required.js";
 export { alertFailure, reasons, type TlsFailure, type TlsReason, tlsFailure } from "./failure.js";
 export { Handshake } from "./handshake/handshake.js";
 export type * from "./handshake/questions.js";

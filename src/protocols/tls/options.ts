@@ -1,4 +1,5 @@
 import type { Identity, Instant, KeyLog, PeerIdentity, Secret, Trace } from "../../contract/index.js";
+import type { EchKey } from "./ech/config.js";
 import type { PeerAsk, PeerVerdict, SelectIdentityAsk, SignAsk } from "./handshake/questions.js";
 import type { GroupName } from "./parameters/groups.js";
 import type { SchemeName } from "./parameters/schemes.js";
@@ -99,6 +100,12 @@ export interface TlsClientOptions extends TlsOptions {
   readonly requestStatus?: boolean;
   /** max_fragment_length (RFC 6066 §4), for servers without record_size_limit. */
   readonly maxFragmentLength?: 512 | 1024 | 2048 | 4096;
+  /**
+   * Encrypted Client Hello: an ECHConfigList, as a name's HTTPS record has it, hides the server's name and ALPN behind the
+   * public name of a server in front. If the server cannot read it, the failure is `ech-required`, with `retryConfigs` in
+   * its cause. "grease" only looks like it. 0-RTT is not sent with it. Default: none.
+   */
+  readonly encryptedClientHello?: Uint8Array | "grease";
   /** Pad the ClientHello to a multiple of this many bytes (RFC 7685). */
   readonly helloPadding?: number;
 }
@@ -122,6 +129,8 @@ export interface TlsServerOptions extends TlsOptions {
   readonly cookieKey?: Secret;
   /** Seconds for which such a cookie is good. Default 30. */
   readonly cookieLifetimeSeconds?: number;
+  /** Keys for Encrypted Client Hello. Not together with `cookieKey`, since nobody would remember what was opened. */
+  readonly echKeys?: readonly EchKey[];
   /** Follow the client's order of suites rather than ours. Default false. */
   readonly preferClientSuites?: boolean;
 }

@@ -1,5 +1,6 @@
 import { decode, fromUtf8 } from "../../../bytes/index.js";
 import type { ClientConfig } from "../config.js";
+import { readEchConfigs } from "../ech/config.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
@@ -23,6 +24,8 @@ export interface Negotiated extends Agreed {
   readonly extensions: ReadonlyMap<number, Uint8Array>;
   readonly serverCertificateType: CertificateType;
   readonly clientCertificateType: CertificateType;
+  /** ECHConfigList of a server that could not read our ClientHello. */
+  readonly retryConfigs: Uint8Array | undefined;
 }
 
 /** RFC 9846 §4.4.1. */
@@ -55,6 +58,7 @@ export class ExpectEncryptedExtensions implements State<ClientConfig> {
       extensions: checkApplicationExtensions(cx.config, answers),
       serverCertificateType: this.#certificateType(answers, "server", cx),
       clientCertificateType: this.#certificateType(answers, "client", cx),
+      retryConfigs: retryConfigs(answers),
     };
     cx.transcript.add(message.bytes);
     if (negotiated.psk !== undefined) return new ExpectFinished(negotiated, undefined, undefined);
@@ -114,4 +118,11 @@ export class ExpectEncryptedExtensions implements State<ClientConfig> {
       refuse("illegal-parameter", this.name, `${kind.name} was answered with what was not offered`);
     return type;
   }
+}
+
+/** It must be a list, also where nobody will use it (draft-ietf-tls-esni §6.1.6, §6.2.1). */
+function retryConfigs(answers: ExtensionBlock<"EE">): Uint8Array | undefined {
+  const list = answers.get(ext.encryptedClientHello);
+  if (list !== undefined) readEchConfigs(list);
+  return list?.slice();
 }

@@ -1,6 +1,7 @@
 import { encode } from "../../../bytes/index.js";
 import type { Secret } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
+import { echRequired } from "../ech/required.js";
 import { writeCertificate } from "../handshake/certificate.js";
 import { checkFinished } from "../handshake/check-finished.js";
 import type { Context, State } from "../handshake/context.js";
@@ -39,6 +40,7 @@ export class ExpectFinished implements State<ClientConfig> {
     const { secret, suite, serverTraffic, earlyData, offer } = this.#negotiated;
     const { labels } = secret;
     checkFinished(labels, serverTraffic, cx.transcript.digest(), body);
+    if (offer.encryptedClientHello === "rejected") throw echRequired(this.#negotiated.retryConfigs);
     cx.transcript.add(message.bytes);
     const main = secret.main();
     const finishedHash = cx.transcript.digest();
@@ -119,7 +121,7 @@ export class ExpectFinished implements State<ClientConfig> {
       extensions,
       ocspResponse: this.#peer?.ocspResponse,
       signedCertificateTimestamps: this.#peer?.signedCertificateTimestamps,
-      encryptedClientHello: "not-offered",
+      encryptedClientHello: offer.encryptedClientHello,
       at: cx.now,
     };
   }

@@ -1,12 +1,14 @@
-import { encode, utf8 } from "../../../bytes/index.js";
+import { decode, encode, utf8 } from "../../../bytes/index.js";
 import type { AgreementKeys } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
+import { type EchOffer, sendHidden } from "../ech/client.js";
 import type { Context } from "../handshake/context.js";
 import { certificateTypes, compressionAlgorithms } from "../messages/authentication.js";
 import { type Extension, ExtensionBlock, ext, extension } from "../messages/extensions.js";
 import { frame, handshakeType, headerSize } from "../messages/handshake.js";
 import { type ClientHello, clientHello } from "../messages/hello.js";
 import { isAddress } from "../names.js";
+import type { TlsOutcome } from "../options.js";
 import { type Group, groupByName } from "../parameters/groups.js";
 import { binder, type Psk } from "../psk.js";
 import type { ClientSession } from "../store/session.js";
@@ -30,6 +32,10 @@ export interface Offer {
   readonly serverName: string | undefined;
   /** This is the second ClientHello, for this cookie and group. */
   readonly retry: { readonly suite: number; readonly group: number | undefined } | undefined;
+  /** What encrypts this offer, until the server has shown whether it could read it. */
+  readonly ech: EchOffer | undefined;
+  /** What becomes of ECH if it is this offer that the server read. */
+  readonly encryptedClientHello: TlsOutcome["encryptedClientHello"];
 }
 
 /** Builds the first ClientHello (RFC 9846 §4.2.2). */
@@ -67,6 +73,8 @@ export function makeOffer(cx: Cx, psks: readonly Psk[], session12: ClientSession
     earlyDataLost: false,
     serverName: options.serverName,
     retry: undefined,
+    ech: undefined,
+    encryptedClientHello: "not-offered",
   };
 }
 
@@ -99,16 +107,24 @@ export function retriedOffer(
   };
 }
 
-/** Sends it, with binders at its end if there are PSKs, and answers the bytes. */
-export function sendOffer(cx: Cx, offer: Offer): Uint8Array {
-  const { dialect } = cx.config;
-  const codec = clientHello(dialect.cookieField);
-  if (offer.psks.length === 0) return cx.send("initial", handshakeType.clientHello, encode(codec, offer.hello));
+/** Sends it, open or hidden, and answers what went out. */
+export function sendOffer(cx: Cx, offer: Offer): Offer {
+  const body = offer.psks.length === 0 ? encodeHello(cx, offer.hello) : boundHello(cx, offer);
+  if (offer.ech !== undefined) return sendHidden(cx, offer, offer.ech, body, decode(helloCodec(cx), body));
+  cx.send("initial", handshakeType.clientHello, body);
+  return offer;
+}
+
+const helloCodec = (cx: Cx) => clientHello(cx.config.dialect.cookieField);
+const encodeHello = (cx: Cx, hello: ClientHello): Uint8Array => encode(helloCodec(cx), hello);
+
+/** The ClientHello's body with pre_shared_key at its end, whose binders cover all that is before them. */
+function boundHello(cx: Cx, offer: Offer): Uint8Array {
   const psks = offer.psks.map((psk) => ({ identity: psk.identity, obfuscatedTicketAge: obfuscatedAge(psk, cx.now) }));
   const blanks = offer.psks.map((psk) => new Uint8Array(psk.early.labels.hash.size));
   const preSharedKey = extension("CH", ext.preSharedKey, { identities: psks, binders: blanks });
   const items = [...offer.hello.extensions.items, preSharedKey]; // the last one, §4.3.11
-  const body = encode(codec, { ...offer.hello, extensions: new ExtensionBlock("CH", items) });
+  const body = encodeHello(cx, { ...offer.hello, extensions: new ExtensionBlock("CH", items) });
   const bytes = frame(handshakeType.clientHello, body);
   const bindersSize = blanks.reduce((size, blank) => size + 1 + blank.length, 2);
   const truncated = bytes.subarray(0, bytes.length - bindersSize);
@@ -118,7 +134,7 @@ export function sendOffer(cx: Cx, offer: Offer): Uint8Array {
     body.set(value, at + 1 - headerSize);
     at += 1 + value.length;
   }
-  return cx.send("initial", handshakeType.clientHello, body);
+  return body;
 }
 
 /** Bytes of early data that this PSK allows; 0 if none. */

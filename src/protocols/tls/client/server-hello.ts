@@ -1,6 +1,7 @@
 import { equal } from "../../../bytes/index.js";
 import type { Secret } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
+import { settleRetry, settleServerHello, useOuter } from "../ech/client.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
@@ -58,10 +59,12 @@ export class ExpectServerHello implements State<ClientConfig> {
   /** RFC 9846 §4.2.4. */
   #retry(hello: ServerHello<"HRR">, message: Message, cx: Cx): State<ClientConfig> {
     const at = "HelloRetryRequest";
-    const offer = this.#offer;
-    if (offer.retry !== undefined) refuse("second-retry", at, "the server asked for a second retry");
+    if (this.#offer.retry !== undefined) refuse("second-retry", at, "the server asked for a second retry");
     const suite = this.#checkHead(hello, cx, at);
-    hello.extensions.checkAnswers(new Set([...offer.offered, ext.cookie.type]), at);
+    const mayAnswer =
+      this.#offer.ech === undefined ? [ext.cookie.type] : [ext.cookie.type, ext.encryptedClientHello.type];
+    hello.extensions.checkAnswers(new Set([...this.#offer.offered, ...mayAnswer]), at);
+    const offer = settleRetry(cx, this.#offer, hello, message, suite);
     const selected = hello.extensions.get(ext.keyShare);
     const cookie = hello.extensions.get(ext.cookie);
     if (selected === undefined && cookie === undefined) {
@@ -80,16 +83,15 @@ export class ExpectServerHello implements State<ClientConfig> {
     const second = retriedOffer(cx, offer, suite.id, group, cookie, psks);
     if (offer.earlyData) cx.out.push({ kind: "early-data", status: "rejected", max: 0 });
     if (!offer.earlyData && isCompatible(offer)) cx.changeCipherSpec();
-    sendOffer(cx, second);
-    return new ExpectServerHello(second);
+    return new ExpectServerHello(sendOffer(cx, second));
   }
 
   /** RFC 9846 §4.2.3. */
   #agree(hello: ServerHello<"SH">, message: Message, cx: Cx): State<ClientConfig> {
     const at = "ServerHello";
-    const offer = this.#offer;
     const { config } = cx;
     const suite = this.#checkHead(hello, cx, at);
+    const offer = settleServerHello(cx, this.#offer, message, suite);
     hello.extensions.checkAnswers(offer.offered, at);
     const index = hello.extensions.get(ext.preSharedKey);
     const answer = hello.extensions.get(ext.keyShare);
@@ -151,7 +153,8 @@ export class ExpectServerHello implements State<ClientConfig> {
       refuse("downgrade-detected", at, "the server speaks 1.3 and was made to choose less: someone is in between");
     }
     cx.version = "1.2";
-    return continueClient12(this.#offer, hello, message, cx);
+    const { ech } = this.#offer;
+    return continueClient12(ech === undefined ? this.#offer : useOuter(cx, this.#offer, ech), hello, message, cx);
   }
 
   /** What ServerHello and HelloRetryRequest have in common. */

@@ -1,6 +1,7 @@
 import { fromUtf8 } from "../../../bytes/index.js";
 import type { HashName } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
+import { hideOffer } from "../ech/client.js";
 import type { Context, State } from "../handshake/context.js";
 import { Handshake } from "../handshake/handshake.js";
 import type { OfferedPsk } from "../handshake/questions.js";
@@ -39,9 +40,10 @@ function sayHello(cx: Cx, offered: OfferedPsk | undefined): State<ClientConfig> 
   for (const external of offered?.external ?? []) {
     psks.push(...externalPsks(config.crypto, config.dialect, external).filter(({ hash }) => offersHash(config, hash)));
   }
-  const offer = makeOffer(cx, config.versions.includes("1.3") ? psks : [], session12);
-  cx.clientRandom = offer.hello.random;
-  sendOffer(cx, offer);
+  const plain = makeOffer(cx, config.versions.includes("1.3") ? psks : [], session12);
+  const hidden = hideOffer(cx, plain);
+  cx.clientRandom = hidden.hello.random;
+  const offer = sendOffer(cx, hidden);
   if (offer.earlyData) openEarlyData(cx, offer);
   return new ExpectServerHello(offer);
 }

@@ -33,6 +33,8 @@ export interface Agreed12 {
   readonly serverName: string | undefined;
   readonly signedCertificateTimestamps: Uint8Array | undefined;
   readonly extensions: ReadonlyMap<number, Uint8Array>;
+  /** The server answers what was to be seen by everyone: there is no session, draft-ietf-tls-esni §6.1.6. */
+  readonly echRejected: boolean;
 }
 
 /** Checks a ServerHello of 1.2 against what was offered. */
@@ -87,6 +89,7 @@ export function agree(offer: Offer, hello: Hello, cx: Cx): Agreed12 {
     serverName: offer.serverName,
     signedCertificateTimestamps: sct?.slice(),
     extensions: checkApplicationExtensions(config, extensions),
+    echRejected: offer.encryptedClientHello === "rejected",
   };
 }
 

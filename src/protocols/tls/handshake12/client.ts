@@ -2,6 +2,7 @@ import { concat, decode, encode } from "../../../bytes/index.js";
 import { type PeerIdentity, Secret } from "../../../contract/index.js";
 import type { Offer } from "../client/offer.js";
 import type { ClientConfig } from "../config.js";
+import { echRequired } from "../ech/required.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
@@ -355,6 +356,7 @@ class ExpectFinished implements State<ClientConfig> {
   handle(message: Message, cx: Cx): Next {
     const { agreed, session, mode } = this.#ending;
     session.checkFinished(message, cx);
+    if (agreed.echRejected) throw echRequired(undefined);
     if (mode === "resumed") {
       session.install(cx, "write");
       session.sendFinished(cx);

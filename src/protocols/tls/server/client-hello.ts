@@ -1,5 +1,6 @@
 import { decode, equal } from "../../../bytes/index.js";
 import type { ServerConfig } from "../config.js";
+import { receiveHello, type ServerEch } from "../ech/server.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
@@ -12,7 +13,7 @@ import type { Group } from "../parameters/groups.js";
 import type { Suite13 } from "../parameters/suites13.js";
 import { openCookie } from "./cookie.js";
 import { negotiate } from "./negotiate.js";
-import { readRequest } from "./request.js";
+import { type Request, readRequest } from "./request.js";
 
 type Cx = Context<ServerConfig>;
 
@@ -24,6 +25,8 @@ export interface Retried {
   readonly group: Group | undefined;
   /** The first ClientHello; unknown to a server that kept nothing. */
   readonly first: ClientHello | undefined;
+  /** What became of its encryption. */
+  readonly ech: ServerEch | undefined;
 }
 
 /** The first message, and after a HelloRetryRequest the second. */
@@ -38,7 +41,8 @@ export class ExpectClientHello implements State<ServerConfig> {
 
   handle(message: Message, cx: Cx): State<ServerConfig> {
     const body = expect(message, handshakeType.clientHello);
-    const hello = decode(clientHello(cx.config.dialect.cookieField), body);
+    const visible = decode(clientHello(cx.config.dialect.cookieField), body);
+    const { hello, bytes, ech } = receiveHello(cx, visible, message.bytes, this.#retried ? this.#retried.ech : "none");
     cx.clientRandom = hello.random.slice();
     const version = chooseVersion(hello, cx.config);
     if (version === "1.2") {
@@ -47,7 +51,7 @@ export class ExpectClientHello implements State<ServerConfig> {
       return continueServer12(hello, message, cx);
     }
     cx.version = "1.3";
-    const request = readRequest(hello, message.bytes, cx.config);
+    const request: Request = { ...readRequest(hello, bytes, cx.config), ech };
     const { cookieKey } = cx.config.options;
     if (cookieKey !== undefined && request.cookie !== undefined && this.#retried === undefined) {
       return negotiate(cx, request, openCookie(cx, cookieKey, request));

@@ -42,7 +42,7 @@ export function openCookie(cx: Cx, key: Secret, request: Request): Retried {
   cx.transcript.restart(helloHash);
   const body = retryBody(cx.config, suite, request.hello.sessionId, group, cookie);
   cx.transcript.add(frame(handshakeType.serverHello, body));
-  return { suite, group, first: undefined };
+  return { suite, group, first: undefined, ech: request.ech };
 }
 
 function mac(cx: Cx, key: Secret, plain: Uint8Array): Uint8Array {

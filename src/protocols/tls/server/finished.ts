@@ -158,7 +158,7 @@ class ExpectFinished implements State<ServerConfig> {
       extensions,
       ocspResponse: this.#peer?.ocspResponse,
       signedCertificateTimestamps: this.#peer?.signedCertificateTimestamps,
-      encryptedClientHello: "not-offered",
+      encryptedClientHello: request.ech?.status ?? "not-offered",
       at: cx.now,
     };
   }

@@ -2,6 +2,7 @@ import { encode, utf8 } from "../../../bytes/index.js";
 import type { Secret } from "../../../contract/index.js";
 import type { ServerConfig } from "../config.js";
 import { delegatedScheme } from "../delegated.js";
+import { confirmServerHello, retryConfigs } from "../ech/server.js";
 import { refuse } from "../failure.js";
 import { writeCertificate } from "../handshake/certificate.js";
 import type { Context, State } from "../handshake/context.js";
@@ -118,6 +119,7 @@ function greet(
       extension("SH", ext.supportedVersions, config.dialect.version13),
     ],
   );
+  if (request.ech?.status === "accepted") confirmServerHello(cx, suite, request.ech, body);
   cx.send("initial", handshakeType.serverHello, body);
   if (config.dialect.middleboxCompatibility && request.hello.sessionId.length > 0 && !choice.retried) {
     cx.changeCipherSpec();
@@ -218,6 +220,8 @@ function sendParameters(
   add(offered.has(ext.ticketRequest) && config.options.tickets !== undefined, () =>
     extension("EE", ext.ticketRequest, ticketCount(config, request, psk !== undefined)),
   );
+  const retry = request.ech?.status === "rejected" ? retryConfigs(config) : undefined;
+  add(retry !== undefined, () => extension("EE", ext.encryptedClientHello, retry!));
   for (const { type, data } of config.options.extensions ?? []) {
     const theirs = choice.extensions.get(type);
     if (theirs === undefined) continue;

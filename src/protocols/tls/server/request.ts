@@ -1,5 +1,6 @@
 import { fromUtf8 } from "../../../bytes/index.js";
 import type { ServerConfig } from "../config.js";
+import type { ServerEch } from "../ech/server.js";
 import { refuse } from "../failure.js";
 import { ext } from "../messages/extensions.js";
 import type { ClientHello } from "../messages/hello.js";
@@ -32,9 +33,11 @@ export interface Request {
   readonly alpn: readonly string[];
   readonly serverName: string | undefined;
   readonly cookie: Uint8Array | undefined;
+  /** Was it encrypted, and for whom? */
+  readonly ech: ServerEch | undefined;
 }
 
-export function readRequest(hello: ClientHello, bytes: Uint8Array, config: ServerConfig): Request {
+export function readRequest(hello: ClientHello, bytes: Uint8Array, config: ServerConfig): Omit<Request, "ech"> {
   const { extensions } = hello;
   extensions.checkPlaces(at);
   if (hello.legacyVersion !== config.dialect.version12) {

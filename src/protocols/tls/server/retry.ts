@@ -1,4 +1,6 @@
 import type { ServerConfig } from "../config.js";
+import { confirmationSize } from "../ech/confirmation.js";
+import { confirmRetry } from "../ech/server.js";
 import type { Context, State } from "../handshake/context.js";
 import { ext, extension } from "../messages/extensions.js";
 import { handshakeType } from "../messages/handshake.js";
@@ -20,10 +22,12 @@ export function retry(cx: Cx, request: Request, suite: Suite13, group: Group | u
   cx.transcript.add(request.bytes);
   cx.transcript.fold(hash);
   cx.trace("hello_retry_request", { group: group?.name, cookie: cookie?.length });
-  cx.send("initial", handshakeType.serverHello, retryBody(config, suite, request.hello.sessionId, group, cookie));
+  const body = retryBody(config, suite, request.hello.sessionId, group, cookie, request.ech?.status === "accepted");
+  if (request.ech?.status === "accepted") confirmRetry(cx, suite, request.ech, body);
+  cx.send("initial", handshakeType.serverHello, body);
   if (config.dialect.middleboxCompatibility && request.hello.sessionId.length > 0) cx.changeCipherSpec();
   if (request.earlyData) cx.out.push({ kind: "early-data", status: "rejected", max: config.options.earlyDataMax ?? 0 });
-  return new ExpectClientHello({ suite, group, first: request.hello });
+  return new ExpectClientHello({ suite, group, first: request.hello, ech: request.ech });
 }
 
 export function retryBody(
@@ -32,6 +36,7 @@ export function retryBody(
   sessionIdEcho: Uint8Array,
   group: Group | undefined,
   cookie: Uint8Array | undefined,
+  confirms = false,
 ): Uint8Array {
   return writeServerHello(
     { legacyVersion: dialect.version12, random: retryRandom, sessionIdEcho, suite: suite.id, compressionMethod: 0 },
@@ -39,6 +44,7 @@ export function retryBody(
       ...(group === undefined ? [] : [extension("HRR", ext.keyShare, group.id)]),
       ...(cookie === undefined ? [] : [extension("HRR", ext.cookie, cookie)]),
       extension("HRR", ext.supportedVersions, dialect.version13),
+      ...(confirms ? [extension("HRR", ext.encryptedClientHello, new Uint8Array(confirmationSize))] : []),
     ],
   );
 }
