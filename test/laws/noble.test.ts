@@ -1,4 +1,14 @@
 import { nobleCrypto } from "../../src/crypto/noble/index.js";
 import { providerLaws } from "./provider.js";
 
-providerLaws(nobleCrypto, ["ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192"]);
+providerLaws(nobleCrypto, [
+  "AES-128-CCM",
+  "AES-256-CCM",
+  "AES-128-CCM-8",
+  "AES-256-CCM-8",
+  "ffdhe2048",
+  "ffdhe3072",
+  "ffdhe4096",
+  "ffdhe6144",
+  "ffdhe8192",
+]);

@@ -13,7 +13,7 @@ import { type FfdheName, ffdheGroups, ffdhePrime } from "../../src/crypto/ffdhe.
 import { expand, extract } from "../../src/crypto/hkdf.js";
 import { hpke } from "../../src/crypto/hpke.js";
 import { prf, prf10 } from "../../src/crypto/prf.js";
-import { fixedEntropy, published } from "./wycheproof.js";
+import { bigNumbers, fixedEntropy, published } from "./wycheproof.js";
 
 /** The values that stand in the specifications themselves. */
 export function rfcVectors(provider: CryptoProvider): void {
@@ -200,13 +200,14 @@ export function rfcVectors(provider: CryptoProvider): void {
     }
   });
 
-  test(`${provider.name}: a signature that lost its leading zero is no signature, RFC 8017 §8.1.2`, () => {
-    const { spki, message, signature } = published<Record<string, string>>("keys/leading-zero.json");
-    const [key, text, bytes] = [spki, message, signature].map((hex) => fromHex(hex!));
-    assert.equal(bytes![0], 0);
-    assert.equal(provider.publicKey(key!)?.verify("RSA-PSS-SHA-256", text!, bytes!), true);
-    assert.equal(provider.publicKey(key!)?.verify("RSA-PSS-SHA-256", text!, bytes!.subarray(1)), false);
-  });
+  if (provider.has(bigNumbers))
+    test(`${provider.name}: a signature that lost its leading zero is no signature, RFC 8017 §8.1.2`, () => {
+      const { spki, message, signature } = published<Record<string, string>>("keys/leading-zero.json");
+      const [key, text, bytes] = [spki, message, signature].map((hex) => fromHex(hex!));
+      assert.equal(bytes![0], 0);
+      assert.equal(provider.publicKey(key!)?.verify("RSA-PSS-SHA-256", text!, bytes!), true);
+      assert.equal(provider.publicKey(key!)?.verify("RSA-PSS-SHA-256", text!, bytes!.subarray(1)), false);
+    });
 
   test(`${provider.name}: a signature is checked by the key that made it and by no other`, () => {
     for (const { pkcs8, algorithms } of signers) {

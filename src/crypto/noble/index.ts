@@ -9,8 +9,8 @@ import { privateKey, publicKey } from "./keys.js";
 
 /**
  * A provider that needs no platform: plain TypeScript on the noble packages. It serves the simulator, where a seed
- * must decide every byte (its signatures are deterministic), and browsers. It has no finite-field groups, and RSA
- * only to verify.
+ * must decide every byte (its signatures are deterministic), and browsers. It has no finite-field groups, no RSA and no
+ * CCM, because those packages have none.
  */
 export const nobleCrypto: CryptoProvider = provider({
   name: "noble",

@@ -8,7 +8,6 @@ import { type PrivateMaterial, readPrivateKey, writeEllipticKey } from "../priva
 import { fits, type KeyMaterial, type MlDsaMaterial, readPublicKey } from "../public-key.js";
 import { hash } from "./hashes.js";
 import { mlDsaPrivateKey, mlDsaPublicKey } from "./ml-dsa.js";
-import { verifyPkcs1, verifyPss } from "./rsa.js";
 
 const nist = { "P-256": p256, "P-384": p384, "P-521": p521 } as const;
 const edwards = { Ed25519: ed25519, Ed448: ed448 } as const;
@@ -19,11 +18,13 @@ export function publicKey(spki: Uint8Array): PublicKey | undefined {
   const material = readPublicKey(spki);
   if (!material) return undefined;
   if ("key" in material) return mlDsaPublicKey(spki.slice(), material);
+  // The noble packages have no RSA, and a primitive is never written here.
+  if ("modulus" in material) return undefined;
   if (material.type === "EC" && !nist[material.curve].utils.isValidPublicKey(material.point, false)) return undefined;
   return new NoblePublicKey(spki.slice(), material);
 }
 
-/** Elliptic and ML-DSA keys only: RSA with `bigint` would tell its key by its time. */
+/** Elliptic and ML-DSA keys only. */
 export function privateKey(pkcs8: Uint8Array): PrivateKey | undefined {
   const material = readPrivateKey(pkcs8);
   if (!material) return mlDsaPrivateKey(pkcs8);
@@ -32,7 +33,7 @@ export function privateKey(pkcs8: Uint8Array): PrivateKey | undefined {
   return key && new NoblePrivateKey(material, key);
 }
 
-type NobleMaterial = Exclude<KeyMaterial, MlDsaMaterial>;
+type NobleMaterial = Exclude<KeyMaterial, MlDsaMaterial | { readonly modulus: Uint8Array }>;
 
 class NoblePublicKey implements PublicKey {
   readonly spki: Uint8Array;
@@ -69,9 +70,6 @@ function verify(key: NobleMaterial, row: SignatureRow, message: Uint8Array, sign
     case "EC":
       if (row.kind !== "ECDSA") return false;
       return nist[key.curve].verify(signature, hash(row.hash).digest(message), key.point, derOfDigest);
-    default:
-      if (row.kind === "RSA-PSS") return verifyPss(key, hash(row.hash), message, signature);
-      return row.kind === "RSA-PKCS1" && verifyPkcs1(key, hash(row.hash), message, signature);
   }
 }
 

@@ -20,8 +20,8 @@ const privateKeys = published<readonly { pkcs8: string }[]>("keys/signers.json")
 );
 const publicKeys = privateKeys.map((pkcs8) => portableCrypto.privateKey(pkcs8)!.publicKey.spki);
 
-test("all providers give the known answers of the probe", () => {
-  for (const provider of providers) assert.equal(probe(provider), probeAnswer, provider.name);
+test("both Node providers give the known answers of the probe", () => {
+  for (const provider of [native, portableCrypto]) assert.equal(probe(provider), probeAnswer, provider.name);
 });
 
 test("a box of one provider is the same bytes in another, whatever its place and sizes", () => {
@@ -38,7 +38,8 @@ test("a box of one provider is the same bytes in another, whatever its place and
         const bytes = (n: number) => entropy.fill(new Uint8Array(n));
         const [key, nonce, plain] = [bytes(aeads[name].keySize), bytes(aeads[name].nonceSize), bytes(size)];
         const associated = bytes(name === "XSalsa20-Poly1305" ? 0 : associatedSize);
-        const boxes = providers.map((provider) => {
+        const able = providers.filter((provider) => provider.has(name));
+        const boxes = able.map((provider) => {
           const memory = new Uint8Array(at + size + aeads[name].tagSize + 5);
           memory.set(plain, at);
           const sealer = provider.aead(name).sealer(key);
@@ -46,7 +47,7 @@ test("a box of one provider is the same bytes in another, whatever its place and
           sealer.destroy();
           return memory;
         });
-        for (const [i, provider] of providers.entries()) {
+        for (const [i, provider] of able.entries()) {
           assert.equal(toHex(boxes[i]!), toHex(boxes[0]!));
           const theirs = boxes[(i + 1) % boxes.length]!.slice();
           const opener = provider.aead(name).opener(key);
@@ -64,6 +65,7 @@ test("random boxes are refused by every provider, and never thrown at", () => {
     fc.property(fc.constantFrom(...keysOf(aeads)), fc.uint8Array({ maxLength: 300 }), (name, box) => {
       const nonce = new Uint8Array(aeads[name].nonceSize);
       for (const provider of providers) {
+        if (!provider.has(name)) continue;
         const opener = provider.aead(name).opener(new Uint8Array(aeads[name].keySize));
         assert.equal(opener.open(box.slice(), 0, box.length, nonce, new Uint8Array(0)), false);
       }
@@ -161,7 +163,9 @@ test("random and foreign shares never throw", () => {
 test("keys: every strict prefix, a byte behind, and most bit flips are no key, and none throws", () => {
   for (const provider of providers) {
     for (const spki of publicKeys) {
-      assert.ok(provider.publicKey(spki), provider.name);
+      const type = portableCrypto.publicKey(spki)!.type;
+      const isLacking = provider === nobleCrypto && type.startsWith("RSA");
+      assert.equal(provider.publicKey(spki) === undefined, isLacking, `${provider.name}, ${type}`);
       for (let size = 0; size < spki.length; size++)
         assert.equal(provider.publicKey(spki.subarray(0, size)), undefined);
       assert.equal(provider.publicKey(concat(spki, Uint8Array.of(0))), undefined);
@@ -205,7 +209,7 @@ test("random signatures are refused under every algorithm, and never thrown at",
       fc.uint8Array({ maxLength: 300 }),
       (name: SignatureName, spki, signature) => {
         for (const provider of providers) {
-          assert.equal(provider.publicKey(spki)!.verify(name, spki, signature), false);
+          assert.equal(provider.publicKey(spki)?.verify(name, spki, signature) ?? false, false);
         }
       },
     ),

@@ -8,8 +8,8 @@ import type {
 } from "../../../contract/crypto.js";
 import { aeads, ciphers, hashes } from "../../../crypto/algorithms.js";
 import { hybrid } from "../../../crypto/hybrid.js";
-import { mlKem } from "../../../crypto/ml-kem/ml-kem.js";
 import { keyedBlake2s } from "../../../crypto/noble/blake2s.js";
+import { mlKem } from "../../../crypto/noble/ml-kem.js";
 import { salsa20, xchacha20Poly1305, xsalsa20Poly1305 } from "../../../crypto/noble/salsa.js";
 import { type ProviderTables, provider } from "../../../crypto/provider.js";
 import { aead } from "./aeads.js";
@@ -17,7 +17,6 @@ import { montgomery, weierstrass } from "./agreements.js";
 import { cipher } from "./ciphers.js";
 import { finiteField } from "./finite-field.js";
 import { hash } from "./hashes.js";
-import { nodeKeccak } from "./keccak.js";
 import { privateKey, publicKey } from "./keys.js";
 
 export { nodeEntropy } from "../entropy.js";
@@ -45,8 +44,8 @@ export const portableCrypto: CryptoProvider = provider(portableTables);
 export function agreementTable(x25519: Agreement, x448: Agreement): Readonly<Record<AgreementName, Agreement>> {
   const p256 = weierstrass("P-256");
   const p384 = weierstrass("P-384");
-  const mlKem768 = mlKem("ML-KEM-768", nodeKeccak);
-  const mlKem1024 = mlKem("ML-KEM-1024", nodeKeccak);
+  const mlKem768 = mlKem("ML-KEM-768");
+  const mlKem1024 = mlKem("ML-KEM-1024");
   return {
     X25519: x25519,
     X448: x448,
@@ -58,7 +57,7 @@ export function agreementTable(x25519: Agreement, x448: Agreement): Readonly<Rec
     ffdhe4096: finiteField("ffdhe4096"),
     ffdhe6144: finiteField("ffdhe6144"),
     ffdhe8192: finiteField("ffdhe8192"),
-    "ML-KEM-512": mlKem("ML-KEM-512", nodeKeccak),
+    "ML-KEM-512": mlKem("ML-KEM-512"),
     "ML-KEM-768": mlKem768,
     "ML-KEM-1024": mlKem1024,
     X25519MLKEM768: hybrid("X25519MLKEM768", mlKem768, x25519),
