@@ -7,7 +7,7 @@ import type { TlsEvent } from "./machine.js";
 import type { ExternalPsk, TlsClientOptions, TlsIdentity, TlsOptions, TlsServerOptions } from "./options.js";
 import type { Dialect } from "./parameters/dialect.js";
 import { fits, schemeByName } from "./parameters/schemes.js";
-import { externalPsks, importedFrom } from "./psk.js";
+import { importedFrom, pskIdentities } from "./psk.js";
 import type { CacheScope } from "./store/cache.js";
 import { decodeSession, encodeSession, expiryOf, type ResumableSession } from "./store/session.js";
 
@@ -131,11 +131,11 @@ async function findPsk(identities: readonly Uint8Array[], at: Instant, by: Answe
 async function findExternal(
   identity: Uint8Array,
   { psks }: TlsOptions,
-  { crypto, dialect }: Answering,
+  { dialect }: Answering,
 ): Promise<ExternalPsk | undefined> {
   if (psks === undefined) return undefined;
   if (typeof psks !== "function") {
-    return psks.find((psk) => externalPsks(crypto, dialect, psk).some((each) => equal(each.identity, identity)));
+    return psks.find((psk) => pskIdentities(dialect, psk).some((each) => equal(each, identity)));
   }
   const found = await psks(identity);
   if (found !== undefined) return found;

@@ -24,19 +24,27 @@ export function externalPsks(crypto: CryptoProvider, dialect: Dialect, psk: Exte
     const early = new EarlySecret(new Labels(crypto, hash, dialect.labelPrefix), psk.key);
     return [{ identity: psk.identity, hash, early, binderLabel: "ext binder", origin }];
   }
-  return targets.map(({ hash, kdf }) => {
-    const identity = encode(importedIdentity, {
-      externalIdentity: psk.identity,
-      context: psk.importer?.context ?? new Uint8Array(0),
-      targetProtocol: dialect.version13,
-      targetKdf: kdf,
-    });
+  return targets.map((target) => {
+    const { hash } = target;
+    const identity = identityFor(dialect, psk, target);
     const imported = importKey(crypto, dialect, psk, identity, hash);
     const early = new EarlySecret(new Labels(crypto, hash, dialect.labelPrefix), imported);
     imported.wipe();
     return { identity, hash, early, binderLabel: "imp binder", origin };
   });
 }
+
+/** What it is called on the wire: its own name, or that of each import. */
+export const pskIdentities = (dialect: Dialect, psk: ExternalPsk): readonly Uint8Array[] =>
+  psk.importer === undefined ? [psk.identity] : targets.map((target) => identityFor(dialect, psk, target));
+
+const identityFor = (dialect: Dialect, psk: ExternalPsk, { kdf }: (typeof targets)[number]): Uint8Array =>
+  encode(importedIdentity, {
+    externalIdentity: psk.identity,
+    context: psk.importer?.context ?? new Uint8Array(0),
+    targetProtocol: dialect.version13,
+    targetKdf: kdf,
+  });
 
 /** The external identity inside an imported one, if it is one. */
 export function importedFrom(identity: Uint8Array): Uint8Array | undefined {

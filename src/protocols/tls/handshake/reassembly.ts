@@ -9,22 +9,17 @@ const nothing = new Uint8Array(0);
 export class Reassembly {
   readonly #whole: { readonly epoch: Epoch; readonly message: Message }[] = [];
   #partial: Uint8Array = nothing;
+  #partialSize = 0;
   #partialEpoch: Epoch = "initial";
   #waiting = 0;
 
   /** Takes bytes of the handshake's stream. They are copied: nothing lent is kept. */
   add(epoch: Epoch, bytes: Uint8Array): void {
-    if (this.#partial.length > 0 && epoch !== this.#partialEpoch) {
+    if (this.#partialSize > 0 && epoch !== this.#partialEpoch) {
       refuse("message-spans-key-change", "Handshake", "a message began under one key and goes on under another");
     }
     this.#partialEpoch = epoch;
-    let stream: Uint8Array;
-    if (this.#partial.length === 0) stream = bytes.slice();
-    else {
-      stream = new Uint8Array(this.#partial.length + bytes.length);
-      stream.set(this.#partial);
-      stream.set(bytes, this.#partial.length);
-    }
+    const stream = this.#append(bytes);
     let at = 0;
     while (stream.length - at >= headerSize) {
       const type = stream[at]!;
@@ -37,12 +32,30 @@ export class Reassembly {
       this.#push(epoch, { type, body: stream.subarray(at + headerSize, end), bytes: stream.subarray(at, end) });
       at = end;
     }
-    this.#partial = at === stream.length ? nothing : stream.slice(at);
+    if (at === stream.length) this.#partialSize = 0;
+    else if (at === 0) this.#partialSize = stream.length;
+    else {
+      this.#partial = stream.slice(at);
+      this.#partialSize = stream.length - at;
+    }
+    if (this.#partialSize === 0) this.#partial = nothing;
+  }
+
+  /** What is here and what has come, in memory that doubles: a message in single bytes costs no more than in one piece. */
+  #append(bytes: Uint8Array): Uint8Array {
+    const size = this.#partialSize + bytes.length;
+    if (size > this.#partial.length) {
+      const larger = new Uint8Array(this.#partialSize === 0 ? size : 2 * size);
+      larger.set(this.#partial.subarray(0, this.#partialSize));
+      this.#partial = larger;
+    }
+    this.#partial.set(bytes, this.#partialSize);
+    return this.#partial.subarray(0, size);
   }
 
   /** Is half a message here? */
   get isMidMessage(): boolean {
-    return this.#partial.length > 0;
+    return this.#partialSize > 0;
   }
 
   /** Are whole messages waiting? */
@@ -52,9 +65,7 @@ export class Reassembly {
 
   /** Is anything of this epoch here, whole or not? */
   holds(epoch: Epoch): boolean {
-    return (
-      (this.#partial.length > 0 && this.#partialEpoch === epoch) || this.#whole.some((each) => each.epoch === epoch)
-    );
+    return (this.#partialSize > 0 && this.#partialEpoch === epoch) || this.#whole.some((each) => each.epoch === epoch);
   }
 
   next(): { readonly epoch: Epoch; readonly message: Message } | undefined {
@@ -66,6 +77,7 @@ export class Reassembly {
   clear(): void {
     this.#whole.length = 0;
     this.#partial = nothing;
+    this.#partialSize = 0;
   }
 
   #push(epoch: Epoch, message: Message): void {

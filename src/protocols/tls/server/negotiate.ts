@@ -72,8 +72,10 @@ function choose(
     refuse("missing-extension", at, "no pre-shared key is known, and there is nothing for certificates");
   }
   const group = chooseGroup(config, request, psk !== undefined, retried);
-  if (group === undefined && psk === undefined)
+  const withoutExchange = config.pskModes.includes("psk_ke") && request.pskModes.includes(0);
+  if (group === undefined && !(psk !== undefined && withoutExchange)) {
     refuse("no-common-group", at, "no group of the client's is allowed here");
+  }
   const wantsCookie = config.options.cookieKey !== undefined && retried === undefined;
   if (group !== undefined && !request.shares.has(group.id)) {
     if (retried !== undefined) refuse("changed-hello", at, "there is still no share of a common group");

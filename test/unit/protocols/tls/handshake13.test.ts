@@ -251,6 +251,22 @@ test("an imported key serves both hashes, and a look-up by its external name fin
   }
 });
 
+test("a key without an exchange is used only where both sides allow it", async () => {
+  const psks = [psk()];
+  const pair = await shake({
+    client: { ...only13, psks, groups: ["x25519"] },
+    server: { ...only13, psks, groups: ["x448"] },
+  });
+  assert.equal(pair.server.failure?.reason, "no-common-group");
+  const modes = ["psk_dhe_ke", "psk_ke"] as const;
+  const allowed = await shake({
+    client: { ...only13, psks, groups: ["x25519"], pskModes: modes },
+    server: { ...only13, psks, groups: ["x448"], pskModes: modes },
+  });
+  await talks(allowed);
+  assert.equal(allowed.client.outcome?.group, undefined);
+});
+
 test("a wrong external key is a bad binder", async () => {
   const pair = await shake({
     client: { ...only13, psks: [psk()] },
