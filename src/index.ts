@@ -81,6 +81,5 @@ export function serve(
  * Nothing is sent before something inside wants to be. Rejects with `misuse/bad-configuration`, which names the line.
  */
 export function tunnel(source: string | URL, options?: TunnelOptions): Promise<OpenTunnel> {
-  const { host, stacks } = transportServices();
-  return openTunnel(host, stacks, source, options);
+  return openTunnel(transportServices().host, source, options);
 }

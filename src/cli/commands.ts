@@ -1,6 +1,7 @@
 import { command } from "./command.js";
 import { keygenKinds, keyTypes } from "./kinds.js";
 import { sessionOptions } from "./session-options.js";
+import { tunnelOptions } from "./tunnel-parameters.js";
 
 /** The table of commands. Parsing, `--help`, completion and docs/cli.md all come from it. */
 export const commands = [
@@ -79,8 +80,83 @@ export const commands = [
     run: async (values, context) => (await import("./commands/listen.js")).listen(values, context),
   }),
   command({
+    name: "tunnel",
+    brief: "Open a tunnel from a WireGuard file, with proxies and forwards into it; no root, no device",
+    details: "Runs until it is interrupted. -W connects stdin and stdout to one host inside, and ends with it",
+    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file" } },
+    options: {
+      socks: {
+        kind: "text",
+        metavar: "ADDRESS",
+        about: "SOCKS5 and HTTP proxy on one port: 1080, 127.0.0.1:1080, [::1]:1080",
+      },
+      "socks-auth": { kind: "text", metavar: "SOURCE", about: "user:password that the proxy asks for" },
+      local: {
+        kind: "list",
+        metavar: "SPEC",
+        short: "-L",
+        about: "[bind:]port:host:port[/udp]: from a port here to a host inside",
+      },
+      remote: {
+        kind: "list",
+        metavar: "SPEC",
+        short: "-R",
+        about: "port:host:port[/udp]: from a port inside to a host here",
+      },
+      stdio: { kind: "text", metavar: "HOST:PORT", short: "-W", about: "Connect stdin and stdout to a host inside" },
+      metrics: { kind: "text", metavar: "ADDRESS", about: "Serve /metrics (OpenMetrics) and /readyz over HTTP" },
+      ...tunnelOptions,
+    },
+    examples: [
+      ["sealport tunnel office.conf --socks 127.0.0.1:1080", "for browsers and everything that knows proxies"],
+      ["sealport tunnel office.conf -L 5432:db.office:5432", "one port"],
+      ["ssh -o ProxyCommand='sealport tunnel office.conf -W %h:%p' me@build.office", "as ssh's -W"],
+    ],
+    run: async (values, context) => (await import("./commands/tunnel.js")).tunnel(values, context),
+  }),
+  command({
+    name: "exec",
+    brief: "Run a command with its traffic sent through a tunnel",
+    details:
+      "The command gets a proxy of its own in its environment; in Node programs, net, tls, http and fetch use it by themselves",
+    positionals: {
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file" },
+      program: { kind: "list", metavar: "COMMAND", about: "Behind --, the command and its arguments" },
+    },
+    options: tunnelOptions,
+    examples: [
+      ["sealport exec office.conf -- curl http://intranet.office/", "what knows proxies"],
+      ["sealport exec office.conf -- node app.js", "a Node program"],
+    ],
+    run: async (values, context) => (await import("./commands/exec.js")).exec(values, context),
+  }),
+  command({
+    name: "ping",
+    brief: "Echo a host through a tunnel",
+    positionals: {
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file" },
+      host: { kind: "text", metavar: "HOST", about: "A name or address inside" },
+    },
+    options: {
+      count: { kind: "number", metavar: "N", min: 1, about: "How many echoes; 4 if left out" },
+      ...tunnelOptions,
+    },
+    examples: [["sealport ping office.conf 10.0.0.1", "four echoes"]],
+    run: async (values, context) => (await import("./commands/ping.js")).ping(values, context),
+  }),
+  command({
+    name: "doctor",
+    brief: "Find out what is wrong with a tunnel: file, names, handshake, name servers",
+    details: "Ends with the exit code of what failed first",
+    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file" } },
+    options: tunnelOptions,
+    examples: [["sealport doctor office.conf", "every check, in order"]],
+    run: async (values, context) => (await import("./commands/doctor.js")).doctor(values, context),
+  }),
+  command({
     name: "keygen",
-    brief: "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys",
+    brief:
+      "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys, WireGuard keys",
     details:
       "Writes to stdout, or with --out to files that did not exist before; files with secrets are their owner's alone",
     positionals: {

@@ -1,5 +1,6 @@
 import { Failure, type Fault, type NetworkReason } from "../contract/index.js";
 import type { TlsReason } from "../protocols/tls/index.js";
+import type { WireGuardReason } from "../protocols/wireguard/index.js";
 import type { TapsReason } from "../taps/index.js";
 
 /** What the process ends with. The numbers are part of the interface: scripts may rely on them. */
@@ -84,13 +85,14 @@ const byReason = {
   "connection-aborted": "closed",
   "keys-exhausted": "closed",
   "no-candidates": "policy",
+  "bad-configuration": "config",
   "access-denied": "unauthenticated",
   "not-permitted": "permission",
   "no-resources": "permission",
   "address-in-use": "permission",
   "address-not-available": "permission",
   "internal-error": "internal",
-} as const satisfies Partial<Record<NetworkReason | TapsReason | TlsReason, ExitName>>;
+} as const satisfies Partial<Record<NetworkReason | TapsReason | TlsReason | WireGuardReason, ExitName>>;
 
 /** Reasons that say no more than that what stands below them failed. */
 const wrappers: ReadonlySet<string> = new Set<TapsReason | TlsReason>([

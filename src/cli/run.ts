@@ -9,7 +9,7 @@ import { type Terminal, terminal } from "./terminal.js";
 export async function main(args: readonly string[]): Promise<ExitName> {
   // A reader that has seen enough (`| head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-  const screen = terminal(process.stdout, process.stderr, process.env, args.includes("--json"));
+  const screen = terminal(process.stdout, process.stderr, process.env, ownArgs(args).includes("--json"));
   try {
     return await dispatch(args, screen);
   } catch (error) {
@@ -56,8 +56,11 @@ async function dispatch(args: readonly string[], screen: Terminal): Promise<Exit
 class Interrupted extends Error {}
 
 /** `--help` anywhere before `--`, so that it can be added to any command line. */
-const wantsHelp = (args: readonly string[]): boolean =>
-  args.slice(0, args.includes("--") ? args.indexOf("--") : undefined).some((arg) => arg === "--help" || arg === "-h");
+const wantsHelp = (args: readonly string[]): boolean => ownArgs(args).some((arg) => arg === "--help" || arg === "-h");
+
+/** What stands before `--` is ours, what stands behind it another command's. */
+const ownArgs = (args: readonly string[]): readonly string[] =>
+  args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
 
 /** Says what went wrong: what, whose fault, what to try. Only a defect of our own shows a stack. */
 function report(error: unknown, screen: Terminal): ExitName {

@@ -2,60 +2,34 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, get } from "node:http";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Pool } from "pg";
 import { Agent, fetch } from "undici";
 import { WebSocket } from "ws";
-import { toBase64 } from "../../src/bytes/index.js";
-import { Secret } from "../../src/contract/index.js";
-import { nodeHost } from "../../src/hosts/node/index.js";
 import { type OpenTunnel, tunnel } from "../../src/index.js";
-import { WireGuard } from "../../src/protocols/wireguard/index.js";
 import { startPostgres } from "../support/postgres.js";
+import { type Office, startOffice } from "./peers/office.js";
 import type { Program } from "./peers/program.js";
-import { WireGuardGo } from "./peers/wireguard-go.js";
 
-/** A wireguard-go with a private network behind it, and our tunnel there. */
-interface Office extends AsyncDisposable {
-  readonly peer: WireGuardGo;
+/** An office, and our tunnel there. */
+interface Opened extends AsyncDisposable {
+  readonly peer: Office["peer"];
   readonly office: OpenTunnel;
 }
 
-async function openOffice(title: string): Promise<Office> {
-  const { crypto, entropy, now } = nodeHost();
-  const key = entropy.fill(new Uint8Array(32));
-  const ours = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, now());
-  const peer = await WireGuardGo.start({ peerPublicKey: toBase64(ours.publicKey) });
-  const services = peer.inside(
-    title,
-    process.execPath,
-    fileURLToPath(new URL("./peers/office-program.js", import.meta.url)),
-    title,
-  );
-  await services.says("the office is open");
-  const office = await tunnel(
-    `[Interface]
-     PrivateKey = ${toBase64(key)}
-     Address = 10.99.0.2/24, fd99::2/64
-     DNS = 10.99.0.1, office.test
-     [Peer]
-     PublicKey = ${peer.publicKey}
-     AllowedIPs = 10.99.0.0/24, fd99::/64
-     Endpoint = localhost:${peer.port}`,
-    { name: title },
-  );
+async function openOffice(title: string): Promise<Opened> {
+  const behind = await startOffice(title);
+  const office = await tunnel(behind.conf, { name: title });
   return {
-    peer,
+    peer: behind.peer,
     office,
     async [Symbol.asyncDispose]() {
       await office.close({ drainMs: 1_000 });
-      await services[Symbol.asyncDispose]();
-      await peer[Symbol.asyncDispose]();
+      await behind[Symbol.asyncDispose]();
     },
   };
 }
 
-let shared: Office;
+let shared: Opened;
 before(async () => {
   shared = await openOffice("office");
 });

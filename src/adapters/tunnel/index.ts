@@ -1,6 +1,7 @@
 export { type DatagramSocketOptions, type RemoteInfo, TunnelDatagramSocket } from "./datagram-socket.js";
 export { dnsCodec } from "./dns-codec.js";
 export type { DispatcherClass, FetchInit } from "./fetch.js";
+export { metricsServer, openMetrics } from "./metrics.js";
 export {
   OpenTunnel,
   openTunnel,

@@ -11,15 +11,15 @@ import {
   disabled,
   type Preconnection,
   type PreconnectionInit,
-  type ProtocolStack,
   type SecurityInit,
   type SecurityMode,
-  TransportServices,
+  type TransportServices,
 } from "../../taps/index.js";
 import { openWireGuard, type WireGuardTunnel } from "../../tunnels/index.js";
 import { type Dialer, dialer } from "../dialer.js";
 import { httpAgent } from "../http-agent.js";
 import { ConnectionSocket, type OpenConnection } from "../socket.js";
+import { systemServices } from "../system.js";
 import { undiciConnector } from "../undici.js";
 import { type DatagramSocketOptions, TunnelDatagramSocket } from "./datagram-socket.js";
 import { dnsCodec } from "./dns-codec.js";
@@ -84,12 +84,7 @@ export interface TunnelStatus {
 }
 
 /** Opens a tunnel on a host. `tunnel` of the root door does so on this one. */
-export async function openTunnel(
-  host: Host,
-  stacks: readonly ProtocolStack[],
-  source: string | URL,
-  options: TunnelOptions = {},
-): Promise<OpenTunnel> {
+export async function openTunnel(host: Host, source: string | URL, options: TunnelOptions = {}): Promise<OpenTunnel> {
   const { text, name } = readTunnelFile(source);
   const privateKey = options.privateKey && readKeySource(options.privateKey);
   const events: { tell: (event: TunnelEvent) => void } = { tell: () => {} };
@@ -100,7 +95,7 @@ export async function openTunnel(
     ...(options.network && { network: options.network }),
     ...(privateKey && { privateKey }),
   });
-  const open = new OpenTunnel(host, stacks, below, options.security);
+  const open = new OpenTunnel(host, below, options.security);
   events.tell = (event) => open.told(event);
   return open;
 }
@@ -127,12 +122,12 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   #isClosed = false;
   #drained = (): void => {};
 
-  constructor(host: Host, stacks: readonly ProtocolStack[], below: WireGuardTunnel, security?: SecurityInit) {
+  constructor(host: Host, below: WireGuardTunnel, security?: SecurityInit) {
     super();
     this.#host = host;
     this.#below = below;
     this.#security = security;
-    this.system = new TransportServices({ host, network: below.network, stacks });
+    this.system = systemServices({ host, network: below.network });
   }
 
   get name(): string {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { toHex } from "../../bytes/index.js";
+import { toBase64, toHex } from "../../bytes/index.js";
 import { type PrivateKey, Secret } from "../../contract/index.js";
 import {
   type Certificate,
@@ -15,6 +15,7 @@ import {
   writePem,
 } from "../../pki/index.js";
 import { TicketKeyRing } from "../../protocols/tls/index.js";
+import { WireGuard } from "../../protocols/wireguard/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
 import { host } from "../host.js";
@@ -110,6 +111,21 @@ const makers: Readonly<Record<(typeof keygenKinds)[number], (values: KeygenValue
     const text = `${toHex(key.expose())}\n`;
     key.wipe();
     return { about: { bytes: 32 }, files: [{ suffix: "psk", text, secret: true }] };
+  },
+  wireguard() {
+    const { crypto, entropy, now } = host();
+    const privateKey = new Secret(entropy.fill(new Uint8Array(32)));
+    const { publicKey } = new WireGuard({ crypto, entropy, privateKey }, now());
+    const text = `${toBase64(privateKey.expose())}\n`;
+    privateKey.wipe();
+    const pub = toBase64(publicKey);
+    return {
+      about: { publicKey: pub },
+      files: [
+        { suffix: "pub", text: `${pub}\n`, secret: false },
+        { suffix: "key", text, secret: true },
+      ],
+    };
   },
   tickets() {
     const { crypto, entropy } = host();

@@ -1,0 +1,46 @@
+import { type OpenTunnel, openTunnel, type TunnelOptions } from "../adapters/index.js";
+import { fromBase64 } from "../bytes/index.js";
+import { Secret } from "../contract/index.js";
+import { ConfigError, UsageError } from "./exit.js";
+import { host } from "./host.js";
+import { readSource } from "./secrets.js";
+import type { Terminal } from "./terminal.js";
+
+export interface TunnelValues {
+  readonly file: string | undefined;
+  readonly key: string | undefined;
+  readonly json: boolean;
+}
+
+/** Opens the tunnel that a command names; what the file says in vain is told with its line. */
+export async function openNamed(values: TunnelValues, command: string, terminal: Terminal): Promise<OpenTunnel> {
+  if (values.file === undefined) {
+    throw new UsageError(`${command} needs a tunnel's file`, `sealport ${command} office.conf`);
+  }
+  if (values.file.includes("[")) throw new UsageError("a tunnel is named by its file, since it holds a secret");
+  const office = await openTunnel(host(), values.file, keyOptions(values.key));
+  for (const { line, message } of office.warnings) {
+    terminal.event("warning", { line, message });
+    terminal.note(`${values.file}:${line}: ${message}`);
+  }
+  return office;
+}
+
+function keyOptions(source: string | undefined): TunnelOptions {
+  if (source === undefined) return {};
+  const bytes = fromBase64(new TextDecoder().decode(readSource(source, "--key", false)).trim());
+  if (bytes?.length !== 32) throw new ConfigError("--key: not 32 bytes in base64");
+  return { privateKey: new Secret(bytes) };
+}
+
+/** `port`, `host:port` or `[address]:port`; the loopback if no host is named. */
+export function listenAddress(text: string, option: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65_535) {
+    throw new UsageError(`${option} ${text} is no address to listen on`, `${option} 127.0.0.1:1080`);
+  }
+  return { host: bracketed ?? plain ?? "127.0.0.1", port };
+}
+
+export const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");

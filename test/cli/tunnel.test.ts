@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { scratch } from "../interop/peers/certificates.js";
+import { type Office, startOffice } from "../interop/peers/office.js";
+import { Program } from "../interop/peers/program.js";
+import { program, sealport } from "./sealport.js";
+
+const file = join(scratch(), "office.conf");
+let office: Office;
+before(async () => {
+  office = await startOffice("office");
+  writeFileSync(file, office.conf, { mode: 0o600 });
+});
+after(() => office[Symbol.asyncDispose]());
+
+const intranet = "http://intranet.office.test:8080/";
+const said = "office saw intranet.office.test:8080 from 10.99.0.2";
+
+const running = (...args: readonly string[]): Program =>
+  new Program("sealport tunnel", process.execPath, [program, "tunnel", file, ...args]);
+const portOf = async (tunnel: Program, what: RegExp): Promise<string> =>
+  (await tunnel.says(new RegExp(`${what.source} on (?:http://)?\\S*?:(\\d+)`)))[1]!;
+
+async function curl(...args: readonly string[]): Promise<string> {
+  const run = new Program("curl", "curl", ["-sS", "--max-time", "15", ...args]);
+  await run.ends();
+  return run.said;
+}
+
+test("curl goes through the tunnel by SOCKS5, CONNECT and plain HTTP on one port", async () => {
+  await using tunnel = running("--socks", "127.0.0.1:0", "--metrics", "127.0.0.1:0");
+  const proxy = `127.0.0.1:${await portOf(tunnel, /proxy/)}`;
+  assert.equal(await curl("-x", `socks5h://${proxy}`, intranet), said);
+  assert.equal(await curl("-x", `http://${proxy}`, intranet), said);
+  assert.equal(await curl("-p", "-x", `http://${proxy}`, intranet), said);
+  assert.match(await curl("-x", `socks5h://${proxy}`, "http://10.99.0.1:1/"), /refused|Can't complete SOCKS5/);
+  const metrics = `http://127.0.0.1:${await portOf(tunnel, /metrics/)}`;
+  const shown = await curl(`${metrics}/metrics`);
+  assert.match(shown, /^sealport_tunnel_up\{tunnel="wg:office"\} 1$/m);
+  assert.match(shown, /^sealport_tunnel_handshakes_total\{.*\} 1$/m);
+  assert.match(shown, /# EOF\n$/);
+  assert.match(await curl(`${metrics}/readyz`), /"isUp":true,"handshakeAgeMs":\d+/);
+  tunnel.kill("SIGINT");
+  assert.equal(await tunnel.ends(), "exited with 130");
+});
+
+test("ports are forwarded both ways, TCP and UDP", async () => {
+  const here = createServer((_, response) => response.end("served here"));
+  await new Promise<void>((resolve) => here.listen(0, "127.0.0.1", resolve));
+  const { port } = here.address() as AddressInfo;
+  await using tunnel = running(
+    ...["-L", "0:intranet.office.test:8080", "-L", "0:10.99.0.1:7/udp", "-R", `8089:127.0.0.1:${port}`],
+  );
+  const forwarded = await portOf(tunnel, /8080/);
+  assert.equal(await curl("-H", "Host: intranet.office.test:8080", `http://127.0.0.1:${forwarded}/`), said);
+  const udp = await portOf(tunnel, /udp/);
+  await using echo = new Program("socat", "socat", ["-t2", "-", `UDP:127.0.0.1:${udp}`]);
+  echo.write("a datagram\n");
+  await echo.says("a datagram");
+  await tunnel.says(/port 8089 inside/);
+  const inside = office.peer.inside("curl", "curl", "-sS", "--max-time", "10", "http://10.99.0.2:8089/");
+  await inside.ends();
+  assert.equal(inside.said, "served here");
+  await new Promise((resolve) => here.close(resolve));
+});
+
+test("-W connects stdin and stdout to a host inside", async () => {
+  const { code, out, err } = await sealport(["tunnel", file, "-W", "intranet:8080"], {
+    input: "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+  });
+  assert.equal(code, 0, err);
+  assert.match(out, /office saw a from 10\.99\.0\.2$/);
+  assert.match(err, /office\.conf:5: Table has no effect/);
+});
+
+test("exec sends a command's traffic through the tunnel: curl by its environment, Node by itself", async () => {
+  const byCurl = await sealport(["exec", file, "--", "curl", "-sS", "--max-time", "15", intranet]);
+  assert.equal(byCurl.out, said, byCurl.err);
+  assert.equal(byCurl.code, 0);
+  const code = `
+    import { connect } from "node:net";
+    import { get } from "node:http";
+    console.log(await (await fetch("${intranet}")).text());
+    await new Promise((done) => get("${intranet}", (r) => r.on("data", (d) => console.log("http: " + d)).on("end", done)));
+    const socket = connect(8080, "intranet.office.test", () => console.log("connected"));
+    socket.end("GET / HTTP/1.0\\r\\n\\r\\n");
+    for await (const chunk of socket) console.log(String(chunk).split("\\r\\n").at(-1));
+    connect(1, "10.99.0.1").on("error", (error) => { console.log(error.code); process.exitCode = 42; });
+  `;
+  const byNode = await sealport(["exec", file, "--", process.execPath, "--input-type=module", "-e", code]);
+  assert.deepEqual(
+    byNode.out.trim().split("\n"),
+    [said, `http: ${said}`, "connected", "office saw undefined from 10.99.0.2", "ECONNREFUSED"],
+    byNode.err,
+  );
+  assert.equal(byNode.code, 42);
+});
+
+test("what goes to the loopback stays there, whatever exec does", async () => {
+  const here = createTcpServer((socket) => socket.end("here"));
+  await new Promise<void>((resolve) => here.listen(0, "127.0.0.1", resolve));
+  const { port } = here.address() as AddressInfo;
+  const code = `require("net").connect(${port}, "127.0.0.1").on("data", (d) => console.log(String(d)))`;
+  const ran = await sealport(["exec", file, "--", process.execPath, "-e", code]);
+  assert.equal(ran.out, "here\n", ran.err);
+  await new Promise((resolve) => here.close(resolve));
+});
+
+test("ping and doctor say how the tunnel does, in text and in JSON", async () => {
+  const pinged = await sealport(["ping", file, "intranet", "--count", "2"]);
+  assert.equal(pinged.code, 0, pinged.err);
+  assert.match(pinged.out, /2 of 2 answered; least [\d.]+ ms/);
+  const { out, code } = await sealport(["doctor", file, "--json"]);
+  assert.equal(code, 0, out);
+  const events = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const checks = events.filter(({ event }) => event === "check");
+  assert.deepEqual(
+    checks.map(({ name }) => name),
+    ["file", "permissions", "clock", "name localhost", "handshake", "MTU", "name server 10.99.0.1", "routes"],
+  );
+  assert.ok(checks.every(({ ok }) => ok));
+});
+
+test("what is wrong with a file has its line, its hint and its exit code", async () => {
+  const bad = (name: string, text: string): string => {
+    const path = join(scratch(), name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const script = await sealport(["tunnel", bad("script.conf", "[Interface]\nPostUp = rm -rf /\n")]);
+  assert.equal(script.code, 3, script.err);
+  assert.match(script.err, /line 2: PostUp would run a shell command, and is refused/);
+  assert.doesNotMatch(script.err, /rm -rf/);
+  const unnamed = office.conf.replace("localhost", "no-such-host.invalid");
+  assert.equal((await sealport(["ping", bad("unnamed.conf", unnamed), "10.99.0.1"])).code, 4);
+  assert.equal((await sealport(["tunnel", file, "--socks", "0.0.0.0:0"])).code, 2);
+  assert.equal((await sealport(["tunnel", file, "-L", "nonsense"])).code, 2);
+  assert.equal((await sealport(["tunnel", file, "--socks", "0", "--socks-auth", "ann:secret"])).code, 2);
+  assert.equal((await sealport(["tunnel"])).code, 2);
+  assert.equal((await sealport(["tunnel", join(scratch(), "absent.conf")])).code, 3);
+});
+
+test("keygen wireguard makes a pair that wg agrees with, and --key opens a file without one", async () => {
+  const prefix = join(scratch(), "laptop");
+  const made = await sealport(["keygen", "wireguard", "--out", prefix]);
+  assert.equal(made.out, `${prefix}.pub\n${prefix}.key\n`, made.err);
+  const wg = new Program("wg", "sh", ["-c", `wg pubkey < ${prefix}.key | cmp - ${prefix}.pub`]);
+  assert.equal(await wg.ends(), "exited with 0", wg.said);
+  const [line, key] = /^PrivateKey = (.*)$/m.exec(office.conf)!;
+  const keyless = join(scratch(), "keyless.conf");
+  writeFileSync(keyless, office.conf.replace(line, ""), { mode: 0o600 });
+  assert.notEqual((await sealport(["ping", keyless, "10.99.0.1", "--count", "1"])).code, 0);
+  const given = ["ping", keyless, "10.99.0.1", "--count", "1", "--key", "env:OFFICE_KEY"];
+  const pinged = await sealport(given, { env: { OFFICE_KEY: key! } });
+  assert.equal(pinged.code, 0, pinged.err);
+});
