@@ -49,7 +49,7 @@ export interface Server extends AsyncDisposable {
   readonly done: Promise<void>;
   /** The port that was opened, of use where the URL said 0. */
   readonly port: number;
-  /** Stops accepting, and resolves when every handler is done. */
+  /** Stops accepting, closes what is served, and resolves when every handler is done. */
   close(): Promise<void>;
 }
 
@@ -70,11 +70,13 @@ export async function serve(
     ...common(target, options),
   });
   const listener = await pre.listen({ ...(backlog !== undefined && { backlog }) });
-  const done = listener.serve(handler, { signal, ...(concurrency !== undefined && { concurrency }) });
+  const stop = new AbortController();
+  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const done = listener.serve(handler, { signal: both, ...(concurrency !== undefined && { concurrency }) });
   // Whoever does not look at `done` shall not die of it.
   done.catch(() => {});
   const close = async () => {
-    await listener.stop();
+    stop.abort();
     await done;
   };
   return { listener, done, port: listener.localEndpoints[0]!.port, close, [Symbol.asyncDispose]: close };

@@ -125,12 +125,13 @@ export function connectionErrorFrom(cause: Failure): ConnectionError {
         : cause.byPeer
           ? "connection-aborted"
           : "protocol-failed";
-  const { message, hint, code, byPeer } = cause;
+  const { message, at, hint, code, byPeer } = cause;
   return new ConnectionError({
     reason,
     message,
     cause,
     byPeer,
+    ...(at === undefined ? {} : { at }),
     ...(hint === undefined ? {} : { hint }),
     ...(code === undefined ? {} : { code }),
   });

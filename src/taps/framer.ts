@@ -82,11 +82,11 @@ export class FramerStack {
     const layer = this.#layers[this.#started];
     if (layer === undefined) this.#ends.ready();
     else if (layer.framer.start === undefined) this.layerReady(layer);
-    else layer.framer.start(layer);
+    else layer.start();
   }
 
   stop(): void {
-    for (const layer of [...this.#layers].reverse()) layer.framer.stop?.(layer);
+    for (const layer of [...this.#layers].reverse()) layer.stop();
   }
 
   /** A Message on its way down, from the application. */
@@ -120,7 +120,7 @@ export class FramerStack {
     // What this layer has not parsed yet comes through the new one first.
     const pending = layer.takeAll();
     if (at < this.#started) this.#started++;
-    added.framer.start?.(added);
+    added.start();
     if (pending.length > 0) this.#up(at, pending, undefined, false);
   }
 
@@ -176,7 +176,13 @@ class Layer implements FramerIo {
     if (rest.length === 0) return;
     this.#chunks.push(rest);
     this.#size += rest.length;
-    this.framer.received(this);
+    // A framer that throws on what a peer sent ends its Connection, and nothing else.
+    try {
+      this.framer.received(this);
+    } catch (cause) {
+      this.#failed(cause);
+      return;
+    }
     if (this.passthrough) this.#flush();
     else if (this.#size > framerBacklogBytesMax) this.fail("the framer leaves too many bytes unread");
   }
@@ -194,6 +200,27 @@ class Layer implements FramerIo {
 
   ended(): void {
     this.#stack.ended();
+  }
+
+  start(): void {
+    try {
+      this.framer.start?.(this);
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  stop(): void {
+    try {
+      this.framer.stop?.(this);
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  #failed(cause: unknown): void {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.#stack.fail(new TapsFailure({ reason: "deframing-failed", message, at: this.framer.name, cause }));
   }
 
   fail(message: string): void {

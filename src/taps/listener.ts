@@ -23,7 +23,7 @@ export interface ListenerOptions {
 }
 
 export interface ServeOptions {
-  /** Ends serving, and aborts the signal that handlers were given. */
+  /** Ends serving: the Listener stops, handlers hear of it by their signal, and their Connections are closed. */
   readonly signal?: AbortSignal | undefined;
   /** Handlers that run at a time; further Connections wait in the backlog. Default: no limit. */
   readonly concurrency?: number;
@@ -33,7 +33,8 @@ export interface ListenerEvents {
   connectionReceived: Connection;
   /** A peer that did not get as far as a Connection: a handshake that failed, a full backlog. */
   softError: Failure;
-  establishmentError: EstablishmentError;
+  /** What a handler of `serve` threw; its Connection was aborted. */
+  handlerError: { readonly connection: Connection; readonly error: unknown };
   stopped: undefined;
 }
 
@@ -118,7 +119,8 @@ export class Listener<Mode extends SecurityMode = SecurityMode>
     signal?.addEventListener("abort", end, { once: true });
     const running = new Set<Promise<void>>();
     for await (const connection of this) {
-      const run = handle(connection, handler, abort.signal).finally(() => running.delete(run));
+      const failed = (error: unknown) => this.#core.handlerFailed(connection, error);
+      const run = handle(connection, handler, abort.signal, failed).finally(() => running.delete(run));
       running.add(run);
       if (running.size >= concurrency) await Promise.race(running);
     }
@@ -326,6 +328,13 @@ class ListenerCore<Mode extends SecurityMode> {
     return line;
   }
 
+  handlerFailed(connection: Connection<Mode>, error: unknown): void {
+    const { host, trace } = this.#init.system;
+    const message = error instanceof Error ? error.message : String(error);
+    trace?.({ at: host.now(), protocol: "taps", name: "taps:handler_failed", data: { message } });
+    this.events.emit("handlerError", { connection, error });
+  }
+
   #soft(reason: "queue-full", message: string): void {
     this.events.emit("softError", new TapsFailure({ reason, message }));
   }
@@ -388,13 +397,22 @@ async function handle<Mode extends SecurityMode>(
   connection: Connection<Mode>,
   handler: (connection: Connection<Mode>, signal: AbortSignal) => Promise<void> | void,
   signal: AbortSignal,
+  failed: (error: unknown) => void,
 ): Promise<void> {
+  // A handler that reads to the end comes to its own end so.
+  const close = () => void connection.close().catch(() => {});
+  signal.addEventListener("abort", close, { once: true });
   try {
     await handler(connection, signal);
-    await connection.close({ signal });
   } catch (error) {
     connection.abort(error);
+    // What a Connection's end makes a handler throw is no mistake of the handler's.
+    if (!(error instanceof TapsFailure)) failed(error);
+    return;
+  } finally {
+    signal.removeEventListener("abort", close);
   }
+  await connection.close().catch(() => {});
 }
 
 function notListening(cause: unknown, root: TreeNode): EstablishmentError {

@@ -63,8 +63,9 @@ export class ReceiveQueue {
   }
 
   push(data: Uint8Array, context: MessageContext, endOfMessage: boolean): void {
-    let message = this.#messages.find((each) => each.context === context && !each.ended);
-    if (message === undefined) {
+    // Pieces come one after another: only the last Message can be incomplete.
+    let message = this.#messages.at(-1);
+    if (message === undefined || message.ended || message.context !== context) {
       message = { context, chunks: [], size: 0, ended: false };
       this.#messages.push(message);
     }

@@ -38,8 +38,8 @@ export function answerQuestion(question: AskOf<TlsEvent>, by: Answering, signal:
 }
 
 const answers: Answers = {
-  "verify-peer": (ask, { options }) => {
-    if (options.verify !== undefined) return verdict(() => options.verify!(ask));
+  "verify-peer": (ask, { options }, signal) => {
+    if (options.verify !== undefined) return verdict(() => options.verify!(ask, signal));
     return {
       trusted: false,
       failure: tlsFailure("certificate-unknown", "Certificate", "there is nothing to judge the peer by", {

@@ -155,7 +155,8 @@ export interface TlsIdentity extends Identity {
 }
 
 export type SelectIdentity = (ask: SelectIdentityAsk) => TlsIdentity | undefined | Promise<TlsIdentity | undefined>;
-export type VerifyPeer = (ask: PeerAsk) => PeerVerdict | Promise<PeerVerdict>;
+/** The signal says that nobody waits for the verdict any more. */
+export type VerifyPeer = (ask: PeerAsk, signal?: AbortSignal) => PeerVerdict | Promise<PeerVerdict>;
 export type FindPsk = (identity: Uint8Array) => ExternalPsk | undefined | Promise<ExternalPsk | undefined>;
 /** Answers the padded size of a record's content, at least `size`. */
 export type PaddingPolicy = (size: number, contentType: number) => number;

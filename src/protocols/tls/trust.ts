@@ -7,7 +7,11 @@ export interface TrustOptions {
   /** Names of which the peer must have one. Default: on a client the server name, on a server none. */
   readonly referenceIds?: readonly ReferenceId[];
   /** A word of the application's own after the path is valid: undefined is yes, a failure or false is no. */
-  readonly also?: (verdict: Extract<Verdict, { trusted: true }>, ask: PeerAsk) => Approval | Promise<Approval>;
+  readonly also?: (
+    verdict: Extract<Verdict, { trusted: true }>,
+    ask: PeerAsk,
+    signal?: AbortSignal,
+  ) => Approval | Promise<Approval>;
 }
 
 /** Yes, no, or no and why. */
@@ -18,7 +22,7 @@ export type Approval = boolean | TlsFailure | undefined;
  * OCSP response is believed or not. A client without a server name trusts nobody.
  */
 export function trust(verifier: Verifier, options: TrustOptions = {}): VerifyPeer {
-  return async (ask) => {
+  return async (ask, signal) => {
     const names = options.referenceIds ?? (ask.serverName === undefined ? [] : [ask.serverName]);
     if (ask.role === "client" && names.length === 0 && ask.rawPublicKey === undefined) {
       return no(tlsFailure("wrong-name", "Certificate", "no server name to look for", { hint: "give `serverName`" }));
@@ -36,7 +40,7 @@ export function trust(verifier: Verifier, options: TrustOptions = {}): VerifyPee
           })
         : verifier.verifyRawPublicKey(ask.rawPublicKey);
     if (!verdict.trusted) return no(pkiFailure(verdict.failure));
-    const approval = await options.also?.(verdict, ask);
+    const approval = await options.also?.(verdict, ask, signal);
     if (approval === false) return no(tlsFailure("access-denied", "Certificate", "the application does not want it"));
     if (typeof approval === "object") return no(approval);
     const { publicKey } = verdict;

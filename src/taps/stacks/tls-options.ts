@@ -134,10 +134,12 @@ function challenged(identity: Identity, { sign }: SecurityInit): TlsIdentity {
   if (sign === undefined) return identity;
   return {
     ...identity,
-    sign: (algorithm, message, signal = new AbortController().signal) =>
-      sign({ identity, algorithm, message }, { signal }),
+    sign: (algorithm, message, signal = never) => sign({ identity, algorithm, message }, { signal }),
   };
 }
+
+/** For those who ask without a way to take the question back. */
+const never = new AbortController().signal;
 
 function externalPsk({ identity, key, hash }: PreSharedKey): ExternalPsk {
   return {
@@ -162,7 +164,7 @@ function verifierFor(host: Host, { trust: anchors = "system", pins, verify }: Se
   });
   if (noAnchors && pinned === undefined && verify !== undefined) return asked(host, verify);
   let judge: VerifyPeer | undefined;
-  return (ask) => {
+  return (ask, signal) => {
     // Made when it is first needed: reading a system's roots takes a while.
     judge ??= trust(
       createVerifier({
@@ -173,20 +175,20 @@ function verifierFor(host: Host, { trust: anchors = "system", pins, verify }: Se
       verify === undefined
         ? {}
         : {
-            also: async ({ chain, publicKey }, { serverName }) => {
+            also: async ({ chain, publicKey }, { serverName }, signal = never) => {
               const peer = { kind: "certificate", chain: chain.map(({ raw }) => raw), publicKey } as const;
               const question = { protocol: "TLS", peer, serverName, validated: true, problem: undefined } as const;
-              return verify(question, { signal: new AbortController().signal });
+              return verify(question, { signal });
             },
           },
     );
-    return judge(ask);
+    return judge(ask, signal);
   };
 }
 
 /** No anchors and no pins: the application's word is the only one. */
 function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>): VerifyPeer {
-  return async (ask) => {
+  return async (ask, signal = never) => {
     const known = presented(host, ask);
     if (known === undefined) return unreadable();
     const question = {
@@ -196,7 +198,7 @@ function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>): VerifyP
       validated: false,
       problem: "no trust anchors were given",
     } as const;
-    if (await verify(question, { signal: new AbortController().signal })) return known;
+    if (await verify(question, { signal })) return known;
     return {
       trusted: false,
       failure: tlsFailure("access-denied", "Certificate", "the application does not trust the peer"),

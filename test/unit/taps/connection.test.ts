@@ -14,6 +14,7 @@ import {
   type Listener,
   lengthPrefixed,
   type Scheduler,
+  serve,
   TapsFailure,
   TransportProperties,
   unreliableDatagram,
@@ -622,6 +623,32 @@ test("serve runs so many handlers at a time and ends with its signal", async () 
       stop.abort();
       await serving;
       assert.equal(listener.statistics.delivered, 5);
+    })(),
+  );
+});
+
+test("a handler that throws loses its Connection and is told of, and one that reads ends with its server", async () => {
+  const both = neighbours();
+  await both.world.finish(
+    (async () => {
+      const errors: unknown[] = [];
+      const server = await serve(both.server, "tcp://*:7", async (connection) => {
+        for await (const { data } of connection) if (fromUtf8(data) === "throw") throw new Error("a handler's mistake");
+      });
+      server.listener.on("handlerError", ({ error }) => errors.push((error as Error).message));
+      const [one, other] = [
+        await both.client.preconnection({ remote, security }).connect(),
+        await both.client.preconnection({ remote, security }).connect(),
+      ];
+      await one.send(utf8("throw"));
+      await assert.rejects(one.closed, ConnectionError);
+      assert.deepEqual(errors, ["a handler's mistake"]);
+      const ended = other.receive();
+      const closing = server.close();
+      assert.equal((await ended).final, true);
+      await other.close();
+      await closing;
+      await server.done;
     })(),
   );
 });

@@ -246,3 +246,26 @@ test("bytes still in flight can be dropped and earmarked", () => {
   assert.equal(up.map(({ data }) => fromUtf8(data)).join(""), "1234");
   assert.deepEqual(up.map(({ end }) => end).at(-1), true);
 });
+
+test("a framer that throws on what a peer sent ends its Connection, and nothing else", async () => {
+  const both = neighbours();
+  await both.world.finish(
+    (async () => {
+      const brittle: MakeFramer = () => ({
+        name: "brittle",
+        sent: (data, io) => io.send(data),
+        received() {
+          throw new Error("a framer's mistake");
+        },
+      });
+      const listener = await both.server.preconnection({ local: { port: 7 }, security, framers: [brittle] }).listen();
+      const raw = await both.client.preconnection({ remote, security }).connect();
+      const accepted = (await listener.accept())!;
+      await raw.send(utf8("anything"));
+      await assert.rejects(accepted.closed, (error: unknown) => {
+        assert.ok(error instanceof ConnectionError && error.reason === "deframing-failed" && error.at === "brittle");
+        return /a framer's mistake/.test(error.message);
+      });
+    })(),
+  );
+});
