@@ -40,6 +40,10 @@ export class Program implements AsyncDisposable {
     this.#child.on("close", (code, signal) => this.#end(signal ? `ended by ${signal}` : `exited with ${code}`));
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** All that it has said so far on both outputs. */
   get said(): string {
     return this.#said;

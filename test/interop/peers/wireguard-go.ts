@@ -84,6 +84,10 @@ export class WireGuardGo implements AsyncDisposable {
     this.port = port;
   }
 
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
   /** What it has logged. */
   get said(): string {
     return this.#program.said;

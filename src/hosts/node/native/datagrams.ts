@@ -90,13 +90,16 @@ export class NativeDatagrams {
     return this.#arrived;
   }
 
-  /** Reads one datagram, or several of one size from one peer. Answers their bytes, or the error number, negated. */
-  receive(descriptor: number, flags: number): number {
+  /**
+   * Reads one datagram, or several of one size from one peer, to `at`, where a whole batch has room. Answers their bytes,
+   * or the error number, negated.
+   */
+  receive(descriptor: number, at: number, flags: number): number {
     const { libc } = this;
-    // A sink may have detached what it was lent; then nothing more can be read.
-    if (this.#arrived.length !== arrivedSize) return -linux.EINVAL;
+    // A sink may have given away what it was lent; then there is nothing to read into any more.
+    if (this.#arrived.length !== arrivedSize || at < 0 || at + batchSizeMax > arrivedSize) return -linux.EINVAL;
     this.#arrival.expect();
-    this.#arrival.payload(this.#arrivedAddress, arrivedSize);
+    this.#arrival.payload(this.#arrivedAddress + at, batchSizeMax);
     const size = libc.call.recvmsg(descriptor, this.#arrival.address, flags);
     return size < 0 ? -libc.errno() : size;
   }
@@ -360,31 +363,57 @@ export class NativeDatagramPort implements DatagramPort {
 
   // ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /**
+   * What the kernel gives one by one is joined here as long as it is of one peer and one size, so that everything above is
+   * done once for many: decryption, acknowledgements, the drain.
+   */
   readonly #ready = (): void => {
     if (this.#waitingBytes > 0) this.#sendWaiting();
     const native = this.#native;
     const { arrival } = native;
+    let start = 0;
+    let end = 0;
+    let segment = 0;
+    let ecn: Ecn = 0;
+    let from = nowhere;
     for (let reads = 0; reads < datagramReadsMax && this.#isOpen; reads++) {
-      const size = native.receive(this.#socket.descriptor, 0);
+      const size = native.receive(this.#socket.descriptor, end, 0);
       if (size < 0) {
         if (size === -linux.EINTR) continue;
-        if (size === -linux.EAGAIN) return;
+        if (size === -linux.EAGAIN) break;
         this.#tell(-size, "recvmsg");
         this.#forgetErrors();
         continue;
       }
       arrival.read();
-      const bytes = native.arrived.subarray(0, size);
-      const ecn = (arrival.trafficClass & 3) as Ecn;
-      this.#sink.datagrams(bytes, this.#heard(arrival), arrival.segmentSize || size, ecn);
+      const step = arrival.segmentSize || size;
+      const nextEcn = (arrival.trafficClass & 3) as Ecn;
+      const peer = this.#heard(arrival);
+      const joins = end > start && peer === from && step === segment && nextEcn === ecn && (end - start) % step === 0;
+      if (!joins) {
+        this.#deliver(start, end, from, segment, ecn);
+        start = end;
+        [from, segment, ecn] = [peer, step, nextEcn];
+      }
+      end += size;
+      if (end <= joinedSizeMax) continue;
+      this.#deliver(start, end, from, segment, ecn);
+      start = end = 0;
+      from = nowhere;
     }
+    this.#deliver(start, end, from, segment, ecn);
   };
+
+  #deliver(start: number, end: number, from: SocketAddress, segment: number, ecn: Ecn): void {
+    if (from === nowhere || !this.#isOpen) return;
+    this.#sink.datagrams(this.#native.arrived.subarray(start, end), from, segment, ecn);
+  }
 
   /** The queue of errors only doubles what the call itself answered; but while it is full the descriptor is never at rest. */
   #forgetErrors(): void {
     if (!this.#hasPeer) return;
     for (let i = 0; i < datagramReadsMax; i++) {
-      if (this.#native.receive(this.#socket.descriptor, linux.MSG_ERRQUEUE) < 0) return;
+      if (this.#native.receive(this.#socket.descriptor, errorsAt, linux.MSG_ERRQUEUE) < 0) return;
     }
   }
 
@@ -414,7 +443,11 @@ export class NativeDatagramPort implements DatagramPort {
 /** Errors that are about the datagram at hand, not about an earlier one. */
 const isOurs = (errno: number): boolean => errno === linux.EMSGSIZE || errno === linux.EINVAL || errno === linux.EIO;
 
-/** More than a batch can have. */
-const arrivedSize = 65_536;
+/** More than the kernel's batches can have; and ours, which are joined of those. */
+const batchSizeMax = 65_536;
+const joinedSizeMax = 65_536;
+/** Behind them, where errors quote what was sent. */
+const errorsAt = joinedSizeMax + batchSizeMax;
+const arrivedSize = errorsAt + batchSizeMax;
 
 const nowhere: SocketAddress = { address: "::", port: 0 };
