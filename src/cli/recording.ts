@@ -1,20 +1,22 @@
-import type { KeyLog, Network } from "../contract/index.js";
-import { keyLogFile } from "../hosts/node/index.js";
+import type { Host } from "../contract/index.js";
+import { captureToFile } from "../hosts/node/capture.js";
+import { nodeHost } from "../hosts/node/index.js";
+import { host as shared } from "./host.js";
 
-/** Where secrets and packets of a run are written to, if anywhere. */
+/** The host of a run that is recorded: its secrets in a key log, its packets in a capture, or neither. */
 export interface Recording extends AsyncDisposable {
-  readonly network: Network;
-  readonly keyLog: KeyLog | undefined;
+  readonly host: Host;
 }
 
-export function openRecording(
-  { "key-log": keyLog }: { readonly "key-log": string | undefined },
-  network: Network,
-): Recording {
-  const warn = (error: unknown) => process.emitWarning(`the key log cannot be written: ${String(error)}`);
-  return {
-    network,
-    keyLog: keyLog === undefined ? undefined : keyLogFile(keyLog, warn),
-    [Symbol.asyncDispose]: async () => {},
-  };
+export function openRecording({
+  "key-log": keyLogPath,
+  pcapng,
+}: {
+  readonly "key-log": string | undefined;
+  readonly pcapng: string | undefined;
+}): Recording {
+  const host = keyLogPath === undefined ? shared() : nodeHost({ keyLogPath });
+  if (pcapng === undefined) return { host, [Symbol.asyncDispose]: async () => {} };
+  const capture = captureToFile(host, pcapng);
+  return { host: capture.host, [Symbol.asyncDispose]: () => capture.close() };
 }

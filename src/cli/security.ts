@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { certificatesFromPem, identityFromPem } from "../adapters/pem.js";
-import type { Host, Identity, KeyLog } from "../contract/index.js";
+import type { Host, Identity } from "../contract/index.js";
 import { isPkiFailure, readPem } from "../pki/index.js";
 import {
   type GroupName,
@@ -19,12 +19,7 @@ import { didYouMean } from "./suggest.js";
 import type { TargetWithOptions } from "./url.js";
 
 /** The security parameters that a URL and the options beside it stand for. An option adds to what the query says. */
-export function securityOf(
-  target: TargetWithOptions,
-  values: SessionValues,
-  host: Host,
-  keyLog: KeyLog | undefined,
-): SecurityInit {
+export function securityOf(target: TargetWithOptions, values: SessionValues, host: Host): SecurityInit {
   const list = (name: "alpn" | "versions" | "suites" | "groups" | "signatures") => [
     ...(target.query[name] ?? []),
     ...values[name].flatMap((each) => each.split(",")),
@@ -47,7 +42,6 @@ export function securityOf(
     ...(suites.length > 0 && { ciphersuites: suites }),
     ...(wantedGroups.length > 0 && { groups: wantedGroups }),
     ...(signatures.length > 0 && { signatureAlgorithms: signatures }),
-    ...(keyLog !== undefined && { keyLog }),
   };
 }
 

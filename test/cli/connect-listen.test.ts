@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { authority, identity, scratch } from "../interop/peers/certificates.js";
+import { peer } from "../interop/peers/find.js";
 import { openssl } from "../interop/peers/openssl.js";
 import { program, type Ran, sealport } from "./sealport.js";
 
@@ -196,4 +197,16 @@ test("a key log has the secrets of the session, for its owner alone", async () =
   await sealport(["connect", `tls://localhost:${server.port}`, ...args], { input: "x" });
   assert.match(readFileSync(at("keys.log"), "utf8"), /^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{64}$/m);
   assert.equal(statSync(at("keys.log")).mode & 0o077, 0);
+});
+
+test("a capture opens in Wireshark with what was said in the clear, since its secrets are in it", async () => {
+  await using server = await Listening.start("--identity", pem("p256"), "--echo");
+  const capture = at("session.pcapng");
+  const args = ["--trust", authority(), "--pcapng", capture];
+  await sealport(["connect", `tls://localhost:${server.port}`, ...args], { input: "captured words" });
+  assert.equal(statSync(capture).mode & 0o077, 0);
+  const { command, prefix } = peer("tshark");
+  const decode = ["-d", `tcp.port==${server.port},tls`, "-q", "-z", "follow,tls,ascii,0"];
+  const said = execFileSync(command, [...prefix, "-r", capture, ...decode], { encoding: "utf8" });
+  assert.equal(said.match(/captured words/g)?.length, 2, said);
 });

@@ -4,7 +4,6 @@ import { preconnectionFor } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
-import { host } from "../host.js";
 import { pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
@@ -24,21 +23,22 @@ const timeoutMs = 30_000;
 export async function connect(values: ConnectValues, { terminal, signal }: CommandContext): Promise<ExitName> {
   if (values.url === undefined) throw new UsageError("connect needs a URL", "sealport connect tls://example.com:443");
   const to = target(values.url);
-  await using recording = openRecording(values, host().network);
-  const system = systemServices({ host: host(), network: recording.network });
-  const security = securityOf(to, values, host(), recording.keyLog);
+  await using recording = openRecording(values);
+  const { host } = recording;
+  const system = systemServices({ host });
+  const security = securityOf(to, values, host);
   if (values["trust-anyone"]) terminal.note("the peer is not authenticated: --trust-anyone");
   const cache = values.session === undefined ? undefined : await FileSessionStore.open(values.session);
   const early =
     values["early-data"] === undefined ? undefined : readSource(values["early-data"], "--early-data", false);
   const pre = preconnectionFor(system, to.url, { ...security, ...(cache !== undefined && { sessionCache: cache }) });
   const bound = { signal, timeout: values.timeout ?? timeoutMs };
-  const started = host().now();
+  const started = host.now();
   const connection =
     early === undefined ? pre.initiate(bound) : pre.initiateWithSend(early, { ...bound, safelyReplayable: true });
   await connection.ready;
-  const ms = Math.round((host().now() - started) * 10) / 10;
-  terminal.event("connected", { ...description(connection, host()), ms });
+  const ms = Math.round((host.now() - started) * 10) / 10;
+  terminal.event("connected", { ...description(connection, host), ms });
   terminal.note(`${summary(connection)} (${ms} ms)`);
   const moved = await pipeBothWays(connection, process.stdin, terminal, signal);
   await connection.close({ timeout: closeMsMax });

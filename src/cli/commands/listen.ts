@@ -5,7 +5,6 @@ import { type Connection, serve } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { addressText, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
-import { host } from "../host.js";
 import { pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { securityOf } from "../security.js";
@@ -26,9 +25,10 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
     throw new UsageError("listen needs a URL", "sealport listen tls://127.0.0.1:8443 --echo");
   if (values.echo && values.exec !== undefined) throw new UsageError("--echo and --exec exclude each other");
   const at = target(values.url);
-  await using recording = openRecording(values, host().network);
-  const system = systemServices({ host: host(), network: recording.network });
-  const security = securityOf(at, values, host(), recording.keyLog);
+  await using recording = openRecording(values);
+  const { host } = recording;
+  const system = systemServices({ host });
+  const security = securityOf(at, values, host);
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const { exec } = values;
@@ -41,7 +41,7 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
     system,
     at.url,
     async (connection) => {
-      terminal.event("accepted", description(connection, host()));
+      terminal.event("accepted", description(connection, host));
       terminal.note(summary(connection));
       const abort = () => connection.abort(signal.reason);
       signal.addEventListener("abort", abort, { once: true });

@@ -1,5 +1,6 @@
 import type { Host } from "../../contract/index.js";
 import { captured, Pcapng, secretsKindOf } from "../../mechanisms/capture/index.js";
+import { captureHoldBytesMax, captureHoldMs } from "./limits.js";
 import { fileSink } from "./sinks.js";
 
 export interface Capture {
@@ -13,11 +14,28 @@ export interface Capture {
 
 /**
  * Records what passes a host's ports in a pcapng file, mode 0600, with the secrets that decrypt it: Wireshark opens it
- * as it is.
+ * as it is. It reads a file from the front, so secrets have to stand before the packets that they decrypt: packets are
+ * held back for a moment, in which whoever receives them comes to their secrets.
  */
 export function captureToFile(host: Host, path: string): Capture {
   const sink = fileSink(path);
-  const pcapng = new Pcapng((block) => sink.write(block), [{ name: host.network.name, link: "ip" }]);
+  let held: Uint8Array[] = [];
+  let heldBytes = 0;
+  let isHolding = false;
+  const flush = (): void => {
+    for (const block of held) sink.write(block);
+    held = [];
+    heldBytes = 0;
+  };
+  const write = (block: Uint8Array): void => {
+    if (!isHolding) return sink.write(block);
+    if (held.length === 0) host.wakeAt(host.now() + captureHoldMs, flush).unref();
+    held.push(block);
+    heldBytes += block.length;
+    if (heldBytes > captureHoldBytesMax) flush();
+  };
+  const pcapng = new Pcapng(write, [{ name: host.network.name, link: "ip" }]);
+  isHolding = true;
   const network = captured(host.network, host, pcapng);
   return {
     host: {
@@ -28,7 +46,9 @@ export function captureToFile(host: Host, path: string): Capture {
       },
       network,
       keyLog: (line) => {
+        isHolding = false;
         pcapng.secrets(secretsKindOf(line), line);
+        isHolding = true;
         host.keyLog?.(line);
       },
       get trace() {
@@ -42,6 +62,9 @@ export function captureToFile(host: Host, path: string): Capture {
     get dropped() {
       return sink.dropped;
     },
-    close: () => sink.close(),
+    close: () => {
+      flush();
+      return sink.close();
+    },
   };
 }

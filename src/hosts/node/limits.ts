@@ -35,3 +35,7 @@ export const fileSizeMax = 16 * 1024 * 1024;
 export const sinkQueueMax = 64 * 1024 * 1024;
 /** Bytes of the slabs that reads are carved from: the first, and what a connection grows to that has much to read. */
 export const readSlabSizes = [4 * 1024, 64 * 1024, 1024 * 1024] as const;
+/** How long a capture holds packets back, so that their secrets come to stand before them, in milliseconds. */
+export const captureHoldMs = 100;
+/** Bytes that it holds back at most. */
+export const captureHoldBytesMax = 1 << 20;

@@ -27,7 +27,7 @@ export function shows(stage: Stage): readonly Show[] {
       return shown(meeting.outcome.client, 2 * bytesEachWay, stage.host.now() - started);
     },
   };
-  const older: Show = { ...both, title: "Sealport → Sealport, TLS 1.2", run: (context) => shows12(context.signal) };
+  const older: Show = { ...both, title: "Sealport → Sealport (1.2)", run: (context) => shows12(context.signal) };
   async function shows12(_: AbortSignal): Promise<Shown> {
     const started = stage.host.now();
     await using meeting = await stage.meet(
