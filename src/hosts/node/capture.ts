@@ -28,7 +28,10 @@ export function captureToFile(host: Host, path: string): Capture {
     heldBytes = 0;
   };
   const write = (block: Uint8Array): void => {
-    if (!isHolding) return sink.write(block);
+    if (!isHolding) {
+      sink.write(block);
+      return;
+    }
     if (held.length === 0) host.wakeAt(host.now() + captureHoldMs, flush).unref();
     held.push(block);
     heldBytes += block.length;
