@@ -1,4 +1,3 @@
-import { toHex } from "../../bytes/index.js";
 import {
   type Answer,
   type CryptoProvider,
@@ -15,9 +14,8 @@ import {
   type Transmit,
   type Wake,
 } from "../../contract/index.js";
-import { PrefixTable } from "../../mechanisms/prefix-table.js";
 import { CookieChecker } from "./cookies.js";
-import { type DropCounts, type DropReason, failure, noDrops } from "./failure.js";
+import { type DropCounts, type DropReason, noDrops } from "./failure.js";
 import { ReceivedInitiation, SentInitiation } from "./handshake.js";
 import { destinationAt, innerLength, sourceAt } from "./inner.js";
 import { keyLogLines } from "./key-log.js";
@@ -26,7 +24,6 @@ import {
   defaultMtu,
   initiationIntervalMinMs,
   keepaliveTimeoutMs,
-  peersMax,
   pendingAcceptsMax,
   rejectAfterMs,
   rekeyTimeoutMs,
@@ -41,7 +38,8 @@ import {
   u32le,
 } from "./messages/layout.js";
 import { type KeyPair, Suite, type TransportKeys } from "./noise.js";
-import { Peer, type PeerConfig } from "./peer.js";
+import type { Peer, PeerConfig, PeerStatus } from "./peer.js";
+import { PeerTable } from "./peer-table.js";
 import { Session } from "./session.js";
 import { isLater, tai64n } from "./timestamp.js";
 
@@ -101,17 +99,6 @@ export type WireGuardEvent =
   | { readonly kind: "expired"; readonly publicKey: Uint8Array }
   | Question<WireGuardAsks>;
 
-export interface PeerStatus {
-  readonly publicKey: Uint8Array;
-  readonly endpoint: SocketAddress | undefined;
-  readonly lastHandshakeAt: Instant | undefined;
-  readonly handshakes: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly packetsSent: number;
-  readonly packetsReceived: number;
-}
-
 interface Outgoing {
   readonly bytes: Uint8Array;
   readonly to: SocketAddress;
@@ -134,11 +121,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   readonly #keyLog: KeyLog | undefined;
   readonly #acceptUnknownPeers: boolean;
 
-  readonly #peers = new Map<string, Peer>();
-  readonly #routes4 = new PrefixTable<Peer>(4);
-  readonly #routes6 = new PrefixTable<Peer>(16);
-  /** Who owns an index that we gave out: an initiation under way, or a session. */
-  readonly #indices = new Map<number, { readonly peer: Peer; readonly session: Session | undefined }>();
+  readonly #peers: PeerTable;
   readonly #accepts = new Map<number, { readonly from: SocketAddress; readonly initiation: ReceivedInitiation }>();
   #nextQuestion = 1;
 
@@ -167,6 +150,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   constructor(config: WireGuardConfig, now: Instant) {
     this.#suite = new Suite(config.crypto);
     this.#entropy = config.entropy;
+    this.#peers = new PeerTable(this.#suite, config.entropy);
     this.#own = this.#suite.keyPair(config.privateKey.expose());
     this.publicKey = this.#own.publicKey;
     this.#checker = new CookieChecker(this.#suite, this.publicKey, config.entropy);
@@ -189,13 +173,13 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
         break;
       case "wake":
         this.#dueAt = undefined;
-        for (const peer of this.#peers.values()) this.#duties(peer, now);
+        for (const peer of this.#peers) this.#duties(peer, now);
         break;
       case "answer":
         this.#answer(input, now);
         break;
       case "initiate": {
-        const peer = this.#peers.get(toHex(input.publicKey));
+        const peer = this.#peers.find(input.publicKey);
         if (peer !== undefined) {
           peer.renewAttempts(now);
           this.#initiate(peer, now);
@@ -203,7 +187,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
         break;
       }
       case "endpoint": {
-        const peer = this.#peers.get(toHex(input.publicKey));
+        const peer = this.#peers.find(input.publicKey);
         if (peer !== undefined) {
           peer.endpoint = input.endpoint;
           this.#initiate(peer, now);
@@ -242,82 +226,32 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   }
 
   status(): readonly PeerStatus[] {
-    return [...this.#peers.values()].map(
-      ({
-        publicKey,
-        endpoint,
-        lastHandshakeAt,
-        handshakes,
-        bytesSent,
-        bytesReceived,
-        packetsSent,
-        packetsReceived,
-      }) => ({
-        publicKey,
-        endpoint,
-        lastHandshakeAt,
-        handshakes,
-        bytesSent,
-        bytesReceived,
-        packetsSent,
-        packetsReceived,
-      }),
-    );
+    return [...this.#peers].map((peer) => peer.status);
   }
 
   // ── peers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #addPeer(config: PeerConfig, now: Instant): Peer {
-    if (config.publicKey.length !== 32) {
-      throw failure("bad-configuration", `a public key of ${config.publicKey.length} bytes`, { at: "publicKey" });
-    }
-    if (this.#peers.size >= peersMax) throw failure("too-many-peers", `more than ${peersMax} peers`);
     this.#removePeer(config.publicKey);
-    const peer = new Peer(this.#suite, config, this.#entropy);
-    this.#peers.set(toHex(config.publicKey), peer);
-    for (const { address, length } of config.allowedIps) {
-      (address.length === 4 ? this.#routes4 : this.#routes6).set(address, length, peer);
-    }
+    const peer = this.#peers.add(config);
     peer.start(now);
     this.#watch(peer);
     return peer;
   }
 
   #removePeer(publicKey: Uint8Array): void {
-    const peer = this.#peers.get(toHex(publicKey));
-    if (peer === undefined) return;
-    this.#wipe(peer);
-    this.#peers.delete(toHex(publicKey));
-    this.#routes4.deleteValue(peer);
-    this.#routes6.deleteValue(peer);
+    const peer = this.#peers.remove(publicKey);
+    if (peer !== undefined) this.#ready.delete(peer);
   }
 
   #wipe(peer: Peer): void {
-    this.#endSession(peer.previous);
-    this.#endSession(peer.current);
-    this.#endSession(peer.next);
-    peer.previous = peer.current = peer.next = undefined;
-    this.#forgetInitiation(peer);
-    peer.staged.length = 0;
+    this.#peers.wipe(peer);
     this.#ready.delete(peer);
   }
 
-  #endSession(session: Session | undefined): void {
-    if (session === undefined) return;
-    session.end();
-    this.#indices.delete(session.localIndex);
-  }
-
-  #forgetInitiation(peer: Peer): void {
-    if (peer.initiation === undefined) return;
-    peer.initiation.wipe();
-    this.#indices.delete(peer.initiation.index);
-    peer.initiation = undefined;
-  }
-
   #close(): void {
-    for (const peer of this.#peers.values()) this.#wipe(peer);
     this.#peers.clear();
+    this.#ready.clear();
     this.#outgoing.length = 0;
     this.#accepts.clear();
     this.#own.privateKey.wipe();
@@ -338,7 +272,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
           this.#events.push({ kind: "retrying", publicKey: peer.publicKey });
           break;
         case "give-up":
-          this.#forgetInitiation(peer);
+          this.#peers.forgetInitiation(peer);
           peer.staged.length = 0;
           this.#events.push({ kind: "unanswered", publicKey: peer.publicKey });
           break;
@@ -364,16 +298,16 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
       return;
     }
     if (!peer.mayInitiate(now)) return;
-    this.#forgetInitiation(peer);
+    this.#peers.forgetInitiation(peer);
     const ephemeral = this.#suite.newKeyPair(this.#entropy);
-    const index = this.#newIndex();
+    const index = this.#peers.newIndex();
     const initiation = SentInitiation.create(this.#suite, this.#own, peer, ephemeral, index, tai64n(now));
     if (initiation === undefined) {
       this.#drop("bad-handshake");
       return;
     }
     peer.initiation = initiation;
-    this.#indices.set(index, { peer, session: undefined });
+    this.#peers.own(index, peer, undefined);
     peer.cookies.sign(initiation.message, now);
     if (this.#keyLog !== undefined) for (const line of keyLogLines(this.#own, peer, ephemeral)) this.#keyLog(line);
     this.#outgoing.push({ bytes: initiation.message.slice(), to: peer.endpoint });
@@ -398,7 +332,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
       this.#drop("bad-handshake");
       return;
     }
-    const peer = this.#peers.get(toHex(initiation.staticKey));
+    const peer = this.#peers.find(initiation.staticKey);
     if (peer !== undefined) this.#respond(peer, initiation, from, now);
     else if (this.#acceptUnknownPeers && this.#accepts.size < pendingAcceptsMax) {
       const id = this.#nextQuestion++;
@@ -416,13 +350,13 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     if (pending === undefined) return;
     this.#accepts.delete(id);
     const { initiation, from } = pending;
-    if (answer === undefined || this.#peers.size >= peersMax) {
+    if (answer === undefined || this.#peers.isFull) {
       initiation.wipe();
       this.#drop("unknown-peer");
       return;
     }
     const config = answer as WireGuardAsks["accept-peer"]["answer"];
-    const known = this.#peers.get(toHex(initiation.staticKey));
+    const known = this.#peers.find(initiation.staticKey);
     const peer = known ?? this.#addPeer({ ...config, publicKey: initiation.staticKey }, now);
     this.#respond(peer, initiation, from, now);
   }
@@ -443,7 +377,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
       return;
     }
     const ephemeral = this.#suite.newKeyPair(this.#entropy);
-    const index = this.#newIndex();
+    const index = this.#peers.newIndex();
     if (this.#keyLog !== undefined) for (const line of keyLogLines(this.#own, peer, ephemeral)) this.#keyLog(line);
     const response = initiation.respond(peer.preSharedKey, ephemeral, index);
     if (response === undefined) {
@@ -454,8 +388,8 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     peer.lastInitiationAt = now;
     const session = this.#derive(peer, response.keys, index, initiation.sender, false, now);
     // §6.2: the new keys wait until the initiator proves that it has them; no older unproved ones remain.
-    this.#endSession(peer.next);
-    this.#endSession(peer.previous);
+    this.#peers.endSession(peer.next);
+    this.#peers.endSession(peer.previous);
     peer.previous = undefined;
     peer.next = session;
     this.#learn(peer, from);
@@ -467,7 +401,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   }
 
   #response(message: Uint8Array, from: SocketAddress, now: Instant): void {
-    const owner = this.#indices.get(u32le(message, responseLayout.receiver));
+    const owner = this.#peers.owner(u32le(message, responseLayout.receiver));
     const initiation = owner?.peer.initiation;
     if (owner === undefined || owner.session !== undefined || initiation === undefined) {
       this.#drop("unknown-index");
@@ -481,10 +415,10 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     }
     peer.initiation = undefined;
     const session = this.#derive(peer, keys, initiation.index, u32le(message, responseLayout.sender), true, now);
-    this.#endSession(peer.previous);
+    this.#peers.endSession(peer.previous);
     if (peer.next === undefined) peer.previous = peer.current;
     else {
-      this.#endSession(peer.current);
+      this.#peers.endSession(peer.current);
       peer.previous = peer.next;
       peer.next = undefined;
     }
@@ -499,7 +433,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   }
 
   #cookieReply(message: Uint8Array, now: Instant): void {
-    const owner = this.#indices.get(u32le(message, cookieReplyLayout.receiver));
+    const owner = this.#peers.owner(u32le(message, cookieReplyLayout.receiver));
     if (owner === undefined) this.#drop("unknown-index");
     else if (!owner.peer.cookies.accept(message, now)) this.#drop("bad-tag");
   }
@@ -513,7 +447,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     now: Instant,
   ): Session {
     const session = new Session(this.#suite, keys, localIndex, remoteIndex, initiator, now);
-    this.#indices.set(localIndex, { peer, session });
+    this.#peers.own(localIndex, peer, session);
     peer.derivedSession(now);
     return session;
   }
@@ -521,14 +455,6 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   #completed(peer: Peer, initiator: boolean, now: Instant): void {
     peer.completedHandshake(now);
     this.#events.push({ kind: "session", publicKey: peer.publicKey, initiator });
-  }
-
-  #newIndex(): number {
-    const bytes = new Uint8Array(4);
-    let index: number;
-    do index = u32le(this.#entropy.fill(bytes), 0);
-    while (this.#indices.has(index));
-    return index;
   }
 
   #transmitMessage(into: Uint8Array): Transmit | undefined {
@@ -565,7 +491,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   }
 
   #transport(bytes: Uint8Array, at: number, size: number, from: SocketAddress, now: Instant): void {
-    const owner = this.#indices.get(u32le(bytes, at + transportLayout.receiver));
+    const owner = this.#peers.owner(u32le(bytes, at + transportLayout.receiver));
     const session = owner?.session;
     if (owner === undefined || session === undefined) {
       this.#drop("unknown-index");
@@ -589,7 +515,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     const packet = at + transportLayout.packet;
     const length = innerLength(bytes, packet, padded);
     if (length === 0) this.#drop("not-ip");
-    else if (this.#route(bytes, packet, sourceAt(bytes, packet)) !== peer) this.#drop("source-not-allowed");
+    else if (this.#peers.route(bytes, packet, sourceAt(bytes, packet)) !== peer) this.#drop("source-not-allowed");
     else this.#deliver(packet, packet + length);
   }
 
@@ -607,7 +533,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
 
   /** The initiator has spoken under the new keys: now they are ours to send with (§6.2). */
   #confirm(peer: Peer, now: Instant): void {
-    this.#endSession(peer.previous);
+    this.#peers.endSession(peer.previous);
     peer.previous = peer.current;
     peer.current = peer.next;
     peer.next = undefined;
@@ -630,15 +556,11 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     if (now - session.bornAt >= rejectAfterMs - keepaliveTimeoutMs - rekeyTimeoutMs) this.#initiate(peer, now);
   }
 
-  #route(bytes: Uint8Array, packet: number, address: number): Peer | undefined {
-    return (bytes[packet]! >> 4 === 4 ? this.#routes4 : this.#routes6).get(bytes, address);
-  }
-
   // ── packets out ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #packet(bytes: Uint8Array, now: Instant): void {
     const length = innerLength(bytes, 0, bytes.length);
-    const peer = length === 0 ? undefined : this.#route(bytes, 0, destinationAt(bytes, 0));
+    const peer = length === 0 ? undefined : this.#peers.route(bytes, 0, destinationAt(bytes, 0));
     if (length === 0) this.#drop("not-ip");
     else if (peer === undefined) this.#drop("no-route");
     else this.#stage(peer, bytes, now);
@@ -714,7 +636,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     const start = at + transportLayout.packet;
     for (let size = source.pull(into, start, now); size > 0; size = source.pull(into, start, now)) {
       const length = innerLength(into, start, size);
-      const peer = length === 0 ? undefined : this.#route(into, start, destinationAt(into, start));
+      const peer = length === 0 ? undefined : this.#peers.route(into, start, destinationAt(into, start));
       if (peer === undefined) this.#drop(length === 0 ? "not-ip" : "no-route");
       else if (peer.endpoint !== undefined && peer.current?.usable(now)) {
         this.#seal(peer, into, at, size, now);

@@ -25,6 +25,17 @@ export interface PeerConfig {
   readonly persistentKeepaliveMs?: number;
 }
 
+export interface PeerStatus {
+  readonly publicKey: Uint8Array;
+  readonly endpoint: SocketAddress | undefined;
+  readonly lastHandshakeAt: Instant | undefined;
+  readonly handshakes: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+}
+
 /** What became due. */
 export type PeerDuty = "send-keepalive" | "initiate" | "retry" | "give-up" | "wipe";
 
@@ -73,6 +84,12 @@ export class Peer implements PeerKeys {
     this.cookies = new CookieKeeper(suite, config.publicKey);
     this.#persistentKeepaliveMs = config.persistentKeepaliveMs ?? 0;
     this.#entropy = entropy;
+  }
+
+  get status(): PeerStatus {
+    const { publicKey, endpoint, lastHandshakeAt, handshakes } = this;
+    const { bytesSent, bytesReceived, packetsSent, packetsReceived } = this;
+    return { publicKey, endpoint, lastHandshakeAt, handshakes, bytesSent, bytesReceived, packetsSent, packetsReceived };
   }
 
   /** Keeps a packet for after the handshake. False if the oldest had to go for it. */
