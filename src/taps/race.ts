@@ -267,9 +267,8 @@ export class Race {
       );
     } catch (error) {
       // What a stack refuses before any packet fails its leaf, not the others.
-      if (!(error instanceof Failure)) throw error;
       leaf.line = undefined;
-      this.#failed(leaf, error);
+      this.#failed(leaf, error instanceof Failure ? error : unusable(stack.name, error));
     }
   }
 
@@ -319,6 +318,11 @@ export class Race {
     const { root } = this.#request;
     this.#request.lost(errorOf(this.#failures, root));
   }
+}
+
+function unusable(stack: string, cause: unknown): TapsFailure {
+  const message = `${stack} cannot be used so: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new TapsFailure({ reason: "invalid-configuration", message, cause });
 }
 
 /** Branches that may race with one another, class by class, best first (RFC 9621 §3.3). */

@@ -2,6 +2,7 @@ import type { Failure, SocketAddress } from "../../contract/index.js";
 import {
   connect,
   listen,
+  serverConfig,
   type TlsOutcome,
   type TlsSession,
   type TlsSink,
@@ -31,11 +32,14 @@ export const tls = over(tlsProfile, tcp, {
   open(request) {
     return new TlsTransport(request).connect(request);
   },
-  listen({ host, network, local, interface: on, backlog, softError, accept, ...request }) {
+  async listen({ host, network, local, interface: on, backlog, softError, accept, ...request }) {
+    const options = tlsServerOptions({ host, network, ...request });
+    // Options that make no sense are found now, and not by the first peer.
+    serverConfig(host, options);
     return listen(
       host,
       local,
-      tlsServerOptions({ host, network, ...request }),
+      options,
       (session) => {
         const transport = new TlsTransport(request);
         transport.attach(session);

@@ -116,6 +116,21 @@ test("alpn and groups reach the handshake", async () => {
   );
 });
 
+test("options that TLS refuses fail the Listener and the leaf, before any peer and without an exception at large", async () => {
+  const both = neighbours({ roots: [root] });
+  await both.world.finish(
+    (async () => {
+      const protocolOptions = { TLS: { recordSizeLimit: 1 } };
+      const failing = both.server.preconnection({ local, security: secure({ identity, protocolOptions }) }).listen();
+      await assert.rejects(failing, EstablishmentError);
+      await assert.rejects(
+        both.client.preconnection({ remote, security: secure({ protocolOptions }) }).connect(),
+        (error: unknown) => error instanceof EstablishmentError && error.fault === "misuse",
+      );
+    })(),
+  );
+});
+
 test("signatureAlgorithms bound what the peer may sign with", async () => {
   const both = neighbours({ roots: [root] });
   await both.world.finish(
