@@ -4,7 +4,7 @@
 #   base   tshark (decrypts our captures with our key logs)
 #   db     PostgreSQL, for its driver over our sockets
 #   wireguard  wireguard-go and wg, and what makes a private network behind it
-#   tls    OpenSSL and GnuTLS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
+#   tls    OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #
 # Debian packages, by apt, as root. Says nothing and takes no time when everything is there. No service is started.
 # With --try it installs only where it may (root, on Debian) and otherwise says what is missing and goes on.
@@ -17,7 +17,7 @@ for group in ${*:-base db tls wireguard}; do
   case $group in
   base) packages="$packages tshark" ;;
   db) packages="$packages postgresql" ;;
-  tls) packages="$packages openssl gnutls-bin" newer="$newer openssl gnutls-bin" ;;
+  tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
   wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat" ;;
   *) echo "install.sh: no group is called $group; there are: base db tls wireguard" >&2; exit 2 ;;
   esac

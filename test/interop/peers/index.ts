@@ -14,5 +14,6 @@ export const strangers: Readonly<Record<StrangerName, Stranger>> = {
 
 export * from "./certificates.js";
 export { peer } from "./find.js";
+export { nssClient } from "./nss.js";
 export { Program } from "./program.js";
 export * from "./stranger.js";
