@@ -110,17 +110,23 @@ export class Listener<Mode extends SecurityMode = SecurityMode>
     handler: (connection: Connection<Mode>, signal: AbortSignal) => Promise<void> | void,
     { signal, concurrency = Number.POSITIVE_INFINITY }: ServeOptions = {},
   ): Promise<void> {
-    const abort = new AbortController();
+    // A signal for each: listeners that thousands of handlers add do not pile up on one.
+    const served = new Set<AbortController>();
     const end = () => {
-      abort.abort(signal?.reason);
       void this.stop();
+      for (const each of served) each.abort(signal?.reason);
     };
     if (signal?.aborted === true) end();
     signal?.addEventListener("abort", end, { once: true });
     const running = new Set<Promise<void>>();
     for await (const connection of this) {
       const failed = (error: unknown) => this.#core.handlerFailed(connection, error);
-      const run = handle(connection, handler, abort.signal, failed).finally(() => running.delete(run));
+      const own = new AbortController();
+      served.add(own);
+      const run = handle(connection, handler, own.signal, failed).finally(() => {
+        running.delete(run);
+        served.delete(own);
+      });
       running.add(run);
       if (running.size >= concurrency) await Promise.race(running);
     }

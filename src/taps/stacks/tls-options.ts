@@ -1,6 +1,6 @@
 import { toHex, utf8 } from "../../bytes/index.js";
 import { type Host, type Identity, Secret } from "../../contract/index.js";
-import { createVerifier, isPkiFailure, parseCertificate, pinOf } from "../../pki/index.js";
+import { createVerifier, isPkiFailure, parseCertificate, pinOf, type Verifier } from "../../pki/index.js";
 import {
   ClientSessionCache,
   type ExternalPsk,
@@ -167,11 +167,7 @@ function verifierFor(host: Host, { trust: anchors = "system", pins, verify }: Se
   return (ask, signal) => {
     // Made when it is first needed: reading a system's roots takes a while.
     judge ??= trust(
-      createVerifier({
-        provider,
-        anchors: anchors === "system" ? host.roots() : anchors,
-        ...(pinned !== undefined && (noAnchors ? { trustedKeys: pinned } : { pins: pinned })),
-      }),
+      verifierOf(host, anchors === "system" ? host.roots() : anchors, noAnchors, pinned),
       verify === undefined
         ? {}
         : {
@@ -185,6 +181,33 @@ function verifierFor(host: Host, { trust: anchors = "system", pins, verify }: Se
     return judge(ask, signal);
   };
 }
+
+/** Reading anchors takes a while: a list is read once, for all Connections that trust it. */
+function verifierOf(
+  host: Host,
+  anchors: readonly Uint8Array[],
+  noAnchors: boolean,
+  pinned: readonly string[] | undefined,
+): Verifier {
+  let ofHost = verifiers.get(host);
+  if (ofHost === undefined) verifiers.set(host, (ofHost = new WeakMap()));
+  let known = ofHost.get(anchors);
+  if (known === undefined) ofHost.set(anchors, (known = new Map()));
+  const key = pinned?.join(" ") ?? "";
+  let verifier = known.get(key);
+  if (verifier === undefined) {
+    verifier = createVerifier({
+      provider: host.crypto,
+      anchors,
+      ...(pinned !== undefined && (noAnchors ? { trustedKeys: pinned } : { pins: pinned })),
+    });
+    if (known.size < verifiersPerAnchorsMax) known.set(key, verifier);
+  }
+  return verifier;
+}
+const verifiers = new WeakMap<Host, WeakMap<readonly Uint8Array[], Map<string, Verifier>>>();
+/** Sets of pins that are remembered with one list of anchors. */
+const verifiersPerAnchorsMax = 64;
 
 /** No anchors and no pins: the application's word is the only one. */
 function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>): VerifyPeer {
