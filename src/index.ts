@@ -79,7 +79,20 @@ export function serve(
  *     const pool = new Pool({ host: "db.office", stream: () => office.socket() });
  *
  * Nothing is sent before something inside wants to be. Rejects with `misuse/bad-configuration`, which names the line.
+ *
+ * While it is open, its interface is a path of `transportServices`, for those who ask for it by name:
+ *
+ *     preconnection({ remote, transport: reliableInorderStream.with({ interface: { "wg:office": "require" } }) })
  */
-export function tunnel(source: string | URL, options?: TunnelOptions): Promise<OpenTunnel> {
-  return openTunnel(transportServices().host, source, options);
+export async function tunnel(source: string | URL, options?: TunnelOptions): Promise<OpenTunnel> {
+  const services = transportServices();
+  const opened = await openTunnel(services.host, source, options);
+  try {
+    const path = services.attach(opened.network);
+    opened.once("closed", () => path[Symbol.dispose]());
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return opened;
 }

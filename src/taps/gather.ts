@@ -31,6 +31,8 @@ export class TreeNode implements CandidateNode {
 export interface Path {
   readonly name: string;
   readonly interface?: string;
+  /** Where it leads, if that is not the system's own network: into a tunnel. */
+  readonly network?: Network;
   /** Addresses to send from, by family, best first; absent lets the network choose. */
   readonly from?: { readonly 4?: string; readonly 6?: string };
   readonly localPort?: number;
@@ -47,6 +49,8 @@ export interface Branch {
 
 export interface GatherRequest extends Wishes {
   readonly network: Network;
+  /** Further networks: the insides of tunnels. */
+  readonly tunnels: readonly Network[];
   readonly stacks: readonly ProtocolStack[];
   readonly locals: readonly LocalEndpoint[];
   readonly remotes: readonly RemoteEndpoint[];
@@ -109,14 +113,18 @@ function securityOrder({ security }: ProtocolStack, { allowed }: GatherRequest):
 }
 
 /** Paths in order of preference; excluded interfaces are written into the tree. */
-function gatherPaths({ network, locals, values, policy, properties }: GatherRequest, root: TreeNode): readonly Path[] {
+function gatherPaths(
+  { network, tunnels, locals, values, policy, properties }: GatherRequest,
+  root: TreeNode,
+): readonly Path[] {
   rejectUnknowable(values.pvd);
   const wanted = values.interface;
   const system = policy.system.interface ?? {};
   const temporary = values.useTemporaryLocalAddress;
   const fixed = locals.filter((local) => local.address !== undefined || local.interface !== undefined);
   for (const local of fixed) {
-    if (local.interface !== undefined && preferenceFor(wanted, interfaceOf(network, local.interface)) === "prohibit") {
+    const own = local.interface === undefined ? undefined : interfaceOf([network, ...tunnels], local.interface);
+    if (preferenceFor(wanted, own?.interface) === "prohibit") {
       throw misuse(
         `the local endpoint's interface ${local.interface} is prohibited`,
         "interface",
@@ -124,7 +132,7 @@ function gatherPaths({ network, locals, values, policy, properties }: GatherRequ
       );
     }
   }
-  if (fixed.length > 0) return fixed.map((local) => pathOf(network, local));
+  if (fixed.length > 0) return fixed.map((local) => pathOf([network, ...tunnels], local));
   const localPort = locals[0]?.port;
   const choosesAddress =
     properties.has("useTemporaryLocalAddress") && (temporary === "require" || temporary === "prohibit");
@@ -134,7 +142,7 @@ function gatherPaths({ network, locals, values, policy, properties }: GatherRequ
   const required = Object.values(wanted).includes("require");
   const systemRequired = Object.values(system).includes("require");
   const paths: { readonly path: Path; readonly weight: number }[] = [];
-  for (const each of network.interfaces()) {
+  for (const { of, interface: each } of interfacesOf([network, ...tunnels])) {
     const mine = preferenceFor(wanted, each);
     const theirs = preferenceFor(system, each);
     const from = choosesAddress ? addressesOf(each, temporary) : addressesOf(each, "none");
@@ -145,18 +153,27 @@ function gatherPaths({ network, locals, values, policy, properties }: GatherRequ
           ? "the interface is prohibited (system policy)"
           : required && mine !== "require"
             ? "another interface is required"
-            : systemRequired && theirs !== "require"
-              ? "another interface is required (system policy)"
-              : from[4] === undefined && from[6] === undefined
-                ? choosesAddress
-                  ? `no address satisfies useTemporaryLocalAddress ${temporary}`
-                  : "the interface has no address"
-                : undefined;
+            : of !== network && weights[mine] <= 0 && weights[theirs] <= 0
+              ? "a tunnel is a path only where it is asked for"
+              : systemRequired && theirs !== "require"
+                ? "another interface is required (system policy)"
+                : from[4] === undefined && from[6] === undefined
+                  ? choosesAddress
+                    ? `no address satisfies useTemporaryLocalAddress ${temporary}`
+                    : "the interface has no address"
+                  : undefined;
     if (why !== undefined) {
       root.exclude("path", each.name, why);
       continue;
     }
-    const path = { name: each.name, interface: each.name, from, ...(localPort !== undefined && { localPort }) };
+    const inside = of === network ? {} : { network: of };
+    const path = {
+      name: each.name,
+      interface: each.name,
+      ...inside,
+      from,
+      ...(localPort !== undefined && { localPort }),
+    };
     paths.push({ path, weight: weights[mine] * 10 + weights[theirs] });
   }
   return paths.sort((a, b) => b.weight - a.weight).map(({ path }) => path);
@@ -173,20 +190,31 @@ function preferenceFor(
   return set[each.name] ?? set[each.type] ?? "none";
 }
 
-function interfaceOf(network: Network, name: string): NetworkInterface | undefined {
-  return network.interfaces().find((each) => each.name === name);
+interface Attached {
+  readonly of: Network;
+  readonly interface: NetworkInterface;
 }
 
-function pathOf(network: Network, local: LocalEndpoint): Path {
+function interfacesOf(networks: readonly Network[]): readonly Attached[] {
+  return networks.flatMap((of) => of.interfaces().map((each) => ({ of, interface: each })));
+}
+
+function interfaceOf(networks: readonly Network[], name: string): Attached | undefined {
+  return interfacesOf(networks).find((each) => each.interface.name === name);
+}
+
+function pathOf(networks: readonly Network[], local: LocalEndpoint): Path {
   const port = local.port === undefined ? {} : { localPort: local.port };
+  const known = local.interface === undefined ? undefined : interfaceOf(networks, local.interface);
+  const inside = known === undefined || known.of === networks[0] ? {} : { network: known.of };
   if (local.address !== undefined) {
     const from = addressFamily(local.address) === 4 ? { 4: local.address } : { 6: local.address };
-    return { name: endpointText(local), from, ...port, ...(local.interface && { interface: local.interface }) };
+    const name = endpointText(local);
+    return { name, from, ...inside, ...port, ...(local.interface && { interface: local.interface }) };
   }
   const name = local.interface!;
-  const known = interfaceOf(network, name);
   if (known === undefined) throw misuse(`there is no interface ${name}`, "WithInterface");
-  return { name, interface: name, from: addressesOf(known, "none"), ...port };
+  return { name, interface: name, ...inside, from: addressesOf(known.interface, "none"), ...port };
 }
 
 function addressesOf(each: NetworkInterface, temporary: Preference): { readonly 4?: string; readonly 6?: string } {

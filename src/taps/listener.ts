@@ -212,17 +212,18 @@ class ListenerCore<Mode extends SecurityMode> {
     if (remotes.length > 0) this.#allowedPeers = await this.#peers(remotes);
     options.signal?.throwIfAborted();
     for (const local of await this.#concrete(locals)) {
+      const network = system.networkOf(local.interface);
       let port = local.port ?? 0;
       for (const stack of this.stacks) {
         if (local.protocol !== undefined && !stack.protocols.includes(local.protocol)) continue;
         try {
           const listening = await stack.listen({
             host: system.host,
-            network: system.network,
+            network,
             security,
             allowed,
             properties: transport.for("listen"),
-            local: { address: local.multicast?.group ?? local.address ?? anyAddress(system.network), port },
+            local: { address: local.multicast?.group ?? local.address ?? anyAddress(network), port },
             backlog: this.#backlogMax,
             accept: (accepted) => this.#accept(stack, accepted),
             softError: (failure) => this.events.emit("softError", failure),
@@ -363,7 +364,7 @@ class ListenerCore<Mode extends SecurityMode> {
 
 /** All addresses of an endpoint; rejects if there is none. */
 export function resolved(
-  { host, network, cache, policy }: TransportServices,
+  { host, network, cache, policy }: Pick<TransportServices, "host" | "network" | "cache" | "policy">,
   remote: RemoteEndpoint,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly string[]> {

@@ -1,3 +1,4 @@
+import type { Network } from "../contract/index.js";
 import type { CandidateNode } from "./candidates.js";
 import { type Connection, type SendOptions, within } from "./connection.js";
 import type { ConnectionCore } from "./core.js";
@@ -152,17 +153,23 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
   }
 
   /** Resolve (§6.1): the concrete endpoints that the given ones stand for now. */
-  async resolve({ signal, timeout }: ActionOptions = {}): Promise<{
+  async resolve(options: ActionOptions = {}): Promise<{
     readonly locals: readonly LocalEndpoint[];
     readonly remotes: readonly RemoteEndpoint[];
   }> {
     this.#refuseStun();
+    return { remotes: await this.#resolveOn(this.#system.network, options), locals: this.#concreteLocals() };
+  }
+
+  async #resolveOn(network: Network, { signal, timeout }: ActionOptions): Promise<readonly RemoteEndpoint[]> {
+    const { host, cache, policy } = this.#system;
     const abort = new AbortController();
     const each = async (remote: RemoteEndpoint) =>
-      (await resolved(this.#system, remote, abort.signal)).map((address) => concrete(remote, address));
+      (await resolved({ host, network, cache, policy }, remote, abort.signal)).map((address) =>
+        concrete(remote, address),
+      );
     try {
-      const remotes = (await within(this.#system, Promise.all(this.#remotes.map(each)), { signal, timeout })).flat();
-      return { locals: this.#concreteLocals(), remotes };
+      return (await within(this.#system, Promise.all(this.#remotes.map(each)), { signal, timeout })).flat();
     } finally {
       abort.abort();
     }
@@ -170,13 +177,16 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
 
   /** The candidate tree as it would be tried, without a packet but for name look-ups: a dry run. */
   async candidates(options: ActionOptions = {}): Promise<CandidateNode> {
+    this.#refuseStun();
     const request = this.#gatherRequest("initiate", "client");
     const { root, branches } = gather(request);
     if (branches.length === 0) return root;
-    const { remotes } = await this.resolve(options);
+    const found = new Map<Network, readonly RemoteEndpoint[]>();
     let rank = 0;
-    for (const { node, stack } of branches) {
-      for (const remote of remotes) {
+    for (const { node, stack, path } of branches) {
+      const network = path.network ?? this.#system.network;
+      if (!found.has(network)) found.set(network, await this.#resolveOn(network, options));
+      for (const remote of found.get(network)!) {
         if (remote.protocol !== undefined && !stack.protocols.includes(remote.protocol)) continue;
         const leaf = new TreeNode("endpoint", endpointText(remote));
         leaf.rank = rank++;
@@ -207,10 +217,11 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
   }
 
   #gatherRequest(action: Action, role: "client" | "server"): GatherRequest {
-    const { network, stacks, policy } = this.#system;
+    const { network, tunnels, stacks, policy } = this.#system;
     policy.check(this.security);
     return {
       network,
+      tunnels,
       stacks,
       locals: [...this.#locals],
       remotes: [...this.#remotes],

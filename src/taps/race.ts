@@ -117,19 +117,22 @@ export class Race {
     const { host, network, cache, policy, isolated } = this.#request;
     const { resolutionDelayMs } = policy.racing;
     const names = isolated ? new ConnectionCache() : cache;
-    const options = { host, network, cache: names, resolutionDelayMs, signal: this.#abort.signal };
-    // One look-up serves all branches that dial the same name.
-    const resolvers = new Map<RemoteEndpoint, ((resolution: Resolution) => void)[]>();
+    const options = { host, cache: names, resolutionDelayMs, signal: this.#abort.signal };
+    // One look-up serves all branches that dial the same name on the same network.
+    const resolvers: { on: Network; remote: RemoteEndpoint; calls: ((resolution: Resolution) => void)[] }[] = [];
     for (const branch of branches) {
+      const on = branch.path.network ?? network;
       branch.remotes.forEach((remote, index) => {
         if (only?.includes(remote) === false) return;
         const told = (resolution: Resolution) => this.#learned(branch, remote, index, resolution);
-        resolvers.set(remote, [...(resolvers.get(remote) ?? []), told]);
+        const known = resolvers.find((each) => each.on === on && each.remote === remote);
+        if (known !== undefined) known.calls.push(told);
+        else resolvers.push({ on, remote, calls: [told] });
       });
     }
-    this.#resolving += resolvers.size;
-    for (const [remote, calls] of resolvers) {
-      resolveEndpoint(remote, options, (resolution) => {
+    this.#resolving += resolvers.length;
+    for (const { on, remote, calls } of resolvers) {
+      resolveEndpoint(remote, { ...options, network: on }, (resolution) => {
         if (this.#over) return;
         if (!resolution.pending) this.#resolving--;
         if (resolution.failure !== undefined) this.#failures.push(resolution.failure);
@@ -175,7 +178,7 @@ export class Race {
         to: { address, port: remote.port, ...(zone !== undefined && { zone }) },
         node,
         order,
-        key: `${this.#request.network.name} ${path.name} ${branch.stack.name} ${name}`,
+        key: `${(path.network ?? this.#request.network).name} ${path.name} ${branch.stack.name} ${name}`,
         line: undefined,
         startedAt: 0,
       };
@@ -248,7 +251,7 @@ export class Race {
       line.attach(
         stack.open({
           host,
-          network,
+          network: path.network ?? network,
           security,
           allowed,
           properties: values,

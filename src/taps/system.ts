@@ -1,5 +1,6 @@
 import type { Host, Network, Trace } from "../contract/index.js";
 import { ConnectionCache } from "./cache.js";
+import { misuse } from "./failure.js";
 import { Policy, type SystemPolicy } from "./policy.js";
 import { Preconnection, type PreconnectionInit } from "./preconnection.js";
 import type { SecurityMode } from "./security.js";
@@ -25,6 +26,7 @@ export class TransportServices {
   readonly policy: Policy;
   readonly cache = new ConnectionCache();
   readonly #trace: Trace | undefined;
+  readonly #tunnels = new Set<Network>();
 
   constructor({ host, network = host.network, stacks, policy, trace }: SystemInit) {
     this.host = host;
@@ -32,6 +34,32 @@ export class TransportServices {
     this.stacks = stacks;
     this.policy = new Policy(policy);
     this.#trace = trace;
+  }
+
+  /**
+   * Makes a tunnel's inside a path, for those who ask for it: `interface: { "wg:office": "require" }`. Nobody else's
+   * traffic ever goes there. Throws `invalid-configuration` if an interface of the name is there already.
+   */
+  attach(tunnel: Network): Disposable {
+    const names = new Set(
+      [this.network, ...this.#tunnels].flatMap((each) => each.interfaces().map(({ name }) => name)),
+    );
+    const taken = tunnel.interfaces().find(({ name }) => names.has(name));
+    if (taken !== undefined)
+      throw misuse(`there is an interface ${taken.name} already`, "interface", "give the tunnel another name");
+    this.#tunnels.add(tunnel);
+    return { [Symbol.dispose]: () => void this.#tunnels.delete(tunnel) };
+  }
+
+  /** Networks that are paths where they are asked for. */
+  get tunnels(): readonly Network[] {
+    return [...this.#tunnels];
+  }
+
+  /** The network that an interface leads to; the system's own where the name is nobody's. */
+  networkOf(name: string | undefined): Network {
+    const leads = (each: Network) => each.interfaces().some((one) => one.name === name);
+    return name === undefined || leads(this.network) ? this.network : (this.tunnels.find(leads) ?? this.network);
   }
 
   get trace(): Trace | undefined {

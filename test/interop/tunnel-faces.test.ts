@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer, get } from "node:http";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Pool } from "pg";
 import { Agent, fetch } from "undici";
 import { WebSocket } from "ws";
-import { type OpenTunnel, tunnel } from "../../src/index.js";
+import { disabled, type OpenTunnel, preconnection, reliableInorderStream, secure, tunnel } from "../../src/index.js";
 import { startPostgres } from "../support/postgres.js";
+import { leaves, vouchedForAt } from "../support/taps.js";
+import { scratch } from "./peers/certificates.js";
 import { type Office, startOffice } from "./peers/office.js";
 import type { Program } from "./peers/program.js";
 
@@ -148,6 +152,47 @@ test("the status tells of handshake, round trip, counters and what is open", asy
   assert.equal(office.status().connections, status.connections + 1);
   socket.destroy();
   await once(socket, "close");
+});
+
+test("a tunnel is a path: TLS over TCP over WireGuard is one expression, and nobody goes there unasked", async () => {
+  const { pem, root } = vouchedForAt(Date.now(), "intranet.office.test");
+  const [cert, key] = [join(scratch(), "intranet.crt"), join(scratch(), "intranet.key")];
+  writeFileSync(cert, pem.cert);
+  writeFileSync(key, pem.key);
+  const files = ["-cert", cert, "-key", key];
+  await using server = shared.peer.inside("OpenSSL", "openssl", "s_server", "-accept", "8443", ...files, "-rev");
+  await server.says(/ACCEPT/);
+  const remote = { host: "intranet.office.test", port: 8443 };
+  const inside = reliableInorderStream.with({ interface: { "wg:office": "require" } });
+  const security = secure({ allowed: ["TLS"], trust: [root] });
+
+  await using connection = await preconnection({ remote, transport: inside, security }).connect();
+  await connection.send(Buffer.from("through\n"));
+  const { data } = await connection.receive();
+  assert.equal(String(Buffer.from(data)), "hguorht\n");
+  assert.equal(connection.localEndpoint?.address, "10.99.0.2");
+
+  const byType = reliableInorderStream.with({ interface: { tunnel: "require" } });
+  const tree = await preconnection({ remote, transport: byType, security }).candidates();
+  assert.deepEqual(
+    leaves(tree).map(({ name }) => name),
+    ["10.99.0.1:8443"],
+  );
+  const elsewhere = reliableInorderStream.with({ interface: { loopback: "prefer" } });
+  const other = await preconnection({ remote: { host: "127.0.0.1", port: 1 }, transport: elsewhere }).candidates();
+  const tunnelPath = other.children.find(({ name }) => name === "wg:office");
+  assert.deepEqual(tunnelPath?.verdict, { state: "excluded", why: "a tunnel is a path only where it is asked for" });
+  await assert.rejects(preconnection({ remote, security: disabled() }).connect(), { reason: "resolution-failed" });
+
+  await using listener = await preconnection({
+    local: { interface: "wg:office", port: 8099 },
+    security: disabled(),
+  }).listen();
+  const client = shared.peer.inside("socat", "socat", "-u", "OPEN:/etc/hostname", "TCP:10.99.0.2:8099");
+  const accepted = await listener.accept({ timeout: 10_000 });
+  assert.equal(accepted?.remoteEndpoint?.address, "10.99.0.1");
+  assert.equal(await client.ends(), "exited with 0");
+  accepted?.abort();
 });
 
 test("two tunnels to private networks with the same addresses live in one process", async () => {
