@@ -36,3 +36,7 @@ export const performanceCacheMs = 10 * 60_000;
 export const datagramPeersMax = 16_384;
 /** Greatest UDP payload over IPv4 and over IPv6 without jumbograms. */
 export const udpPayloadMax = 65_507;
+/** Sets of pins whose verifiers are kept with one list of anchors. */
+export const verifiersPerAnchorsMax = 64;
+/** Bytes of 0-RTT data that a ticket of a TLS Listener with `zeroRttMsg` allows. */
+export const earlyDataMax = 16_384;

@@ -23,6 +23,7 @@ import {
   type VerifyPeer,
 } from "../../protocols/tls/index.js";
 import { nearest } from "../failure.js";
+import { earlyDataMax, verifiersPerAnchorsMax } from "../limits.js";
 import {
   identitiesFor,
   type PreSharedKey,
@@ -64,9 +65,6 @@ export function tlsServerOptions(request: StackRequest): TlsServerOptions {
     ...init.protocolOptions?.TLS,
   };
 }
-
-/** Bytes of 0-RTT data that a ticket of a Listener with `zeroRttMsg` allows. */
-const earlyDataMax = 16_384;
 
 /** Why TLS cannot serve these parameters, before any packet: names that it does not know, an identity that is missing. */
 export function tlsUnfit(
@@ -206,8 +204,6 @@ function verifierOf(
   return verifier;
 }
 const verifiers = new WeakMap<Host, WeakMap<readonly Uint8Array[], Map<string, Verifier>>>();
-/** Sets of pins that are remembered with one list of anchors. */
-const verifiersPerAnchorsMax = 64;
 
 /** No anchors and no pins: the application's word is the only one. */
 function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>): VerifyPeer {
