@@ -76,6 +76,7 @@ export const commands = [
         "server.crt and server.key, as keygen made them",
       ],
       ["sealport listen tls://*:8443 --identity server --exec 'date'", "a command for each peer"],
+      ["sealport listen wireguard://*:51820 --echo", "prints the file of a client, and a QR code of it"],
     ],
     run: async (values, context) => (await import("./commands/listen.js")).listen(values, context),
   }),

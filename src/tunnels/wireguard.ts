@@ -17,6 +17,8 @@ export interface WireGuardTunnelOptions {
   readonly name?: string;
   /** The network outside. Default: the host's own. */
   readonly network?: Network;
+  /** Address outside to bind. Default: any, of the peers' family. */
+  readonly localAddress?: string;
   /** In place of, or beside, the file's `PrivateKey`. */
   readonly privateKey?: Secret;
   readonly dns?: DnsCodec;
@@ -109,7 +111,10 @@ export async function openWireGuard(
   );
   open = tunnel;
   const family = peers.find(({ endpoint }) => endpoint)?.endpoint?.address.includes(":") ? "::" : "0.0.0.0";
-  const local = await tunnel.open(outside, { address: family, port: file.interface.listenPort ?? 0 });
+  const local = await tunnel.open(outside, {
+    address: options.localAddress ?? family,
+    port: file.interface.listenPort ?? 0,
+  });
   return {
     name,
     network: tunnel.network,

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { tunnel } from "../../src/index.js";
 import { scratch } from "../interop/peers/certificates.js";
 import { type Office, startOffice } from "../interop/peers/office.js";
 import { Program } from "../interop/peers/program.js";
@@ -160,4 +161,24 @@ test("keygen wireguard makes a pair that wg agrees with, and --key opens a file 
   const given = ["ping", keyless, "10.99.0.1", "--count", "1", "--key", "env:OFFICE_KEY"];
   const pinged = await sealport(given, { env: { OFFICE_KEY: key! } });
   assert.equal(pinged.code, 0, pinged.err);
+});
+
+test("listen wireguard: prints a client's file, which wg-quick takes and a tunnel of ours opens", async () => {
+  const arguments_ = [program, "listen", "wireguard://127.0.0.1:0", "--echo"];
+  await using server = new Program("sealport listen", process.execPath, arguments_);
+  const [, conf] = await server.says(/(\[Interface\][\s\S]*Endpoint = 127\.0\.0\.1:\d+\n)/);
+  const [, address] = await server.says(/inside as (10\.\d+\.\d+\.1)/);
+  // Half blocks: a QR code has four of them side by side at its finder patterns.
+  assert.match(Buffer.from(server.said, "latin1").toString(), /[▀▄█]{4}/);
+  const client = join(scratch(), "client.conf");
+  writeFileSync(client, conf!, { mode: 0o600 });
+  await using stripped = new Program("wg-quick", "wg-quick", ["strip", client]);
+  assert.equal(await stripped.ends(), "exited with 0", stripped.said);
+  await using opened = await tunnel(client);
+  assert.ok((await opened.ping(address!)) > 0);
+  const socket = opened.connect({ host: address!, port: 7 });
+  socket.end("echoed");
+  let said = "";
+  for await (const chunk of socket) said += chunk;
+  assert.equal(said, "echoed");
 });

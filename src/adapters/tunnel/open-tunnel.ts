@@ -35,6 +35,8 @@ export interface TunnelOptions {
   readonly privateKey?: KeySource;
   /** The network outside. Default the host's own; another tunnel's `network` nests one in the other. */
   readonly network?: Network;
+  /** Address outside to bind; any by default. */
+  readonly localAddress?: string;
   /** For what is dialled securely inside: trust, identity, verify. */
   readonly security?: SecurityInit;
 }
@@ -93,6 +95,7 @@ export async function openTunnel(host: Host, source: string | URL, options: Tunn
     dns: dnsCodec,
     on: (event) => events.tell(event),
     ...(options.network && { network: options.network }),
+    ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
     ...(privateKey && { privateKey }),
   });
   const open = new OpenTunnel(host, below, options.security);

@@ -24,6 +24,9 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   if (values.url === undefined)
     throw new UsageError("listen needs a URL", "sealport listen tls://127.0.0.1:8443 --echo");
   if (values.echo && values.exec !== undefined) throw new UsageError("--echo and --exec exclude each other");
+  if (values.url.startsWith("wireguard:")) {
+    return (await import("./listen-wireguard.js")).listenWireGuard(values, { terminal, signal });
+  }
   const at = target(values.url);
   await using recording = openRecording(values);
   const { host } = recording;

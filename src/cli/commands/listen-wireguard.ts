@@ -1,0 +1,103 @@
+import { openTunnel } from "../../adapters/index.js";
+import { toBase64 } from "../../bytes/index.js";
+import { Secret } from "../../contract/index.js";
+import { WireGuard } from "../../protocols/wireguard/index.js";
+import type { CommandContext } from "../command.js";
+import { type ExitName, UsageError } from "../exit.js";
+import { host } from "../host.js";
+import type { ListenValues } from "./listen.js";
+
+/** RFC 862. */
+const echoPort = 7;
+
+/**
+ * Serves one WireGuard client with keys made for this run: its file goes to stdout, and as a QR code to stderr. Inside,
+ * echoes are answered, and with `--echo` TCP and UDP on port 7.
+ */
+export async function listenWireGuard(values: ListenValues, { terminal, signal }: CommandContext): Promise<ExitName> {
+  const { name, port } = addressOf(values.url ?? "");
+  if (values.exec !== undefined) throw new UsageError("a tunnel has no stdin and stdout for --exec", "--echo");
+  const [server, client, psk] = [newPair(), newPair(), random(32)];
+  const [a, b] = random(2);
+  const inside = `10.${a}.${b}`;
+  const text = (lines: readonly string[]) => `${lines.join("\n")}\n`;
+  await using tunnel = await openTunnel(
+    host(),
+    text([
+      "[Interface]",
+      `PrivateKey = ${server.privateKey}`,
+      `ListenPort = ${port}`,
+      `Address = ${inside}.1/24`,
+      "[Peer]",
+      `PublicKey = ${client.publicKey}`,
+      `PresharedKey = ${toBase64(psk)}`,
+      `AllowedIPs = ${inside}.2/32`,
+    ]),
+    { name: "listen", ...(name !== "*" && { localAddress: (await host().network.resolve(name, { signal }))[0]! }) },
+  );
+  const outside = name === "*" ? firstAddress() : name;
+  const file = text([
+    "[Interface]",
+    `PrivateKey = ${client.privateKey}`,
+    `Address = ${inside}.2/24`,
+    "",
+    "[Peer]",
+    `PublicKey = ${server.publicKey}`,
+    `PresharedKey = ${toBase64(psk)}`,
+    `AllowedIPs = ${inside}.0/24`,
+    `Endpoint = ${outside.includes(":") ? `[${outside}]` : outside}:${tunnel.local.port}`,
+  ]);
+  if (values.echo) {
+    await tunnel.listen(echoPort, (socket) => void socket.on("error", () => {}).pipe(socket));
+    const datagrams = await tunnel.datagram({ port: echoPort });
+    datagrams.on("error", () => {});
+    datagrams.on("message", (bytes, from) => datagrams.send(bytes, from.port, from.address));
+  }
+  for (const event of ["handshake", "expired"] as const) {
+    tunnel.on(event, (data: { readonly peer: string }) => {
+      terminal.event(event, data);
+      terminal.note(`${event}: ${data.peer}`);
+    });
+  }
+  terminal.print(file);
+  terminal.event("client", { file, address: `${inside}.1`, port: tunnel.local.port });
+  const { renderUnicodeCompact } = await import("uqr");
+  terminal.note(renderUnicodeCompact(file));
+  terminal.note(`listening on UDP port ${tunnel.local.port}; inside as ${inside}.1`);
+  // The wait for a signal, not what is idle inside, holds the process.
+  const waiting = setInterval(() => {}, 60_000);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  clearInterval(waiting);
+  signal.throwIfAborted();
+  return "ok";
+}
+
+function addressOf(url: string): { readonly name: string; readonly port: number } {
+  const [, bracketed, plain, digits] =
+    /^wireguard:\/\/(?:\[([0-9a-fA-F:.]+)\]|([^\s:/@[\]]+)):(\d{1,5})\/?$/.exec(url) ?? [];
+  const name = bracketed ?? plain;
+  if (name !== undefined && Number(digits) <= 65_535) return { name, port: Number(digits) };
+  throw new UsageError(`${url} is no wireguard://HOST:PORT`, "sealport listen wireguard://*:51820 --echo");
+}
+
+const random = (size: number): Uint8Array => host().entropy.fill(new Uint8Array(size));
+
+function newPair(): { readonly privateKey: string; readonly publicKey: string } {
+  const { crypto, entropy } = host();
+  const key = random(32);
+  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host().now());
+  return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
+}
+
+/** Where others may find this machine: its first address beyond the loopback, IPv4 before IPv6. */
+function firstAddress(): string {
+  const found = host()
+    .network.interfaces()
+    .filter(({ type }) => type !== "loopback" && type !== "tunnel")
+    .flatMap(({ addresses }) => addresses.map(({ address }) => address))
+    .filter((address) => !address.startsWith("fe80:"));
+  return found.find((address) => !address.includes(":")) ?? found[0] ?? "127.0.0.1";
+}
