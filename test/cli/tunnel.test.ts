@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { tunnel } from "../../src/index.js";
 import { scratch } from "../interop/peers/certificates.js";
 import { type Office, startOffice } from "../interop/peers/office.js";
@@ -181,4 +182,11 @@ test("listen wireguard: prints a client's file, which wg-quick takes and a tunne
   let said = "";
   for await (const chunk of socket) said += chunk;
   assert.equal(said, "echoed");
+});
+
+test("the tunnel example runs as it stands", async () => {
+  const example = fileURLToPath(new URL("../../examples/tunnel.js", import.meta.url));
+  await using run = new Program("examples/tunnel", process.execPath, [example, file, intranet]);
+  assert.equal(await run.ends(), "exited with 0", run.said);
+  assert.equal(run.said, `${said}\nreachable inside on port 8080; 1 handshake\n`);
 });
