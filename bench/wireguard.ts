@@ -3,14 +3,18 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toBase64 } from "../src/bytes/index.js";
-import { type BenchRow, row } from "../src/cli/bench-row.js";
+import { type BenchRow, median, row } from "../src/cli/bench-row.js";
 import { Secret } from "../src/contract/index.js";
+import { portableCrypto } from "../src/hosts/node/crypto-portable/index.js";
 import { nodeHost } from "../src/hosts/node/index.js";
 import { WireGuard } from "../src/protocols/wireguard/index.js";
 import { WireGuardGo } from "../test/interop/peers/wireguard-go.js";
 import type { WireGuardEndAnswer } from "./programs/wireguard-end.js";
+import { handshakesPerSecond, packetsPerSecond, peerBytes } from "./programs/wireguard-machine.js";
 
-const seconds = 3;
+const seconds = 2;
+const rounds = 3;
+const peers = 1_000;
 const host = nodeHost();
 
 /**
@@ -18,15 +22,67 @@ const host = nodeHost();
  * wireguard-go and the kernel's TCP in a namespace; beside it wireguard-go and the kernel's TCP on both ends.
  */
 export async function run(): Promise<readonly BenchRow[]> {
-  const peer = await betweenThem();
-  const ours = await betweenUs();
+  const [theirs, all]: [Theirs[], WireGuardEndAnswer[]] = [[], []];
+  // In turns, so that what else the machine does falls on both.
+  for (let i = 0; i < rounds; i++) {
+    theirs.push(await betweenThem());
+    all.push(await betweenUs());
+  }
+  const them = (figure: (of: Theirs) => number): number => median(theirs.map(figure));
+  const us = (figure: (of: WireGuardEndAnswer) => number): number => median(all.map(figure));
+  const { crypto } = host;
   const name = `wireguard-go ${version()} with the kernel's TCP`;
   return [
-    row("WireGuard, one TCP stream, sending", "Mbit/s", ours.up.mbits, peer.mbits, name),
-    row("WireGuard, one TCP stream, receiving", "Mbit/s", ours.down.mbits, peer.mbits, name),
-    row("WireGuard, one TCP stream, CPU of the sender", "s/GB", ours.up.cpuPerGb, peer.senderCpuPerGb, name),
-    row("WireGuard, one TCP stream, CPU of the receiver", "s/GB", ours.down.cpuPerGb, peer.receiverCpuPerGb, name),
-    row("WireGuard, echo through the tunnel", "ms", ours.pingMs, peer.pingMs, name),
+    row(
+      "WireGuard, one TCP stream, sending",
+      "Mbit/s",
+      us(({ up }) => up.mbits),
+      them(({ mbits }) => mbits),
+      name,
+    ),
+    row(
+      "WireGuard, one TCP stream, receiving",
+      "Mbit/s",
+      us(({ down }) => down.mbits),
+      them(({ mbits }) => mbits),
+      name,
+    ),
+    row(
+      "WireGuard, one TCP stream, CPU of the sender",
+      "s/GB",
+      us(({ up }) => up.cpuPerGb),
+      them((each) => each.senderCpuPerGb),
+      name,
+    ),
+    row(
+      "WireGuard, one TCP stream, CPU of the receiver",
+      "s/GB",
+      us(({ down }) => down.cpuPerGb),
+      them((each) => each.receiverCpuPerGb),
+      name,
+    ),
+    row(
+      "WireGuard, echo through the tunnel",
+      "ms",
+      us(({ pingMs }) => pingMs),
+      them(({ pingMs }) => pingMs),
+      name,
+    ),
+    row("WireGuard, a configured peer", "bytes", peerBytes(crypto, peers), await theirPeerBytes(), name),
+    row(
+      "WireGuard machines, 1420-byte packets sealed and opened",
+      "packets/s",
+      packetsPerSecond(crypto),
+      packetsPerSecond(portableCrypto),
+      "the same with the portable provider",
+    ),
+    row(
+      "WireGuard machines, handshakes, both ends on one core",
+      "handshakes/s",
+      handshakesPerSecond(crypto),
+      handshakesPerSecond(portableCrypto),
+      "the same with the portable provider",
+    ),
   ];
 }
 
@@ -94,6 +150,27 @@ async function betweenUs(): Promise<WireGuardEndAnswer> {
   source.kill();
   if (code !== 0) throw new Error(`the end of ours ended with ${code}`);
   return JSON.parse(said) as WireGuardEndAnswer;
+}
+
+/** What wireguard-go's process grows by for each peer that it is told of. */
+async function theirPeerBytes(): Promise<number> {
+  const newKey = (): string => toBase64(host.entropy.fill(new Uint8Array(32)));
+  await using peer = await WireGuardGo.start({ peerPublicKey: newKey() });
+  const resident = (): number =>
+    1024 * Number(readFileSync(`/proc/${peer.pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1]);
+  const before = resident();
+  for (let i = 0; i < peers; i += 20) {
+    // It logs every one: we must read, or it waits for us while we wait for it.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const some = Array.from({ length: 20 }, (_, j) => [
+      "peer",
+      newKey(),
+      "allowed-ips",
+      `10.100.${(i + j) >> 8}.${(i + j) & 255}/32`,
+    ]);
+    peer.set(...some.flat());
+  }
+  return (resident() - before) / peers;
 }
 
 /** Seconds of CPU that a process has used: utime and stime of proc(5), in hundredths. */
