@@ -113,9 +113,9 @@ const makers: Readonly<Record<(typeof keygenKinds)[number], (values: KeygenValue
     return { about: { bytes: 32 }, files: [{ suffix: "psk", text, secret: true }] };
   },
   wireguard() {
-    const { crypto, entropy, now } = host();
+    const { crypto, entropy } = host();
     const privateKey = new Secret(entropy.fill(new Uint8Array(32)));
-    const { publicKey } = new WireGuard({ crypto, entropy, privateKey }, now());
+    const { publicKey } = new WireGuard({ crypto, entropy, privateKey }, host().now());
     const text = `${toBase64(privateKey.expose())}\n`;
     privateKey.wipe();
     const pub = toBase64(publicKey);
