@@ -4,6 +4,7 @@ import { nodeHost } from "../src/hosts/node/index.js";
 import { makeAuthority, makeCertificate, makePrivateKey, writePem } from "../src/pki/index.js";
 import { BenchEnd } from "./programs/end.js";
 import { type PemIdentity, serverName } from "./programs/implementation.js";
+import { measureOpenssl, type OpensslFigures, opensslVersion } from "./programs/openssl.js";
 import type { Answer, ImplementationName, To } from "./programs/tls-end.js";
 
 type Timed = Extract<Answer, { ms: number }>;
@@ -20,9 +21,14 @@ export async function run(): Promise<readonly BenchRow[]> {
   const names = ["sealport", "node:tls"] as const;
   const all: Record<(typeof names)[number], Figures[]> = { sealport: [], "node:tls": [] };
   // In turns, so that what else the machine does falls on both.
-  for (let i = 0; i < rounds; i++) for (const name of names) all[name].push(await measure(name, credentials));
+  const openssl: OpensslFigures[] = [];
+  const version = opensslVersion();
+  for (let i = 0; i < rounds; i++) {
+    for (const name of names) all[name].push(await measure(name, credentials));
+    if (version) openssl.push(await measureOpenssl(credentials.identity, bulkBytes, 2 * shakeMs));
+  }
   const figure = (name: (typeof names)[number], what: keyof Figures) => median(all[name].map((each) => each[what]));
-  return figures.map(([what, title, unit]) =>
+  const rows = figures.map(([what, title, unit]) =>
     row(
       `TLS 1.3, ${title}`,
       unit,
@@ -31,6 +37,19 @@ export async function run(): Promise<readonly BenchRow[]> {
       `node:tls ${process.versions.openssl}`,
     ),
   );
+  if (version === undefined) return rows;
+  const theirs = (what: keyof OpensslFigures) => median(openssl.map((each) => each[what]));
+  return [
+    ...rows,
+    row("TLS 1.3, one stream", "MB/s", figure("sealport", "bulk"), theirs("bulk"), `s_client to s_server, ${version}`),
+    row(
+      "TLS 1.3, full handshakes, ours four at a time",
+      "handshakes/s",
+      figure("sealport", "full"),
+      theirs("full"),
+      `s_time, one at a time, ${version}`,
+    ),
+  ];
 }
 
 const figures = [
