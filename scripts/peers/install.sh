@@ -18,7 +18,7 @@ for group in ${*:-base db tls wireguard}; do
   base) packages="$packages tshark" ;;
   db) packages="$packages postgresql" ;;
   tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
-  wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat" ;;
+  wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl" ;;
   *) echo "install.sh: no group is called $group; there are: base db tls wireguard" >&2; exit 2 ;;
   esac
 done

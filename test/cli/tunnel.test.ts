@@ -9,6 +9,7 @@ import { tunnel } from "../../src/index.js";
 import { scratch } from "../interop/peers/certificates.js";
 import { type Office, startOffice } from "../interop/peers/office.js";
 import { Program } from "../interop/peers/program.js";
+import { vouchedForAt } from "../support/taps.js";
 import { program, sealport } from "./sealport.js";
 
 const file = join(scratch(), "office.conf");
@@ -100,6 +101,31 @@ test("exec sends a command's traffic through the tunnel: curl by its environment
     byNode.err,
   );
   assert.equal(byNode.code, 42);
+});
+
+test("exec carries node:tls, node:https and fetch over https, and answers with the command's own errors", async () => {
+  const { cert, key, ca } = vouchedForAt(Date.now(), "intranet.office.test").pem;
+  const files = [join(scratch(), "exec.crt"), join(scratch(), "exec.key"), join(scratch(), "exec-ca.crt")] as const;
+  [cert, key, ca].forEach((text, i) => {
+    writeFileSync(files[i]!, text);
+  });
+  const arguments_ = ["s_server", "-accept", "8444", "-cert", files[0], "-key", files[1], "-www"];
+  await using server = office.peer.inside("OpenSSL", "openssl", ...arguments_);
+  await server.says(/ACCEPT/);
+  const url = "https://intranet.office.test:8444/";
+  const code = `
+    import https from "node:https";
+    import { connect } from "node:tls";
+    console.log((await fetch("${url}")).status);
+    await new Promise((done) => https.get("${url}", (r) => r.on("data", () => {}).on("end", () => done(console.log(r.statusCode)))));
+    const socket = connect({ host: "intranet.office.test", port: 8444 }, () => { console.log(socket.authorized); socket.destroy(); });
+    await new Promise((done) => socket.on("close", done));
+    await fetch("http://nobody.office.test/").catch((error) => console.log(error.cause.code));
+  `;
+  const env = { NODE_EXTRA_CA_CERTS: files[2] };
+  const ran = await sealport(["exec", file, "--", process.execPath, "--input-type=module", "-e", code], { env });
+  assert.deepEqual(ran.out.trim().split("\n"), ["200", "200", "true", "ENOTFOUND"], ran.err);
+  assert.equal(ran.code, 0);
 });
 
 test("what goes to the loopback stays there, whatever exec does", async () => {

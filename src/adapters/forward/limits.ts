@@ -6,7 +6,7 @@ export const socksMessageMax = 1_024;
 export const connectionsMax = 4_096;
 /** UDP ASSOCIATE sessions of one proxy. */
 export const associationsMax = 256;
-/** Datagrams of one association whose destination is still looked up; more are dropped. */
+/** Datagrams of one association or flow whose destination is still looked up; more are dropped. */
 export const lookupsMax = 64;
 /** Senders of one UDP forward, and how long each is remembered after its last datagram, in milliseconds. */
 export const flowsMax = 1_024;

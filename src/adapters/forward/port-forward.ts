@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer } from "node:net";
-import { connectionsMax, flowIdleMs, flowsMax } from "./limits.js";
+import { connectionsMax, flowIdleMs, flowsMax, lookupsMax } from "./limits.js";
 import { relay, type Way } from "./way.js";
 
 /** `[bind:]port:host:port`, with `/udp` for datagrams, as ssh's -L and -R write it. */
@@ -85,19 +85,26 @@ interface FarEnd {
 
 /** One far socket for each sender, so that answers find their way back; the idle ones go. */
 class Flows {
-  readonly #flows = new Map<string, { readonly far: Promise<FarEnd>; lastAt: number }>();
+  readonly #flows = new Map<string, { readonly far: Promise<FarEnd>; lastAt: number; waiting: number }>();
   readonly #sweep = setInterval(() => this.#forgetIdle(), flowIdleMs / 2).unref();
 
   send(sender: string, bytes: Uint8Array, open: () => Promise<FarEnd>): void {
     let flow = this.#flows.get(sender);
     if (flow === undefined) {
       if (this.#flows.size >= flowsMax) return;
-      flow = { far: open(), lastAt: 0 };
+      flow = { far: open(), lastAt: 0, waiting: 0 };
       this.#flows.set(sender, flow);
     }
     flow.lastAt = performance.now();
+    // While the far end is looked up, only so many datagrams wait for it.
+    if (flow.waiting >= lookupsMax) return;
+    flow.waiting++;
+    const sent = flow;
     flow.far.then(
-      (far) => far.send(bytes),
+      (far) => {
+        sent.waiting--;
+        far.send(bytes);
+      },
       () => this.#flows.delete(sender),
     );
   }
