@@ -3,7 +3,6 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { brotliCompressSync, brotliDecompressSync, deflateSync, inflateSync } from "node:zlib";
 import { type Failure, type Host, type PortListener, Secret } from "../../src/contract/index.js";
-import { portableCrypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import {
   type CertificateCompressor,
@@ -28,7 +27,7 @@ import {
 import { authority, der, type IdentityName, identity, type TlsEnd, type TlsSetup } from "./peers/index.js";
 
 /** The host of all our ends in a test file. */
-export const host: Host = nodeHost({ crypto: portableCrypto, keyLogPath: undefined });
+export const host: Host = nodeHost({ keyLogPath: undefined });
 
 /** Our own end of a conversation, in this process, with all that it was told kept for reading. */
 export class OurEnd implements TlsEnd, TlsSink {

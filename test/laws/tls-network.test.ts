@@ -1,7 +1,7 @@
 import type { Host, Network } from "../../src/contract/index.js";
-import { portableCrypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type LinkOptions, type StreamModel, simulate } from "../../src/hosts/simulator/index.js";
 import { connect, listen } from "../../src/protocols/tls/index.js";
+import { provider } from "../support/provider.js";
 import { identityFor, startOfTime, trusting } from "../support/tls-pair.js";
 import { type NetworkSubject, streamLaws } from "./port.js";
 
@@ -24,7 +24,7 @@ function secured(host: Host): Network {
 
 function overTls(link: LinkOptions, streams: StreamModel): () => NetworkSubject {
   return () => {
-    const world = simulate({ seed: 17, crypto: portableCrypto, start: startOfTime });
+    const world = simulate({ seed: 17, crypto: provider, start: startOfTime });
     const client = world.host("client", { addresses: ["192.0.2.1"], streams });
     const server = world.host("server", { addresses: ["198.51.100.1"], streams });
     world.link(client, server, link);

@@ -1,10 +1,10 @@
 import { parsePrefix } from "../../src/bytes/index.js";
 import { type Host, Secret } from "../../src/contract/index.js";
-import { portableCrypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type LinkOptions, simulate } from "../../src/hosts/simulator/index.js";
 import { WireGuard, type WireGuardEvent, type WireGuardInput } from "../../src/protocols/wireguard/index.js";
 import { Stack } from "../../src/stack/index.js";
 import { Tunnel } from "../../src/tunnels/index.js";
+import { provider } from "../support/provider.js";
 import { datagramLaws, type NetworkSubject, streamLaws } from "./port.js";
 
 const keys = [1, 2].map((fill) => new Uint8Array(32).fill(fill));
@@ -37,7 +37,7 @@ function end(
 function linked(link: LinkOptions, inside: readonly [string, string]): () => NetworkSubject {
   return () => {
     const outside = ["192.0.2.1", "198.51.100.1"] as const;
-    const world = simulate({ seed: 11, crypto: portableCrypto });
+    const world = simulate({ seed: 11, crypto: provider });
     const client = world.host("client", { addresses: [outside[0]] });
     const server = world.host("server", { addresses: [outside[1]] });
     world.link(client, server, link);

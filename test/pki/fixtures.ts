@@ -1,10 +1,10 @@
 import type { PrivateKey } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto } from "../../src/hosts/node/crypto-portable/index.js";
 import type { MakableKey } from "../../src/pki/index.js";
 import { makePrivateKey } from "../../src/pki/index.js";
+import { provider } from "../support/provider.js";
 
-export const provider = portableCrypto;
+export { provider };
 
 /** The moment at which everything here is valid. */
 export const at = Date.UTC(2026, 5, 1);

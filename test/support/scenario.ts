@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import { test } from "node:test";
-import { portableCrypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type SimulationOptions, simulate, type World } from "../../src/hosts/simulator/index.js";
+import { provider } from "./provider.js";
 
 /**
  * A test in virtual time, run once for each seed. One that fails prints its seed and the command that runs that seed
@@ -33,7 +33,7 @@ export async function runScenario(
       ? Array.from({ length: seeds }, (_, i) => i + 1)
       : seeds;
   for (const seed of wanted) {
-    const world = simulate({ crypto: portableCrypto, isCapturing: pcapng !== undefined, ...options, seed });
+    const world = simulate({ crypto: provider, isCapturing: pcapng !== undefined, ...options, seed });
     try {
       await run(world, seed);
     } catch (error) {

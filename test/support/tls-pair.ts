@@ -1,6 +1,5 @@
 import type { Answer, AskOf, CryptoProvider, Instant, Wake } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type MakableKey, makeCertificate, makePrivateKey, PkiFailure, parseCertificate } from "../../src/pki/index.js";
 import { type AnyOptions, answerQuestion, scopeOf } from "../../src/protocols/tls/answers.js";
 import {
@@ -21,13 +20,14 @@ import {
   tlsServer,
   type VerifyPeer,
 } from "../../src/protocols/tls/index.js";
+import { provider } from "./provider.js";
 
 /** Two days into the certificates' life. */
 export const startOfTime: Instant = Date.UTC(2026, 0, 3);
 const day = 86_400_000;
 
 /** An identity with a certificate of its own, the same in every run. */
-export function identityFor(kind: MakableKey, crypto: CryptoProvider = portableCrypto): TlsIdentity {
+export function identityFor(kind: MakableKey, crypto: CryptoProvider = provider): TlsIdentity {
   const key = crypto.privateKey(makePrivateKey(kind, seededEntropy(`key ${kind}`)).expose());
   if (key === undefined) throw new Error(`the provider has no ${kind}`);
   const { raw } = makeCertificate({
@@ -50,7 +50,7 @@ export const trusting: VerifyPeer = (ask) => {
   const [first] = ask.certificates;
   const parsed = first && parseCertificate(first);
   const spki = parsed === undefined || parsed instanceof PkiFailure ? ask.rawPublicKey : parsed.spki;
-  const publicKey = spki && portableCrypto.publicKey(spki);
+  const publicKey = spki && provider.publicKey(spki);
   if (publicKey === undefined) throw new Error("it has no key");
   const peer =
     ask.rawPublicKey === undefined
@@ -116,7 +116,7 @@ export class TlsPair {
   readonly #crypto: CryptoProvider;
 
   constructor(options: PairOptions = {}) {
-    const { seed = 1, crypto = portableCrypto, now = startOfTime } = options;
+    const { seed = 1, crypto = provider, now = startOfTime } = options;
     this.#options = options;
     this.#crypto = crypto;
     this.now = now;
@@ -219,7 +219,7 @@ export function resumption(seed: number | string = 1) {
   return {
     client: { sessions: new ClientSessionCache(new MemorySessionStore()) },
     server: {
-      tickets: new TicketKeyRing({ crypto: portableCrypto, entropy: seededEntropy(`tickets ${seed}`) }),
+      tickets: new TicketKeyRing({ crypto: provider, entropy: seededEntropy(`tickets ${seed}`) }),
       antiReplay: new StrikeRegister(startOfTime - day),
     },
   } as const;

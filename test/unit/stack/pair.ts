@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { type Prefix, parsePrefix } from "../../../src/bytes/index.js";
 import { type Instant, wake } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { portableCrypto } from "../../../src/hosts/node/crypto-portable/index.js";
 import { Stack, type StackConfig, type StackEvent } from "../../../src/stack/stack.js";
 import type { TcpConnection } from "../../../src/stack/tcp/connection.js";
+import { provider } from "../../support/provider.js";
 
 export interface Wire {
   /** One way, in milliseconds. */
@@ -71,7 +71,7 @@ export class StackPair {
     this.#random = () => new DataView(entropy.fill(bytes).buffer).getUint32(0) % 1_000;
     const make = (texts: string[]): Stack =>
       new Stack({
-        crypto: portableCrypto,
+        crypto: provider,
         entropy,
         addresses: texts.map((text) => parsePrefix(text)) as Prefix[],
         mtu: 1_420,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromUtf8, utf8 } from "../../../src/bytes/index.js";
-import { portableCrypto } from "../../../src/hosts/node/crypto-portable/index.js";
 import { nodeHost } from "../../../src/hosts/node/index.js";
 import {
   disabled,
@@ -12,8 +11,9 @@ import {
   TransportServices,
   unreliableDatagram,
 } from "../../../src/taps/index.js";
+import { provider } from "../../support/provider.js";
 
-const system = new TransportServices({ host: nodeHost({ crypto: portableCrypto }), stacks: protocolStacks });
+const system = new TransportServices({ host: nodeHost({ crypto: provider }), stacks: protocolStacks });
 const loopback = "127.0.0.1";
 
 test("a TCP Connection echoes through a Listener, half-closes with a final Message, and closes", async () => {

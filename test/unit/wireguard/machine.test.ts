@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { parsePrefix, toHex } from "../../../src/bytes/index.js";
 import { type Instant, Secret } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { portableCrypto } from "../../../src/hosts/node/crypto-portable/index.js";
 import { handshakesPerSecondMax, stagedPacketsMax } from "../../../src/protocols/wireguard/limits.js";
 import { WireGuard } from "../../../src/protocols/wireguard/machine.js";
+import { provider } from "../../support/provider.js";
 import { type End, ipPacket, Pair, toA, toB } from "./pair.js";
 
 const types = (pair: Pair, from: End): number[] =>
@@ -252,7 +252,7 @@ test("under load a source without a cookie gets one and nothing else; with it, i
     for (let i = 0; i < count; i++) {
       const machine = new WireGuard(
         {
-          crypto: portableCrypto,
+          crypto: provider,
           entropy: seededEntropy(i),
           privateKey: new Secret(seededEntropy(500 + i).fill(new Uint8Array(32))),
           peers: [

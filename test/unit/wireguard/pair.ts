@@ -1,8 +1,8 @@
 import { parseAddress, parsePrefix } from "../../../src/bytes/index.js";
 import { type Instant, Secret, type SocketAddress, wake } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { portableCrypto } from "../../../src/hosts/node/crypto-portable/index.js";
 import { WireGuard, type WireGuardConfig, type WireGuardEvent } from "../../../src/protocols/wireguard/machine.js";
+import { provider } from "../../support/provider.js";
 
 export interface Datagram {
   readonly bytes: Uint8Array;
@@ -97,7 +97,7 @@ export class Pair {
   }
 
   #config(key: Uint8Array, entropy: WireGuardConfig["entropy"]): WireGuardConfig {
-    return { crypto: portableCrypto, entropy, privateKey: Secret.copy(key) };
+    return { crypto: provider, entropy, privateKey: Secret.copy(key) };
   }
 
   /** Carries datagrams until both are silent. */

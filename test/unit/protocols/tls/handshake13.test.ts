@@ -4,7 +4,6 @@ import { brotliCompressSync, brotliDecompressSync, deflateSync, inflateSync } fr
 import { equal, toHex, utf8 } from "../../../../src/bytes/index.js";
 import { Secret } from "../../../../src/contract/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { makeCertificate, makePrivateKey } from "../../../../src/pki/index.js";
 import {
   type CertificateCompressor,
@@ -15,6 +14,7 @@ import {
   type TlsIdentity,
   type TlsServerOptions,
 } from "../../../../src/protocols/tls/index.js";
+import { provider } from "../../../support/provider.js";
 import { concatAll, identityFor, resumption, shake, startOfTime, type TlsPair } from "../../../support/tls-pair.js";
 
 const only13 = { versions: ["1.3"] } as const;
@@ -89,7 +89,7 @@ test("the same seed and inputs give the same bytes, and another seed does not", 
     // ECDSA signs with randomness of its own; Ed25519 has none.
     const pair = await shake({ seed, server: { identity: identityFor("Ed25519") } });
     await pair.send("client", "same");
-    return toHex(portableCrypto.hash("SHA-256").digest(...pair.client.sent, ...pair.server.sent));
+    return toHex(provider.hash("SHA-256").digest(...pair.client.sent, ...pair.server.sent));
   };
   assert.equal(await bytes(5), await bytes(5));
   assert.notEqual(await bytes(5), await bytes(6));
@@ -453,11 +453,11 @@ test("an extension that the application requires and the server lacks is missing
 test("a delegated key signs in the certificate's place, for clients that take such credentials and for no others", async () => {
   const { delegationUsage, makeDelegatedCredential } = await import("../../../../src/protocols/tls/delegated.js");
   const key = (seed: string, kind: "P-256" | "Ed25519") =>
-    portableCrypto.privateKey(makePrivateKey(kind, seededEntropy(seed)).expose())!;
+    provider.privateKey(makePrivateKey(kind, seededEntropy(seed)).expose())!;
   const [owner, delegate] = [key("owner", "P-256"), key("delegate", "Ed25519")];
   const day = 86_400_000;
   const { raw } = makeCertificate({
-    provider: portableCrypto,
+    provider,
     entropy: seededEntropy("delegating"),
     key: owner,
     san: ["server.test"],

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import {
   createVerifier,
   type KeyUsage,
@@ -10,8 +9,8 @@ import {
   makePrivateKey,
 } from "../../../../src/pki/index.js";
 import { trust } from "../../../../src/protocols/tls/trust.js";
+import { provider } from "../../../support/provider.js";
 
-const provider = portableCrypto;
 const entropy = seededEntropy("trust");
 const [notBefore, notAfter] = [Date.UTC(2026, 0, 1), Date.UTC(2026, 6, 1)];
 const newKey = () => provider.privateKey(makePrivateKey("P-256", entropy).expose())!;
