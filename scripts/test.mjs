@@ -1,25 +1,43 @@
 // Runs the compiled test files with Node's runner: `npm test [-- part-of-a-path …]`.
+//
 // Two files run at a time. Interop suites take free ports of 127.0.0.1 and share one folder of certificates, made once
 // by whichever file comes first, so nothing is fixed and order does not matter.
+//
+// A file that depends on which crypto provider the host chooses is run on both: as it is, which is native where that
+// can be had, and behind a file of two lines that turns native off.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
+
+const root = "dist/test";
+const portable = "dist/test-portable";
+/** The module that chooses the provider: who imports it, directly or not, depends on the choice. */
+const chooser = resolve("dist/src/hosts/node/crypto.js");
+/** What is about volume, packaging or other people's programs says nothing new on a second provider. */
+const once = [
+  "cli/",
+  "docs/",
+  "package/",
+  "interop/bulk",
+  "interop/drivers",
+  "interop/tunnel",
+  "interop/wireguard",
+  "interop/ml-dsa",
+];
 
 const wanted = process.argv.slice(2);
-const files = [];
-(function walk(folder) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) walk(path);
-    else if (entry.name.endsWith(".test.js")) files.push(path);
-  }
-})("dist/test");
-const chosen = files.filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part))).sort();
+const chosen = files(root).filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
 if (chosen.length === 0) {
   console.error(`no test file matches ${wanted.join(" ")}`);
   process.exit(2);
 }
+rmSync(portable, { recursive: true, force: true });
+const again =
+  process.env.SEALPORT_NATIVE === "off"
+    ? []
+    : chosen.filter((file) => !isOnce(file) && reachesChooser(file)).map(onPortable);
+
 const folder = mkdtempSync(join(tmpdir(), "sealport-test-"));
 const run = spawnSync(
   process.execPath,
@@ -28,10 +46,44 @@ const run = spawnSync(
     "--test",
     "--test-reporter=spec",
     "--test-concurrency=2",
-    "--test-timeout=300000",
+    "--test-timeout=600000",
     ...chosen,
+    ...again,
   ],
   { stdio: "inherit", env: { ...process.env, SEALPORT_TEST_FOLDER: folder } },
 );
 rmSync(folder, { recursive: true, force: true });
 process.exit(run.status ?? 1);
+
+function files(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? files(path) : entry.name.endsWith(".test.js") ? [path] : [];
+    })
+    .sort();
+}
+
+function isOnce(file) {
+  return once.some((part) => relative(root, file).startsWith(part));
+}
+
+/** Does the file import the chooser, or something that does? */
+function reachesChooser(file) {
+  const seen = new Set([resolve(file)]);
+  for (const path of seen) {
+    if (path === chooser) return true;
+    for (const [, target] of readFileSync(path, "utf8").matchAll(/(?:from|import)\s*\(?"(\.[^"]+)"/g)) {
+      if (target.endsWith(".js")) seen.add(resolve(dirname(path), target));
+    }
+  }
+  return false;
+}
+
+function onPortable(file) {
+  const path = join(portable, relative(root, file));
+  mkdirSync(dirname(path), { recursive: true });
+  const target = relative(dirname(path), file);
+  writeFileSync(path, `process.env.SEALPORT_NATIVE = "off";\nawait import(${JSON.stringify(target)});\n`);
+  return path;
+}

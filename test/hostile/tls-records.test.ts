@@ -3,13 +3,13 @@ import { test } from "node:test";
 import { concat, fromHex } from "../../src/bytes/index.js";
 import { Secret } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type TlsReason, tlsServer } from "../../src/protocols/tls/index.js";
 import { limits } from "../../src/protocols/tls/limits.js";
 import { frame } from "../../src/protocols/tls/messages/handshake.js";
 import { suite13ByName } from "../../src/protocols/tls/parameters/suites13.js";
 import { contentType } from "../../src/protocols/tls/record/content-type.js";
 import { Sealer13 } from "../../src/protocols/tls/record/protection13.js";
+import { provider as crypto } from "../support/provider.js";
 import { identityFor, shake, startOfTime, TlsPair } from "../support/tls-pair.js";
 
 const only13 = { versions: ["1.3"] } as const;

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { utf8 } from "../../src/bytes/index.js";
 import type { AskOf } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { tlsFailure } from "../../src/protocols/tls/failure.js";
 import { type TlsEvent, type TlsInput, type TlsVersion, tlsClient, tlsServer } from "../../src/protocols/tls/index.js";
+import { provider as crypto } from "../support/provider.js";
 import { identityFor, trusting } from "../support/tls-pair.js";
 import { bytesOf, type MachineSubject, machineLaws, sameBytes } from "./machine.js";
 

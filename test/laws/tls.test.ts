@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Codec, utf8 } from "../../src/bytes/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { PkiFailure, parseCertificate } from "../../src/pki/index.js";
 import { type TlsAsks, type TlsEvent, type TlsInput, tlsClient, tlsServer } from "../../src/protocols/tls/index.js";
 import {
@@ -20,6 +19,7 @@ import {
 } from "../../src/protocols/tls/messages/extensions.js";
 import { clientHello } from "../../src/protocols/tls/messages/hello.js";
 import { keyUpdate, newSessionTicket } from "../../src/protocols/tls/messages/post-handshake.js";
+import { provider as crypto } from "../support/provider.js";
 import { identityFor } from "../support/tls-pair.js";
 import { codecLaws } from "./codec.js";
 import { machineLaws } from "./machine.js";

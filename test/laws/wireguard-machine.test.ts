@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { parsePrefix } from "../../src/bytes/index.js";
 import { type Answer, type DatagramInput, Secret, type SocketAddress } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { WireGuard, type WireGuardEvent, type WireGuardInput } from "../../src/protocols/wireguard/machine.js";
+import { provider as crypto } from "../support/provider.js";
 import { ipPacket } from "../unit/wireguard/pair.js";
 import { type End, type MachineSubject, machineLaws } from "./machine.js";
 

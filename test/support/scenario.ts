@@ -49,7 +49,7 @@ export async function runScenario(
 /** The one command that replays a seed, to be given in the project's folder after a build. */
 export function commandFor(seed: number, file = process.argv[1] ?? ""): string {
   const part = relative(process.cwd(), file)
-    .replace(/^dist\/test\//, "")
+    .replace(/^dist\/test(-portable)?\//, "")
     .replace(/\.test\.js$/, "");
   return `SEALPORT_SEED=${seed} node scripts/test.mjs ${part}`;
 }

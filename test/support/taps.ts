@@ -1,6 +1,5 @@
 import type { Identity, PrivateKey } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto as provider } from "../../src/hosts/node/crypto-portable/index.js";
 import { type LinkOptions, type SimulatedHost, simulate, type World } from "../../src/hosts/simulator/index.js";
 import { makeAuthority, makeCertificate, makePrivateKey, writePem } from "../../src/pki/index.js";
 import {
@@ -10,6 +9,7 @@ import {
   type SystemPolicy,
   TransportServices,
 } from "../../src/taps/index.js";
+import { provider } from "./provider.js";
 
 /** The moment at which simulated worlds begin. */
 const start = Date.UTC(2026, 0, 1);

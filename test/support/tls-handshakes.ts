@@ -1,7 +1,6 @@
 import { equal } from "../../src/bytes/index.js";
 import type { Instant, PeerIdentity, PrivateKey } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../src/hosts/node/crypto-portable/index.js";
 import { type MakableKey, makeCertificate, makePrivateKey, PkiFailure, parseCertificate } from "../../src/pki/index.js";
 import { clientHandshake } from "../../src/protocols/tls/client/start.js";
 import { clientConfig, serverConfig } from "../../src/protocols/tls/config.js";
@@ -25,6 +24,7 @@ import {
   type TlsServerOptions,
 } from "../../src/protocols/tls/index.js";
 import { serverHandshake } from "../../src/protocols/tls/server/start.js";
+import { provider as crypto } from "./provider.js";
 
 export const startOfTime: Instant = Date.UTC(2026, 6, 1);
 const day = 86_400_000;

@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { concat } from "../../../../src/bytes/index.js";
 import { Failure } from "../../../../src/contract/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { Authenticators } from "../../../../src/protocols/tls/authenticators.js";
 import type { TlsVersion } from "../../../../src/protocols/tls/index.js";
+import { provider as crypto } from "../../../support/provider.js";
 import {
   identityFor,
   startOfTime as now,

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Failure } from "../../../../src/contract/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { makeCertificate, makePrivateKey } from "../../../../src/pki/index.js";
 import {
   acceptDelegatedCredential,
@@ -13,6 +12,7 @@ import {
   makeDelegatedCredential,
 } from "../../../../src/protocols/tls/delegated.js";
 import { schemes } from "../../../../src/protocols/tls/parameters/schemes.js";
+import { provider as crypto } from "../../../support/provider.js";
 
 const hour = 3_600_000;
 const now = Date.UTC(2026, 6, 1);

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, equal, toHex, utf8 } from "../../../../src/bytes/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { PkiFailure, parseCertificate } from "../../../../src/pki/index.js";
 import { clientConfig, serverConfig } from "../../../../src/protocols/tls/config.js";
 import {
@@ -24,6 +23,7 @@ import {
 } from "../../../../src/protocols/tls/index.js";
 import { ext } from "../../../../src/protocols/tls/messages/extensions.js";
 import { clientHello } from "../../../../src/protocols/tls/messages/hello.js";
+import { provider as crypto } from "../../../support/provider.js";
 import { identityFor, startOfTime } from "../../../support/tls-pair.js";
 
 /*

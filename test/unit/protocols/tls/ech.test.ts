@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { concat, utf8 } from "../../../../src/bytes/index.js";
 import { Secret } from "../../../../src/contract/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import {
   chooseConfig,
   type EchKey,
@@ -14,6 +13,7 @@ import {
 } from "../../../../src/protocols/tls/ech/config.js";
 import type { EchRetry } from "../../../../src/protocols/tls/ech/required.js";
 import type { PeerAsk, TlsClientOptions, TlsServerOptions } from "../../../../src/protocols/tls/index.js";
+import { provider as crypto } from "../../../support/provider.js";
 import {
   concatAll,
   type PairOptions,

@@ -3,7 +3,6 @@ import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { decode, encode, equal, utf8 } from "../../../../src/bytes/index.js";
 import { Secret } from "../../../../src/contract/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import type {
   Suite12,
   TlsClientOptions,
@@ -15,6 +14,7 @@ import { type Extension, ExtensionBlock, ext } from "../../../../src/protocols/t
 import { frame, handshakeType } from "../../../../src/protocols/tls/messages/handshake.js";
 import { type ClientHello, clientHello, downgrade12 } from "../../../../src/protocols/tls/messages/hello.js";
 import { suites12 } from "../../../../src/protocols/tls/parameters/suites12.js";
+import { provider as crypto } from "../../../support/provider.js";
 import {
   identityOf,
   makeIdentity,

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromHex, toHex } from "../../../../src/bytes/index.js";
 import { Failure, Secret } from "../../../../src/contract/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { suites12 } from "../../../../src/protocols/tls/index.js";
 import {
   agreedPremaster,
@@ -13,6 +12,7 @@ import {
   verifyData,
 } from "../../../../src/protocols/tls/keys12.js";
 import { suite12ByName } from "../../../../src/protocols/tls/parameters/suites12.js";
+import { provider as crypto } from "../../../support/provider.js";
 
 const sha256 = crypto.hash("SHA-256");
 const randoms = { client: new Uint8Array(32).fill(1), server: new Uint8Array(32).fill(2) };

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { concat, utf8 } from "../../../../src/bytes/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { type Suite12, suites12 } from "../../../../src/protocols/tls/index.js";
 import { suite12ByName } from "../../../../src/protocols/tls/parameters/suites12.js";
 import {
@@ -13,6 +12,7 @@ import {
   fragmentSealer,
   keySizes,
 } from "../../../../src/protocols/tls/record12/protection.js";
+import { provider as crypto } from "../../../support/provider.js";
 
 const applicationData = 23;
 const version = 0x0303;

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { utf8 } from "../../../../src/bytes/index.js";
 import { Failure, Secret } from "../../../../src/contract/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
-import { portableCrypto as crypto } from "../../../../src/hosts/node/crypto-portable/index.js";
 import { MemorySessionStore, sealedStore, TicketKeyRing } from "../../../../src/protocols/tls/index.js";
+import { provider as crypto } from "../../../support/provider.js";
 
 const hour = 3_600_000;
 const state = utf8("a session");
