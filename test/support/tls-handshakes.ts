@@ -7,7 +7,9 @@ import { clientConfig, serverConfig } from "../../src/protocols/tls/config.js";
 import type { Handshake } from "../../src/protocols/tls/handshake/handshake.js";
 import {
   type ClientSession,
+  type Dialect,
   decodeSession,
+  dialects,
   type Epoch,
   type ExternalPsk,
   encodeSession,
@@ -66,6 +68,8 @@ export interface PairOptions {
   /** What arrives in place of a message; the same message if absent. */
   readonly onTheWay?: (sent: Sent, index: number) => readonly Sent[];
   readonly now?: Instant;
+  /** Default: TLS. */
+  readonly dialect?: Dialect;
   readonly tickets?: TicketKeyRing;
 }
 
@@ -93,7 +97,11 @@ export function shakeHands(options: PairOptions = {}): Pair {
   const { seed = 1, now = startOfTime } = options;
   const sent: Sent[] = [];
   const stored: ClientSession[] = [];
-  const ground = (name: string) => ({ crypto, entropy: seededEntropy(`${name} ${seed}`) });
+  const ground = (name: string) => ({
+    crypto,
+    entropy: seededEntropy(`${name} ${seed}`),
+    dialect: options.dialect ?? dialects.tls,
+  });
   const end = (handshake: Handshake): End => ({ handshake, outputs: [], outcome: undefined, failure: undefined });
   const client = end(clientHandshake(clientConfig(ground("client"), options.client ?? {})) as unknown as Handshake);
   const server = end(serverHandshake(serverConfig(ground("server"), options.server ?? {})) as unknown as Handshake);

@@ -1,15 +1,23 @@
-import { equal } from "../../../bytes/index.js";
+import { decode, equal } from "../../../bytes/index.js";
 import type { Secret } from "../../../contract/index.js";
 import type { ClientConfig } from "../config.js";
 import { settleRetry, settleServerHello, useOuter } from "../ech/client.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
+import { Transcript } from "../handshake/transcript.js";
 import { continueClient12 } from "../handshake12/client.js";
 import { EarlySecret, type HandshakeSecret, Labels } from "../keys13.js";
 import { ext } from "../messages/extensions.js";
 import { handshakeType, type Message } from "../messages/handshake.js";
-import { downgrade11, downgrade12, isKind, readServerHello, type ServerHello } from "../messages/hello.js";
+import {
+  downgrade11,
+  downgrade12,
+  helloVerifyRequest,
+  isKind,
+  readServerHello,
+  type ServerHello,
+} from "../messages/hello.js";
 import { type Group, groupById } from "../parameters/groups.js";
 import type { Suite13 } from "../parameters/suites13.js";
 import type { Psk } from "../psk.js";
@@ -49,11 +57,27 @@ export class ExpectServerHello implements State<ClientConfig> {
   }
 
   handle(message: Message, cx: Cx): State<ClientConfig> {
+    if (message.type === handshakeType.helloVerifyRequest && cx.config.dialect.cookieField) {
+      return this.#verify(message, cx);
+    }
     const body = expect(message, handshakeType.serverHello);
     const hello = readServerHello(body);
     if (isKind(hello, "HRR")) return this.#retry(hello, message, cx);
     if (isKind(hello, "SH")) return this.#agree(hello, message, cx);
     return this.#older(hello as ServerHello<"SH12">, message, cx);
+  }
+
+  /** DTLS 1.2: the same hello again, with the server's cookie; nothing of this is hashed (RFC 6347 §4.2.1). */
+  #verify(message: Message, cx: Cx): State<ClientConfig> {
+    const at = "HelloVerifyRequest";
+    const { cookie } = decode(helloVerifyRequest, message.body);
+    const offer = this.#offer;
+    if (offer.hello.cookie === undefined || offer.hello.cookie.length > 0 || offer.retry !== undefined) {
+      refuse("second-retry", at, "the server asked for a cookie twice");
+    }
+    if (cookie.length === 0) refuse("pointless-retry", at, "a cookie without bytes");
+    cx.transcript = new Transcript(1);
+    return new ExpectServerHello(sendOffer(cx, { ...offer, hello: { ...offer.hello, cookie: cookie.slice() } }));
   }
 
   /** RFC 9846 §4.2.4. */

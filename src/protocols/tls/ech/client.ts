@@ -130,9 +130,9 @@ export function sendHidden(cx: Cx, offer: Offer, ech: EchOffer, innerBody: Uint8
   const body = associated.slice();
   const at = body.length - payload.length - decoy.reduce((size, { data }) => size + 4 + data.length, 0);
   body.set(sender.seal(encoded, associated), at);
-  cx.transcript.add(frame(handshakeType.clientHello, innerBody));
+  cx.transcript.add(frame(handshakeType.clientHello, innerBody), "ours");
   const bytes = frame(handshakeType.clientHello, body);
-  ech.outerTranscript.add(bytes);
+  ech.outerTranscript.add(bytes, "ours");
   cx.put("initial", handshakeType.clientHello, bytes);
   const sent = { ...value, payload: body.slice(at, at + payload.length) };
   return { ...offer, ech: { ...ech, outer: { ...outer, hello: hello(writeEchOuter(sent)) } } };

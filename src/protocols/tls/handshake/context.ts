@@ -85,7 +85,7 @@ export class Context<C extends Config = Config> {
   /** A message of ours: into the transcript, and on its way. Answers its bytes. */
   send(epoch: Epoch, type: number, body: Uint8Array): Uint8Array {
     const bytes = frame(type, body);
-    this.transcript.add(bytes);
+    this.transcript.add(bytes, "ours");
     this.put(epoch, type, bytes);
     return bytes;
   }

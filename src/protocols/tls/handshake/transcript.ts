@@ -1,6 +1,6 @@
-import { concat } from "../../../bytes/index.js";
+import { concat, Writer } from "../../../bytes/index.js";
 import type { Hash, Hashing } from "../../../contract/index.js";
-import { frame, handshakeType } from "../messages/handshake.js";
+import { frame, handshakeType, headerSize } from "../messages/handshake.js";
 
 /**
  * The handshake's messages, hashed (RFC 9846 §4.1). Until the suite is known, and with it the hash, the messages
@@ -11,15 +11,34 @@ export class Transcript {
   #keeping = true;
   #hashing: Hashing | undefined;
   #hash: Hash | undefined;
+  /** Numbers of the messages kept, and of the next of either side: DTLS counts each side's from 0. */
+  #numbers: number[] = [];
+  #next: { ours: number; theirs: number };
+  #sequenced = false;
 
-  add(message: Uint8Array): void {
-    if (this.#keeping) this.#kept.push(message.slice());
-    this.#hashing?.update(message);
+  /** `first` is 1 behind a HelloVerifyRequest, which with the hello before it is no part of this (RFC 6347 §4.2.1). */
+  constructor(first: 0 | 1 = 0) {
+    this.#next = { ours: first, theirs: first };
   }
 
-  /** The hash is known from here on. With `keep` the messages are kept as well: 1.2 signs them with another hash. */
-  start(hash: Hash, keep = false): void {
+  add(message: Uint8Array, whose: "ours" | "theirs" = "theirs"): void {
+    const number = this.#next[whose]++;
+    const counted = this.#sequenced ? sequenced(message, number) : message;
+    if (this.#keeping) {
+      this.#kept.push(counted.slice());
+      this.#numbers.push(number);
+    }
+    this.#hashing?.update(counted);
+  }
+
+  /**
+   * The hash is known from here on. With `keep` the messages are kept as well: 1.2 signs them with another hash. With
+   * `count` they are hashed with DTLS 1.2's header, which has their numbers (RFC 6347 §4.2.6).
+   */
+  start(hash: Hash, keep = false, count = false): void {
     this.#hash = hash;
+    if (count) this.#kept = this.#kept.map((message, i) => sequenced(message, this.#numbers[i]!));
+    this.#sequenced = count;
     this.#hashing = hash.start();
     for (const message of this.#kept) this.#hashing.update(message);
     this.#keeping = keep;
@@ -51,6 +70,7 @@ export class Transcript {
   /** As `fold`, for a server that kept no more than the hash, in a cookie. */
   restart(helloHash: Uint8Array): void {
     this.#kept = [frame(handshakeType.messageHash, helloHash)];
+    this.#numbers = [0];
     this.#keeping = true;
     this.#hash = undefined;
     this.#hashing = undefined;
@@ -73,6 +93,23 @@ export class Transcript {
     copy.#hashing = this.#hashing?.clone();
     copy.#keeping = this.#keeping;
     copy.#kept = [...this.#kept];
+    copy.#numbers = [...this.#numbers];
+    copy.#next = { ...this.#next };
+    copy.#sequenced = this.#sequenced;
     return copy;
   }
+}
+
+/** A message with DTLS's header of one whole fragment: type, length, message_seq, offset 0, length again. */
+function sequenced(message: Uint8Array, number: number): Uint8Array {
+  const type = message[0]!;
+  const size = message.length - headerSize;
+  return new Writer(message.length + 8)
+    .u8(type)
+    .u24(size)
+    .u16(number)
+    .u24(0)
+    .u24(size)
+    .put(message.subarray(headerSize))
+    .take();
 }

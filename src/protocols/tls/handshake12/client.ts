@@ -56,7 +56,7 @@ type Next = State<ClientConfig>;
 export function continueClient12(offer: Offer, hello: ServerHello<"SH12">, message: Message, cx: Cx): Next {
   cx.transcript.add(message.bytes);
   const agreed = agree(offer, hello, cx);
-  cx.transcript.start(cx.config.crypto.hash(agreed.suite.hash), true);
+  cx.transcript.start(cx.config.crypto.hash(agreed.suite.hash), true, cx.config.dialect.sequencedTranscript12);
   if (agreed.resumed !== undefined) return resume(agreed, agreed.resumed, cx);
   return agreed.suite.authentication === "PSK"
     ? new ExpectServerKeyExchange(agreed, { certificates: [], rawPublicKey: undefined, ocspResponse: undefined })

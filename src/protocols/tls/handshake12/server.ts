@@ -168,7 +168,7 @@ function sendFlight(
     : "x509";
   const staples = request.hello.extensions.has(ext.statusRequest) && signed?.type === "x509";
   const ocspResponse = staples ? signed.identity.ocspResponse : undefined;
-  cx.transcript.start(config.crypto.hash(suite.hash), asksClient);
+  cx.transcript.start(config.crypto.hash(suite.hash), asksClient, config.dialect.sequencedTranscript12);
   const items = helloExtensions(agreed, signed, asksClient ? clientType : undefined, cx);
   sendServerHello(agreed, agreed.sessionId, items, cx);
   if (signed !== undefined) {
@@ -411,7 +411,7 @@ function resume(
     identity: undefined,
     extensions,
   };
-  cx.transcript.start(crypto.hash(suite.hash));
+  cx.transcript.start(crypto.hash(suite.hash), false, cx.config.dialect.sequencedTranscript12);
   sendServerHello(agreed, request.hello.sessionId, helloExtensions(agreed, undefined, undefined, cx), cx);
   const session = new Session12(crypto, suite, agreed.randoms, Secret.copy(old.secret), true);
   session.logKeys(cx);

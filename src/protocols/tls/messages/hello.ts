@@ -95,3 +95,6 @@ function isRetry(random: Uint8Array): boolean {
   for (let i = 0; i < 32; i++) if (random[i] !== retryRandom[i]) return false;
   return true;
 }
+
+/** DTLS's request for a cookie, RFC 6347 §4.2.1. */
+export const helloVerifyRequest = struct({ serverVersion: u16, cookie: bytes(1) });

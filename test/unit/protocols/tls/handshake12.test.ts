@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { decode, encode, equal, utf8 } from "../../../../src/bytes/index.js";
+import { concat, decode, encode, equal, utf8 } from "../../../../src/bytes/index.js";
 import { Secret } from "../../../../src/contract/index.js";
-import type {
-  Suite12,
-  TlsClientOptions,
-  TlsIdentity,
-  TlsReason,
-  TlsServerOptions,
+import {
+  dialects,
+  type Suite12,
+  type TlsClientOptions,
+  type TlsIdentity,
+  type TlsReason,
+  type TlsServerOptions,
 } from "../../../../src/protocols/tls/index.js";
 import { type Extension, ExtensionBlock, ext } from "../../../../src/protocols/tls/messages/extensions.js";
 import { frame, handshakeType } from "../../../../src/protocols/tls/messages/handshake.js";
@@ -308,4 +309,48 @@ test("a client that does not list the curve of a certificate is not shown it, RF
 test("without a suite for the identity's key the server says what is missing", () => {
   const suites: Suite12["name"][] = ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"];
   refused(run({ suites }, { identity: p256 }), "server", "no-identity");
+});
+
+test("for DTLS 1.2 messages are hashed with their numbers, RFC 6347 §4.2.6", () => {
+  const dialect = dialects.dtls;
+  const identity = makeIdentity("Ed25519");
+  const asked = { clientAuthentication: "require" } as const;
+  const dtls = agreed(run({ identity }, asked, { dialect }));
+  const tls = agreed(run({ identity }, asked));
+  assert.deepEqual(
+    dtls.sent.map(({ bytes }) => bytes[0]),
+    tls.sent.map(({ bytes }) => bytes[0]),
+  );
+  // Client and server number their own: the transcript, worked out by hand up to the client's Finished.
+  const numbers = { client: 0, server: 0 };
+  const hashed = dtls.sent.map(({ from, bytes }) => {
+    const size = bytes.subarray(1, 4);
+    const number = Uint8Array.of(0, numbers[from]++);
+    return concat(bytes.subarray(0, 4), number, Uint8Array.of(0, 0, 0), size, bytes.subarray(4));
+  });
+  const upToExchange = dtls.sent.findIndex(({ bytes }) => bytes[0] === handshakeType.clientKeyExchange) + 1;
+  const certificateVerify = dtls.sent[upToExchange]!.bytes.subarray(8);
+  const signed = concat(...hashed.slice(0, upToExchange));
+  assert.ok(identity.publicKey.verify("Ed25519", signed, certificateVerify));
+});
+
+test("a DTLS 1.2 client answers a HelloVerifyRequest with the cookie, once, and begins to count anew", () => {
+  const request = frame(handshakeType.helloVerifyRequest, Uint8Array.of(0xfe, 0xfd, 3, 7, 8, 9));
+  let asked = 0;
+  const onTheWay = (sent: Sent): readonly Sent[] => {
+    if (sent.bytes[0] !== handshakeType.clientHello) return [sent];
+    const { cookie } = decode(clientHello(true), sent.bytes.subarray(4));
+    if (asked++ > 1) return [];
+    assert.deepEqual(cookie, asked === 1 ? new Uint8Array() : Uint8Array.of(7, 8, 9));
+    return [{ from: "server", epoch: "initial", bytes: request }];
+  };
+  const pair = run({}, {}, { dialect: dialects.dtls, onTheWay });
+  assert.equal(asked, 2);
+  assert.equal(pair.client.failure?.reason, "second-retry");
+  const tls = run(
+    {},
+    {},
+    { onTheWay: (sent) => (sent.bytes[0] === 1 ? [{ ...sent, from: "server", bytes: request }] : [sent]) },
+  );
+  refused(tls, "client", "unexpected-message");
 });
