@@ -14,11 +14,13 @@ const root = "dist/test";
 const portable = "dist/test-portable";
 /** The module that chooses the provider: who imports it, directly or not, depends on the choice. */
 const chooser = resolve("dist/src/hosts/node/crypto.js");
-/** What is about volume, packaging or other people's programs says nothing new on a second provider. */
+/** What is about volume, packaging or other people's programs says nothing new on a second provider; hosts try both. */
 const once = [
   "cli/",
   "docs/",
   "package/",
+  "laws/node-network",
+  "unit/hosts/",
   "interop/bulk",
   "interop/drivers",
   "interop/tunnel",
