@@ -172,9 +172,11 @@ export class Resolver {
       port = await this.#network.bindDatagrams(
         { address: any, port: 0 },
         {
-          datagrams: (bytes) => {
-            const response = answers(bytes.slice());
-            if (response !== undefined) resolve(response);
+          datagrams: (bytes, _, segmentSize) => {
+            for (let at = 0; at < bytes.length; at += segmentSize || bytes.length) {
+              const response = answers(bytes.slice(at, segmentSize ? at + segmentSize : undefined));
+              if (response !== undefined) resolve(response);
+            }
           },
           softError: reject,
           closed: (failure) => reject(failure ?? networkFailure("aborted", "the socket was closed")),
