@@ -57,8 +57,7 @@ export const timeWaitMs = 60_000;
 /** RFC 9293 §3.8.6.1, doubled up to a minute. */
 export const persistMinMs = 200;
 export const persistMaxMs = 60_000;
-/** RFC 9293 §3.8.4: at least two hours unless asked otherwise; probes then every so often, so many times. */
-export const keepAliveDefaultMs = 7_200_000;
+/** RFC 9293 §3.8.4: off unless asked for; probes then every so often, so many times. */
 export const keepAliveIntervalMs = 75_000;
 export const keepAliveProbesMax = 9;
 /** RFC 5961 §7: challenge acknowledgements in a second. */

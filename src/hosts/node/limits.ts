@@ -24,8 +24,6 @@ export const datagramProbeMs = 500;
 export const backlogDefault = 511;
 /** Longest timer that Node takes, in milliseconds; longer waits are made of several. */
 export const timerMax = 2 ** 31 - 1;
-/** Bytes of entropy fetched at a time for small requests. */
-export const entropyPoolSize = 4096;
 /** How far wall-clock time may run ahead, in milliseconds, before the clock is moved up to it, and how often to look. */
 export const clockLagMax = 250;
 export const clockCheckMs = 1000;

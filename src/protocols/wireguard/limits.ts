@@ -43,7 +43,7 @@ export const stagedPacketsMax = 128;
 export const peersMax = 65_536;
 /** Unknown peers that wait for the application's word. */
 export const pendingAcceptsMax = 64;
-/** How long an unknown peer's initiation is kept for that word. */
+/** How long an unknown peer's initiation is answered after that word; by then the peer has sent another. */
 export const acceptTimeoutMs = rekeyTimeoutMs;
 /** Width of the replay window in packets (RFC 6479; the value of the first implementation). */
 export const replayWindowSize = 8_192;

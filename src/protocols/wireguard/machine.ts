@@ -20,6 +20,7 @@ import { ReceivedInitiation, SentInitiation } from "./handshake.js";
 import { destinationAt, innerLength, sourceAt } from "./inner.js";
 import { keyLogLines } from "./key-log.js";
 import {
+  acceptTimeoutMs,
   batchPacketsMax,
   defaultMtu,
   initiationIntervalMinMs,
@@ -99,6 +100,13 @@ export type WireGuardEvent =
   | { readonly kind: "expired"; readonly publicKey: Uint8Array }
   | Question<WireGuardAsks>;
 
+/** An initiation of an unknown peer, about which the application was asked. */
+interface PendingAccept {
+  readonly from: SocketAddress;
+  readonly initiation: ReceivedInitiation;
+  readonly at: Instant;
+}
+
 interface Outgoing {
   readonly bytes: Uint8Array;
   readonly to: SocketAddress;
@@ -122,7 +130,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   readonly #acceptUnknownPeers: boolean;
 
   readonly #peers: PeerTable;
-  readonly #accepts = new Map<number, { readonly from: SocketAddress; readonly initiation: ReceivedInitiation }>();
+  readonly #accepts = new Map<number, PendingAccept>();
   #nextQuestion = 1;
 
   readonly #outgoing: Outgoing[] = [];
@@ -334,9 +342,9 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     }
     const peer = this.#peers.find(initiation.staticKey);
     if (peer !== undefined) this.#respond(peer, initiation, from, now);
-    else if (this.#acceptUnknownPeers && this.#accepts.size < pendingAcceptsMax) {
+    else if (this.#acceptUnknownPeers && this.#mayAsk(now)) {
       const id = this.#nextQuestion++;
-      this.#accepts.set(id, { from, initiation });
+      this.#accepts.set(id, { from, initiation, at: now });
       const question = { kind: "accept-peer", publicKey: initiation.staticKey, from } as const;
       this.#events.push({ kind: "question", id, question });
     } else {
@@ -349,7 +357,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     const pending = this.#accepts.get(id);
     if (pending === undefined) return;
     this.#accepts.delete(id);
-    const { initiation, from } = pending;
+    const { initiation, from, at } = pending;
     if (answer === undefined || this.#peers.isFull) {
       initiation.wipe();
       this.#drop("unknown-peer");
@@ -358,7 +366,18 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     const config = answer as WireGuardAsks["accept-peer"]["answer"];
     const known = this.#peers.find(initiation.staticKey);
     const peer = known ?? this.#addPeer({ ...config, publicKey: initiation.staticKey }, now);
-    this.#respond(peer, initiation, from, now);
+    if (now - at < acceptTimeoutMs) this.#respond(peer, initiation, from, now);
+    else initiation.wipe();
+  }
+
+  /** Is there room for one more question? Those whose peers have tried again since make it. */
+  #mayAsk(now: Instant): boolean {
+    for (const [id, { initiation, at }] of this.#accepts) {
+      if (this.#accepts.size < pendingAcceptsMax || now - at < acceptTimeoutMs) break;
+      initiation.wipe();
+      this.#accepts.delete(id);
+    }
+    return this.#accepts.size < pendingAcceptsMax;
   }
 
   #respond(peer: Peer, initiation: ReceivedInitiation, from: SocketAddress, now: Instant): void {

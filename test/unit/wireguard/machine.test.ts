@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parsePrefix, toHex } from "../../../src/bytes/index.js";
 import { type Instant, Secret } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { handshakesPerSecondMax, stagedPacketsMax } from "../../../src/protocols/wireguard/limits.js";
+import { acceptTimeoutMs, handshakesPerSecondMax, stagedPacketsMax } from "../../../src/protocols/wireguard/limits.js";
 import { WireGuard } from "../../../src/protocols/wireguard/machine.js";
 import { provider } from "../../support/provider.js";
 import { type End, ipPacket, Pair, toA, toB } from "./pair.js";
@@ -316,6 +316,27 @@ test("an unknown peer is refused, or let in by the application's word", () => {
     pair.send(pair.a, toB());
     assert.equal(pair.b.packets.length, 1);
   }
+});
+
+test("a yes that comes late lets the peer's next try in, and questions without an answer make room", () => {
+  const pair = new Pair({ b: { peers: [], acceptUnknownPeers: true } });
+  pair.send(pair.a, toB());
+  const [first] = pair.b.events;
+  assert.ok(first?.kind === "question");
+  pair.filter = () => false;
+  pair.advance(acceptTimeoutMs);
+  pair.filter = () => true;
+  const answer = { allowedIps: [parsePrefix("10.0.0.1/32")!] };
+  pair.b.machine.handle({ kind: "answer", id: first.id, answer }, pair.now);
+  pair.settle();
+  assert.deepEqual(kinds(pair.b), ["question"], "the old initiation is not answered");
+  pair.advance(6_000);
+  assert.deepEqual(kinds(pair.b), ["question", "session"]);
+
+  const asked = new Pair({ b: { peers: [], acceptUnknownPeers: true } });
+  asked.send(asked.a, toB()).advance(80_000);
+  assert.ok(kinds(asked.b).length > 10, "each try is asked about");
+  assert.equal(asked.b.machine.drops["unknown-peer"], 0);
 });
 
 test("the same seed and the same inputs give the same bytes", () => {
