@@ -11,5 +11,6 @@ export * from "./question.js";
 export * from "./secret.js";
 export * from "./service.js";
 export * from "./session.js";
+export * from "./streams.js";
 export * from "./time.js";
 export * from "./trace.js";
