@@ -1,10 +1,15 @@
 #!/bin/sh
 # install.sh [--try] [GROUP…]   makes the real peers ready that the interop tests talk to; all groups when none is named
 #
-#   base   tshark (decrypts our captures with our key logs)
-#   db     PostgreSQL, for its driver over our sockets
+#   base       tshark (decrypts our captures with our key logs), a C compiler (for small programs against C libraries)
+#   db         PostgreSQL, for its driver over our sockets
 #   wireguard  wireguard-go and wg, and what makes a private network behind it
-#   tls    OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
+#   tls        OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
+#   quic       ngtcp2 old and new, quic-go in Caddy, nginx, haproxy, curl, aioquic, OpenSSL's QUIC
+#   dtls       Mbed TLS, wolfSSL, NSS
+#   srtp       libsrtp, FFmpeg, GStreamer
+#   browser    Chromium
+#   kernel     a Linux kernel of Debian in an emulated machine (its WireGuard), and one as a plain process (its netem)
 #
 # Debian packages, by apt, as root. Says nothing and takes no time when everything is there. No service is started.
 # With --try it installs only where it may (root, on Debian) and otherwise says what is missing and goes on.
@@ -12,14 +17,34 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 
-packages=; newer=
-for group in ${*:-base db tls wireguard}; do
+packages=; newer=; newest=; images=
+for group in ${*:-base db tls wireguard quic dtls srtp browser kernel}; do
   case $group in
-  base) packages="$packages tshark" ;;
+  base) packages="$packages tshark gcc libc6-dev" ;;
   db) packages="$packages postgresql" ;;
   tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
-  wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl" ;;
-  *) echo "install.sh: no group is called $group; there are: base db tls wireguard" >&2; exit 2 ;;
+  wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl iperf3" ;;
+  quic)
+    packages="$packages ngtcp2-client ngtcp2-server caddy"
+    newer="$newer openssl libssl-dev ngtcp2-client ngtcp2-server nginx haproxy curl python3-aioquic"
+    ;;
+  dtls)
+    packages="$packages openssl gnutls-bin libnss3-dev libnss3-tools"
+    newer="$newer openssl libmbedtls-dev" newest="$newest libwolfssl45 libwolfssl-dev libnss3"
+    ;;
+  srtp)
+    packages="$packages libsrtp2-dev ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+    packages="$packages gstreamer1.0-plugins-bad"
+    ;;
+  browser) packages="$packages chromium" ;;
+  kernel)
+    packages="$packages qemu-system-x86 busybox-static cpio kmod iproute2 iputils-ping iperf3"
+    images="$images user-mode-linux linux-image-cloud-amd64"
+    ;;
+  *)
+    echo "install.sh: no group is called $group; there are: base db tls wireguard quic dtls srtp browser kernel" >&2
+    exit 2
+    ;;
   esac
 done
 
@@ -27,11 +52,17 @@ missing=
 for package in $packages; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
-if [ -n "$newer" ] && ! "$here/trixie.sh" has $newer; then unpack=yes; else unpack=; fi
+# Programs of newer Debians, which run beside this one.
+beside() {
+  { [ -z "$newer" ] || "$here/trixie.sh" "$1" $newer; } &&
+    { [ -z "$newest" ] || SUITE=sid "$here/trixie.sh" "${2:-$1}" $newest; } &&
+    { [ -z "$images" ] || SUITE=bookworm "$here/trixie.sh" "${2:-$1}" $images; }
+}
+if beside has; then unpack=; else unpack=yes; fi
 [ -n "$missing$unpack" ] || exit 0
 
 if ! command -v apt-get >/dev/null || { [ -n "$missing" ] && [ "$(id -u)" != 0 ]; }; then
-  echo "Some real peers are missing:${missing:-}${unpack:+ the newer programs of trixie.sh}." >&2
+  echo "Some real peers are missing:${missing:-}${unpack:+ those that trixie.sh unpacks}." >&2
   echo "On Debian 12, as root, scripts/peers/install.sh installs them; the tests that need them fail until then." >&2
   [ -n "$try" ] && exit 0 || exit 1
 fi
@@ -51,6 +82,6 @@ if [ -n "$missing" ]; then
   apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 if [ -n "$unpack" ]; then
-  echo "unpacking newer$newer" >&2
-  "$here/trixie.sh" up $newer
+  echo "unpacking$newer$newest$images" >&2
+  beside up alone
 fi
