@@ -3,4 +3,5 @@ export * from "./bytes.js";
 export * from "./codec.js";
 export * from "./prefix.js";
 export * from "./reader.js";
+export * from "./varint.js";
 export * from "./writer.js";
