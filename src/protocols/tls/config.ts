@@ -17,6 +17,8 @@ export interface Ground {
   readonly entropy: Entropy;
   /** Default: TLS. */
   readonly dialect?: Dialect;
+  /** What a server's cookies are bound to beside its key: the peer's address (RFC 9147 §5.1). Default: nothing. */
+  readonly cookieContext?: Uint8Array;
 }
 
 interface Common<Role extends "client" | "server", Options extends TlsOptions> {
@@ -37,6 +39,7 @@ interface Common<Role extends "client" | "server", Options extends TlsOptions> {
   readonly pskModes: readonly ("psk_dhe_ke" | "psk_ke")[];
   readonly alpn: readonly string[];
   readonly handshakeTimeoutMs: number;
+  readonly cookieContext: Uint8Array;
 }
 
 /** Options with every default in its place, names looked up, and nothing in them that cannot be. */
@@ -61,7 +64,7 @@ export function serverConfig(ground: Ground, options: TlsServerOptions): ServerC
 
 function common<Role extends "client" | "server", Options extends TlsOptions>(
   role: Role,
-  { crypto, entropy, dialect = dialects.tls }: Ground,
+  { crypto, entropy, dialect = dialects.tls, cookieContext = new Uint8Array(0) }: Ground,
   options: Options,
 ): Common<Role, Options> {
   const versions = options.versions ?? defaultVersions;
@@ -105,6 +108,7 @@ function common<Role extends "client" | "server", Options extends TlsOptions>(
     pskModes: options.pskModes ?? ["psk_dhe_ke"],
     alpn: options.alpn ?? [],
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? handshakeTimeoutMs,
+    cookieContext,
   };
 }
 

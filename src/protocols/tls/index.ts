@@ -28,6 +28,7 @@ export { type Suite12, suites12 } from "./parameters/suites12.js";
 export { type Suite13, suites13 } from "./parameters/suites13.js";
 export { tlsProfile } from "./profile.js";
 export { serverHandshake } from "./server/start.js";
+export { type Reception, receiveStateless } from "./server/stateless.js";
 export type * from "./session.js";
 export * from "./store/index.js";
 export { type Approval, pkiFailure, type TrustOptions, trust } from "./trust.js";

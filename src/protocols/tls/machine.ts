@@ -338,6 +338,8 @@ export class TlsMachine implements Machine<TlsInput, TlsEvent> {
         if (this.#closeWanted) this.#outbox.close();
         this.#events.push(output);
         break;
+      case "extensions":
+        break;
       case "failed":
         this.#failed = output.failure;
         this.#alarm(output.failure);

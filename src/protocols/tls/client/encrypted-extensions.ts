@@ -55,7 +55,7 @@ export class ExpectEncryptedExtensions implements State<ClientConfig> {
       offer: this.#offer,
       alpn,
       earlyData: this.#earlyData(answers, alpn, cx),
-      extensions: checkApplicationExtensions(cx.config, answers),
+      extensions: cx.heard(checkApplicationExtensions(cx.config, answers)),
       serverCertificateType: this.#certificateType(answers, "server", cx),
       clientCertificateType: this.#certificateType(answers, "client", cx),
       retryConfigs: retryConfigs(answers),

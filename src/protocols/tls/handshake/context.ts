@@ -135,6 +135,12 @@ export class Context<C extends Config = Config> {
     then?.(answer);
   }
 
+  /** What the peer said in the application's extensions; the record protocol hears of it at once. */
+  heard(extensions: TlsOutcome["extensions"]): TlsOutcome["extensions"] {
+    if (extensions.size > 0) this.out.push({ kind: "extensions", extensions });
+    return extensions;
+  }
+
   confirmed(outcome: TlsOutcome): void {
     this.out.push({ kind: "confirmed", outcome });
   }

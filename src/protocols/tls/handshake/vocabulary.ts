@@ -54,6 +54,8 @@ export type HandshakeNotice =
   | { readonly kind: "ticket" }
   /** What a record may hold from now on: record_size_limit or max_fragment_length, content bytes. */
   | { readonly kind: "record-limits"; readonly send: number; readonly receive: number }
+  /** The peer's side of the application's extensions, as soon as it is known: before the keys that may depend on it. */
+  | { readonly kind: "extensions"; readonly extensions: ReadonlyMap<number, Uint8Array> }
   /** Send change_cipher_spec here: 1.2's key change, or 1.3's for middleboxes (RFC 9846 Appendix E.4). */
   | { readonly kind: "change-cipher-spec" };
 

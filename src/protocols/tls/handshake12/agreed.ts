@@ -88,7 +88,7 @@ export function agree(offer: Offer, hello: Hello, cx: Cx): Agreed12 {
     alpn: chosenProtocol(hello, cx),
     serverName: offer.serverName,
     signedCertificateTimestamps: sct?.slice(),
-    extensions: checkApplicationExtensions(config, extensions),
+    extensions: cx.heard(checkApplicationExtensions(config, extensions)),
     echRejected: offer.encryptedClientHello === "rejected",
   };
 }

@@ -50,7 +50,7 @@ type Peer = TlsOutcome["peer"];
 export function continueServer12(hello: ClientHello, message: Message, cx: Cx): Next {
   cx.transcript.add(message.bytes);
   const request = readRequest(hello, cx.config);
-  const extensions = checkApplicationExtensions(cx.config, hello.extensions);
+  const extensions = cx.heard(checkApplicationExtensions(cx.config, hello.extensions));
   const { sessionCache, tickets } = cx.config.options;
   const ticket = tickets === undefined ? undefined : request.ticket;
   const sessionId = sessionCache === undefined ? none : hello.sessionId.slice();

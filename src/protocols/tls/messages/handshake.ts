@@ -9,6 +9,9 @@ export const handshakeType = {
   newSessionTicket: 4,
   endOfEarlyData: 5,
   encryptedExtensions: 8,
+  /** DTLS 1.3's own, which its record protocol answers: RFC 9147 §9. */
+  requestConnectionId: 9,
+  newConnectionId: 10,
   certificate: 11,
   serverKeyExchange: 12,
   certificateRequest: 13,

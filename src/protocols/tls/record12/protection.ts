@@ -46,18 +46,26 @@ export function fragmentSealer(
   entropy: Entropy,
   suite: Suite12,
   keys: DirectionKeys,
+  connectionId?: Uint8Array,
 ): FragmentSealer {
   const { protection } = suite;
+  const described = description(connectionId);
   return protection.kind === "aead"
-    ? new AeadFragments(crypto, protection, keys, "seal")
-    : new CbcFragments(crypto, entropy, protection, keys, "seal");
+    ? new AeadFragments(crypto, protection, keys, "seal", described)
+    : new CbcFragments(crypto, entropy, protection, keys, "seal", described);
 }
 
-export function fragmentOpener(crypto: CryptoProvider, suite: Suite12, keys: DirectionKeys): FragmentOpener {
+export function fragmentOpener(
+  crypto: CryptoProvider,
+  suite: Suite12,
+  keys: DirectionKeys,
+  connectionId?: Uint8Array,
+): FragmentOpener {
   const { protection } = suite;
+  const described = description(connectionId);
   return protection.kind === "aead"
-    ? new AeadFragments(crypto, protection, keys, "open")
-    : new CbcFragments(crypto, undefined, protection, keys, "open");
+    ? new AeadFragments(crypto, protection, keys, "open", described)
+    : new CbcFragments(crypto, undefined, protection, keys, "open", described);
 }
 
 type Way = "seal" | "open";
@@ -70,10 +78,16 @@ class AeadFragments implements FragmentSealer, FragmentOpener {
   readonly #opener: Opener | undefined;
   readonly #fixedIv: Uint8Array;
   readonly #nonce: Uint8Array;
-  /** seq_num, type, version, length. */
-  readonly #associated = new Uint8Array(13);
+  readonly #associated: Uint8Array;
 
-  constructor(crypto: CryptoProvider, protection: Protection12 & { kind: "aead" }, keys: DirectionKeys, way: Way) {
+  constructor(
+    crypto: CryptoProvider,
+    protection: Protection12 & { kind: "aead" },
+    keys: DirectionKeys,
+    way: Way,
+    associated: Uint8Array,
+  ) {
+    this.#associated = associated;
     const aead = crypto.aead(protection.aead);
     this.prefixSize = protection.explicitNonceSize;
     this.#tagSize = aead.tagSize;
@@ -134,7 +148,7 @@ class CbcFragments implements FragmentSealer, FragmentOpener {
   readonly #entropy: Entropy | undefined;
   readonly #iv: Uint8Array;
   readonly #tag: Uint8Array;
-  readonly #associated = new Uint8Array(13);
+  readonly #associated: Uint8Array;
 
   constructor(
     crypto: CryptoProvider,
@@ -142,7 +156,9 @@ class CbcFragments implements FragmentSealer, FragmentOpener {
     protection: Protection12 & { kind: "cbc" },
     keys: DirectionKeys,
     way: Way,
+    associated: Uint8Array,
   ) {
+    this.#associated = associated;
     this.#cipher = crypto.cipher(protection.cipher);
     this.#keyed = way === "seal" ? this.#cipher.encryptor(keys.key) : this.#cipher.decryptor(keys.key);
     this.#mac = crypto.hash(protection.mac).hmac(keys.macKey);
@@ -206,11 +222,35 @@ class CbcFragments implements FragmentSealer, FragmentOpener {
   }
 }
 
+/**
+ * What is authenticated beside the content: seq_num, type, version, length (RFC 5246 §6.2.3.3). A DTLS record with a
+ * connection ID has in front of these eight bytes of ones, its type and the ID's length, and the ID before the length, so
+ * that it is like no other record (RFC 9146 §5).
+ */
+function description(connectionId: Uint8Array | undefined): Uint8Array {
+  if (connectionId === undefined) return new Uint8Array(13);
+  const bytes = new Uint8Array(23 + connectionId.length);
+  bytes.fill(0xff, 0, 8);
+  bytes[8] = bytes[10] = tls12Cid;
+  bytes[9] = connectionId.length;
+  bytes.set(connectionId, 21);
+  return bytes;
+}
+
+const tls12Cid = 25;
+
 function describe(into: Uint8Array, type: number, version: number, size: number, sequence: Uint8Array): void {
-  into.set(sequence);
-  into[8] = type;
-  into[9] = version >> 8;
-  into[10] = version & 255;
-  into[11] = size >> 8;
-  into[12] = size & 255;
+  const end = into.length;
+  if (end === 13) {
+    for (let i = 0; i < 8; i++) into[i] = sequence[i]!;
+    into[8] = type;
+    into[9] = version >> 8;
+    into[10] = version & 255;
+  } else {
+    into[11] = version >> 8;
+    into[12] = version & 255;
+    for (let i = 0; i < 8; i++) into[13 + i] = sequence[i]!;
+  }
+  into[end - 2] = size >> 8;
+  into[end - 1] = size & 255;
 }

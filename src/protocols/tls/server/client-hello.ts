@@ -62,7 +62,7 @@ export class ExpectClientHello implements State<ServerConfig> {
 }
 
 /** RFC 9846 §4.3.1, and §4.2.3's word on falling back. */
-function chooseVersion(hello: ClientHello, { versions, dialect }: ServerConfig): TlsVersion {
+export function chooseVersion(hello: ClientHello, { versions, dialect }: ServerConfig): TlsVersion {
   const at = "ClientHello";
   const offered = hello.extensions.get(ext.supportedVersions);
   const codes = { "1.3": dialect.version13, "1.2": dialect.version12 };

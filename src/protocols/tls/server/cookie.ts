@@ -12,7 +12,8 @@ import { retryBody } from "./retry.js";
 
 /*
  * A cookie holds all that a server would have to remember between its HelloRetryRequest and the second ClientHello
- * (RFC 9846 §4.3.2): when, which suite and group, and the hash of the first ClientHello, under a MAC.
+ * (RFC 9846 §4.3.2): when, which suite and group, and the hash of the first ClientHello, under a MAC that also covers
+ * what the cookie is bound to.
  */
 const state = struct({ issuedAtSeconds: u32, suite: u16, group: u16, helloHash: bytes(1) });
 const macSize = 32;
@@ -47,7 +48,7 @@ export function openCookie(cx: Cx, key: Secret, request: Request): Retried {
 
 function mac(cx: Cx, key: Secret, plain: Uint8Array): Uint8Array {
   const hmac = cx.config.crypto.hash("SHA-256").hmac(key.expose());
-  const value = hmac.compute(plain);
+  const value = hmac.compute(plain, cx.config.cookieContext);
   hmac.destroy();
   return value;
 }

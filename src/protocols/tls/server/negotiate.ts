@@ -90,7 +90,7 @@ function choose(
     group,
     psk,
     alpn,
-    extensions: checkApplicationExtensions(config, request.hello.extensions),
+    extensions: cx.heard(checkApplicationExtensions(config, request.hello.extensions)),
     earlyData: request.earlyData || retried?.first?.extensions.has(ext.earlyData) ? "rejected" : "not-offered",
     retried: retried !== undefined,
   };

@@ -1,0 +1,66 @@
+import { Failure } from "../../contract/index.js";
+import { type TlsFailure, type TlsReason, tlsFailure } from "../tls/index.js";
+
+/** DTLS gives up for the reasons for which its handshake does: see the table of the TLS room. */
+export type DtlsReason = TlsReason;
+export type DtlsFailure = Failure<DtlsReason>;
+
+export const dtlsFailure = (
+  reason: DtlsReason,
+  at: string,
+  message: string,
+  more: { readonly hint?: string; readonly cause?: unknown } = {},
+): DtlsFailure => tlsFailure(reason, at, message, { ...more, protocol: "DTLS" });
+
+/** A failure of the handshake, said of DTLS. */
+export function inDtls(failure: TlsFailure): DtlsFailure {
+  const { fault, reason, at, message, hint, code, byPeer, cause } = failure;
+  return new Failure({
+    fault,
+    reason,
+    protocol: "DTLS",
+    message,
+    byPeer,
+    cause,
+    ...(at === undefined ? {} : { at }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(code === undefined ? {} : { code }),
+  });
+}
+
+/** Why something that came, or that was to go, was dropped. Each is counted; none ends anything. */
+export const dropReasons = [
+  /** Not DTLS at all, and nobody listens for other protocols on this port. */
+  "foreign",
+  "malformed-record",
+  "malformed-message",
+  /** No keys for it, and no room to wait for them. */
+  "no-keys",
+  "stale-epoch",
+  "replayed",
+  "bad-record",
+  "unknown-connection-id",
+  /** A stranger's record that begins no handshake. */
+  "no-association",
+  "bad-hello",
+  "bad-cookie",
+  /** A first ClientHello in pieces had to make room for another, or came too slowly. */
+  "partial-hello-evicted",
+  "fragment-mismatch",
+  "message-too-far-ahead",
+  "message-too-large",
+  "unauthenticated-alert",
+  "unexpected-record",
+  "too-many-associations",
+  "early-data",
+  /** Application data of ours: longer than a datagram may be, more than may wait, or nobody to send it to. */
+  "too-long",
+  "queue-full",
+  "not-open",
+] as const;
+
+export type DropReason = (typeof dropReasons)[number];
+export type DropCounts = { [R in DropReason]: number };
+
+export const noDrops = (): DropCounts =>
+  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as { [R in DropReason]: number };
