@@ -29,6 +29,8 @@ export interface CongestionController {
     now: Instant,
     limited: boolean,
   ): void;
+  /** So many bytes were found lost, the newest sent at that moment; told before `congested`. */
+  lost(bytes: number, sentAt: Instant, now: Instant): void;
   /** Loss or a CE mark on a packet sent at that moment; it counts once a round trip. */
   congested(sentAt: Instant, inFlight: number, cause: "loss" | "ecn", now: Instant): void;
   /** Everything in flight is given up: a retransmission timeout, or persistent congestion. */

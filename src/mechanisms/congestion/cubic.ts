@@ -54,6 +54,8 @@ export class Cubic implements CongestionController {
 
   sent(): void {}
 
+  lost(): void {}
+
   acknowledged(
     bytes: number,
     sentAt: Instant,

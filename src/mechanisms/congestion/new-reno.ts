@@ -23,6 +23,8 @@ export class NewReno implements CongestionController {
 
   sent(): void {}
 
+  lost(): void {}
+
   acknowledged(
     bytes: number,
     sentAt: Instant,

@@ -24,8 +24,8 @@ export class Flight {
   /** When the newest segment was sent that the last acknowledgement told of; its round trip if it is unambiguous. */
   newestSentAt: Instant = Number.NEGATIVE_INFINITY;
   newestRttMs: number | undefined;
-  /** Segments in the last `detect` that were newly given up, and when the newest of them was sent. */
-  newlyLost = 0;
+  /** Bytes that the last `detect` newly gave up, and when the newest of them was sent. */
+  newlyLostBytes = 0;
   lostSentAt: Instant = Number.NEGATIVE_INFINITY;
 
   readonly #segments: Sent[] = [];
@@ -101,7 +101,7 @@ export class Flight {
     this.delivered = 0;
     this.newestSentAt = Number.NEGATIVE_INFINITY;
     this.newestRttMs = undefined;
-    this.newlyLost = 0;
+    this.newlyLostBytes = 0;
   }
 
   /** Everything before `una` has arrived. */
@@ -192,7 +192,7 @@ export class Flight {
   #lose(segment: Sent): void {
     segment.lost = true;
     this.#lostCount++;
-    this.newlyLost++;
+    this.newlyLostBytes += segment.end - segment.start;
     this.inFlight -= segment.end - segment.start;
     this.lostSentAt = Math.max(this.lostSentAt, segment.sentAt);
   }

@@ -200,7 +200,9 @@ export class Sender {
   sent(now: Instant): void {
     this.#forced = undefined;
     if (this.outSent !== undefined) {
-      this.flight.resend(this.outSent, this.outEnd - this.outStart, now);
+      const size = this.outEnd - this.outStart;
+      this.flight.resend(this.outSent, size, now);
+      this.controller.sent(size, this.flight.inFlight, now);
     } else {
       const end = this.outEnd + (this.outHasFin ? 1 : 0);
       if (this.outHasFin) this.finSent = true;
@@ -309,9 +311,10 @@ export class Sender {
     const { flight, rtt } = this;
     this.#reorderAt = undefined;
     if (!flight.hasSacked && this.#recoveryPoint === undefined) return;
-    flight.newlyLost = 0;
+    flight.newlyLostBytes = 0;
     this.#reorderAt = flight.detect(now, rtt.minMs, rtt.smoothedMs, this.#recoveryPoint !== undefined);
-    if (flight.newlyLost === 0) return;
+    if (flight.newlyLostBytes === 0) return;
+    this.controller.lost(flight.newlyLostBytes, flight.lostSentAt, now);
     this.controller.congested(flight.lostSentAt, flight.inFlight, "loss", now);
     this.#recoveryPoint ??= this.next;
   }
