@@ -148,9 +148,11 @@ export class Recovery {
     this.newlyAcked = this.newlyAckedBytes = this.newlyAckedEct0 = 0;
     if (!this.#wasSent(packets, bounds, count)) return "unsent";
     const largest = bounds[1]!;
-    const largestIsNew =
-      largest >= packets.base && packets.state(largest) !== State.acknowledged && largest > each.largestAcked;
-    each.largestAcked = Math.max(each.largestAcked, largest);
+    const largestIsNew = largest > each.largestAcked && largest >= packets.base;
+    if (largestIsNew) {
+      each.largestAcked = largest;
+      each.largestAckedSentAt = packets.at(largest);
+    }
     const before = this.bytesInFlight;
     let newestSentAt = Number.NEGATIVE_INFINITY;
     let eliciting = false;
@@ -195,8 +197,7 @@ export class Recovery {
 
   /** The peer's counts tell of new CE marks on packets that were sent no later than this moment (RFC 9002 §7.1). */
   congestionExperienced(space: number, now: Instant): void {
-    const { packets, largestAcked } = this.#at(space);
-    const sentAt = largestAcked >= packets.base ? packets.at(largestAcked) : now;
+    const sentAt = this.#at(space).largestAckedSentAt;
     if (sentAt > this.#congestedAt) {
       this.#congestedAt = now;
       this.#congestionLosses = Number.POSITIVE_INFINITY;
@@ -497,9 +498,10 @@ export class Recovery {
     const { base } = packets;
     if (packets.state(base) === State.outstanding) {
       this.#leftFlight(each, packets.flags(base), packets.size(base));
-      this.#tell(space, base, false);
+      if ((packets.flags(base) & Sent.ackEliciting) !== 0) this.#tell(space, base, false);
     }
     packets.forgetFirst();
+    packets.forgetUnawaited();
   }
 
   #clear(space: Space): void {
@@ -518,6 +520,7 @@ export class Recovery {
 class Space {
   readonly packets = new SentPackets();
   largestAcked = -1;
+  largestAckedSentAt: Instant = 0;
   /** Packets outstanding that ask for an acknowledgement. */
   eliciting = 0;
   elicitingSentAt: Instant = 0;

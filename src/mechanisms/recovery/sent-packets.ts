@@ -98,6 +98,11 @@ export class SentPackets {
     this.base++;
   }
 
+  /** Takes the lowest numbers out until there is one that will be acknowledged or lost. */
+  forgetUnawaited(): void {
+    while (this.base < this.next && !this.#isAwaited(this.base)) this.base++;
+  }
+
   /** Is the table as large as it may be? Then the lowest must be forgotten before another is put in. */
   get isFull(): boolean {
     return this.next - this.base >= packetsMax;
@@ -128,7 +133,7 @@ export class SentPackets {
 
   /** Lets go of the lowest packets if nobody waits for them; else doubles the ring. */
   #room(): void {
-    while (this.base < this.next && !this.#isAwaited(this.base)) this.base++;
+    this.forgetUnawaited();
     if (this.next - this.base <= this.#mask) return;
     const size = 2 * (this.#mask + 1);
     const grown = {

@@ -109,14 +109,7 @@ test("probe timeouts double, and put what the oldest packets held into the queue
   bench.send(1_975, [6]);
   bench.ack(2_100, [6, 6]);
   assert.equal(recovery.ptoCount, 0);
-  assert.deepEqual(
-    bench.lost,
-    [1, 2, 3, 4, 5]
-      .slice(0, 4)
-      .concat(5)
-      .filter((n) => n !== 5),
-    "not told twice",
-  );
+  assert.deepEqual(bench.lost, [1, 2, 3, 4, 5], "each told once");
 });
 
 test("a loss that arrives after all is taken back, and reordering is borne from then on", () => {
@@ -141,11 +134,11 @@ test("persistent congestion collapses the window to two packets (§7.6)", () => 
   const { recovery } = bench;
   bench.send(0, [0]);
   bench.ack(100, [0, 0]);
-  // The duration is 3 × (100 + 200 + 25) = 975 ms.
-  for (let i = 1; i <= 10; i++) bench.send(100 + 100 * i, [i]);
-  bench.send(1_300, [11, 12, 13, 14]);
-  bench.ack(1_400, [14, 14]);
-  assert.deepEqual(bench.lost.length, 13 - 2);
+  // The duration is 3 × (100 + 4 × 37.5 + 25) = 825 ms.
+  for (let i = 1; i <= 7; i++) bench.send(100 + 100 * i, [i]);
+  bench.send(1_000, [8, 9, 10, 11]);
+  bench.ack(1_100, [11, 11]);
+  assert.deepEqual(bench.lost, [1, 2, 3, 4, 5, 6, 7, 8]);
   assert.ok(recovery.controller.window > size);
   const other = new Bench();
   other.send(0, [0]);
@@ -211,12 +204,12 @@ test("CE marks count once a round trip, and are not taken back", () => {
   const bench = new Bench();
   const { recovery } = bench;
   bench.send(0, [0, 1, 2, 3, 4, 5, 6]);
-  bench.ack(100, [5, 6]);
+  bench.ack(100, [0, 4]);
   const before = recovery.controller.window;
   recovery.congestionExperienced(2, 100);
   const { window } = recovery.controller;
   assert.ok(window < before);
-  bench.ack(101, [5, 6, 0, 4]);
+  bench.ack(101, [0, 6]);
   recovery.congestionExperienced(2, 101);
   assert.equal(recovery.controller.window, window);
 });
@@ -257,7 +250,7 @@ test("the pace spreads a window over the round trip", () => {
   let number = 1;
   let now = 100;
   const sentAt: number[] = [];
-  while (recovery.bytesInFlight < recovery.controller.window - size && now < 300) {
+  while (recovery.bytesInFlight <= recovery.controller.window - size && now < 300) {
     if (recovery.allowance(now) > 0) {
       bench.send(now, [number++]);
       sentAt.push(now);
