@@ -4,6 +4,8 @@ import type { Instant } from "../contract/index.js";
 const burstPacketsMin = 10;
 /** And hold as much as is due in this time, for timers and batches are no finer. */
 const burstMs = 2;
+/** An instant cannot be told more exactly: what is due within it is due. */
+const clockGrainMs = 0.001;
 
 /**
  * Spreads packets over time (RFC 9002 §7.7): a token bucket whose rate is whatever the congestion controller says at the
@@ -31,7 +33,7 @@ export class Pacer {
       this.#tokens = Math.min(burst, this.#tokens + (now - this.#at) * rate);
       this.#at = now;
     }
-    return this.#tokens;
+    return this.#tokens + clockGrainMs * rate;
   }
 
   sent(bytes: number, now: Instant, rate: number): void {
