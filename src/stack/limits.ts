@@ -13,6 +13,12 @@ export const extensionHeadersMax = 8;
 export const pathMtusMax = 1_024;
 export const pathMtuLifetimeMs = 600_000;
 export const ipv4MtuMin = 576;
+/** Packet sizes that are tried in turn where larger ones vanish untold (RFC 8899 §5.1.2, RFC 4821 §7.2). */
+export const blackHoleMtus = [1_280, 1_024, ipv4MtuMin] as const;
+/** So many timeouts in a row of a packet too large for the next of these are taken for a black hole (RFC 8899 §4.3). */
+export const blackHoleTimeouts = 2;
+/** How long until larger ones are tried again (RFC 8899 §5.1.1, PMTU_RAISE_TIMER). */
+export const pathMtuRaiseMs = 600_000;
 export const ipv6MtuMin = 1_280;
 export const hopLimitDefault = 64;
 
@@ -50,6 +56,8 @@ export const retransmitTimeoutMaxMs = 60_000;
 export const userTimeoutDefaultMs = 100_000;
 /** The same for a connection that is being opened: three minutes (§3.8.3). */
 export const openTimeoutDefaultMs = 180_000;
+/** A wake that comes this much late means that we slept, or that the clock was set: no peer is to blame for that time. */
+export const sleptMinMs = 5_000;
 /** RFC 9293 §3.8.6.3 allows half a second. */
 export const delayedAckMs = 40;
 /** RFC 9293 §3.4.1: two maximum segment lifetimes; both are ours to choose inside a tunnel. */

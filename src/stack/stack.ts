@@ -137,6 +137,8 @@ export class Stack implements Machine<StackInput, StackEvent> {
     this.#env = {
       controller: config.congestion ?? ((packetSize) => new Cubic(packetSize)),
       mtu: (remote) => this.#pathMtus.get(remote, this.#now) ?? this.mtu,
+      vanished: (remote, size, now) => this.#pathMtus.suspect(remote, size, now),
+      passed: (remote) => this.#pathMtus.acquit(remote),
       mayChallenge: (now) => this.#challenges.take(now),
       ready: (connection) => void this.#ready.add(connection),
       told: (event) => this.#told(event),

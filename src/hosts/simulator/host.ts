@@ -17,7 +17,7 @@ import { SimulatedNetwork } from "./network.js";
 import { type Node, route } from "./node.js";
 import { type Packet, showAddress, wildcards } from "./packet.js";
 import type { Random, Ratio } from "./random.js";
-import type { Timeline } from "./timeline.js";
+import type { Moment, Timeline } from "./timeline.js";
 
 export interface InterfaceOptions {
   /** Default `ethernet`. */
@@ -58,6 +58,12 @@ export interface Surroundings {
   resolve(name: string, family: 4 | 6 | undefined): Promise<readonly string[]>;
 }
 
+interface SimulatedAlarm {
+  readonly at: Instant;
+  readonly call: () => void;
+  moment: Moment | undefined;
+}
+
 const loopback = ["127.0.0.1", "::1"] as const;
 
 /** A host in virtual time. It is a Host to the code under test, and a Node to the links plugged into it. */
@@ -72,7 +78,8 @@ export class SimulatedHost implements Host, Node {
   readonly surroundings: Surroundings;
   readonly #interfaces = new Map<string, InterfaceOptions>();
   readonly #roots: readonly Uint8Array[];
-  readonly #aheadMs: number;
+  readonly #alarms = new Set<SimulatedAlarm>();
+  #aheadMs: number;
 
   constructor(name: string, options: SimulatedHostOptions, surroundings: Surroundings) {
     this.name = name;
@@ -99,9 +106,23 @@ export class SimulatedHost implements Host, Node {
   }
 
   wakeAt(at: Instant, call: () => void): Alarm {
-    const { timeline } = this.surroundings;
-    const moment = timeline.at(at - this.#aheadMs, call);
-    return { cancel: () => timeline.cancel(moment), ref: () => {}, unref: () => {} };
+    const alarm: SimulatedAlarm = { at, call, moment: undefined };
+    this.#alarms.add(alarm);
+    this.#set(alarm);
+    const cancel = (): void => {
+      this.#alarms.delete(alarm);
+      this.surroundings.timeline.cancel(alarm.moment);
+    };
+    return { cancel, ref: () => {}, unref: () => {} };
+  }
+
+  /** The clock jumps forward, as after a sleep or when it is set: what was due by then is due now. It never goes back. */
+  advanceClock(ms: number): void {
+    this.#aheadMs += Math.max(0, ms);
+    for (const alarm of this.#alarms) {
+      this.surroundings.timeline.cancel(alarm.moment);
+      this.#set(alarm);
+    }
   }
 
   soon(call: () => void): void {
@@ -175,6 +196,13 @@ export class SimulatedHost implements Host, Node {
     if (end === undefined) {
       packet.bounce(networkFailure("no-route", `${this.name} has no way to ${showAddress(packet.to)}`), packet);
     } else end.link.carry(packet, end);
+  }
+
+  #set(alarm: SimulatedAlarm): void {
+    alarm.moment = this.surroundings.timeline.at(alarm.at - this.#aheadMs, () => {
+      this.#alarms.delete(alarm);
+      alarm.call();
+    });
   }
 
   /** Through which end an address is reached: the one that leads there, else any of the family, where packets get lost. */

@@ -45,6 +45,11 @@ export const peersMax = 65_536;
 export const pendingAcceptsMax = 64;
 /** How long an unknown peer's initiation is answered after that word; by then the peer has sent another. */
 export const acceptTimeoutMs = rekeyTimeoutMs;
+/**
+ * Sessions of a peer, beside the paper's three (§6.2), that still receive: when both ends renew at once, each goes on
+ * sending under its last one for a round trip after the other has put it away twice.
+ */
+export const retiredSessionsMax = 2;
 /** Width of the replay window in packets (RFC 6479; the value of the first implementation). */
 export const replayWindowSize = 8_192;
 /** Default MTU inside: 1500 less IPv6, UDP and WireGuard's own 80 bytes. */

@@ -408,7 +408,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     const session = this.#derive(peer, response.keys, index, initiation.sender, false, now);
     // §6.2: the new keys wait until the initiator proves that it has them; no older unproved ones remain.
     this.#peers.endSession(peer.next);
-    this.#peers.endSession(peer.previous);
+    this.#peers.retire(peer, peer.previous);
     peer.previous = undefined;
     peer.next = session;
     this.#learn(peer, from);
@@ -434,10 +434,11 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     }
     peer.initiation = undefined;
     const session = this.#derive(peer, keys, initiation.index, u32le(message, responseLayout.sender), true, now);
-    this.#peers.endSession(peer.previous);
+    this.#peers.retire(peer, peer.previous);
     if (peer.next === undefined) peer.previous = peer.current;
     else {
-      this.#peers.endSession(peer.current);
+      // Both began at once: the peer goes on with the session that it began, and has packets of the last on their way.
+      this.#peers.retire(peer, peer.current);
       peer.previous = peer.next;
       peer.next = undefined;
     }
@@ -552,7 +553,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
 
   /** The initiator has spoken under the new keys: now they are ours to send with (§6.2). */
   #confirm(peer: Peer, now: Instant): void {
-    this.#peers.endSession(peer.previous);
+    this.#peers.retire(peer, peer.previous);
     peer.previous = peer.current;
     peer.current = peer.next;
     peer.next = undefined;

@@ -2,7 +2,7 @@ import { toHex } from "../../bytes/index.js";
 import type { Entropy } from "../../contract/index.js";
 import { PrefixTable } from "../../mechanisms/prefix-table.js";
 import { failure } from "./failure.js";
-import { peersMax } from "./limits.js";
+import { peersMax, retiredSessionsMax } from "./limits.js";
 import { u32le } from "./messages/layout.js";
 import type { Suite } from "./noise.js";
 import { Peer, type PeerConfig } from "./peer.js";
@@ -90,12 +90,18 @@ export class PeerTable {
 
   /** Ends all sessions of a peer and whatever it waits for. */
   wipe(peer: Peer): void {
-    this.endSession(peer.previous);
-    this.endSession(peer.current);
-    this.endSession(peer.next);
+    for (const session of [...peer.retired, peer.previous, peer.current, peer.next]) this.endSession(session);
+    peer.retired.length = 0;
     peer.previous = peer.current = peer.next = undefined;
     this.forgetInitiation(peer);
     peer.staged.length = 0;
+  }
+
+  /** The session leaves its place; it still receives until two more have left theirs. */
+  retire(peer: Peer, session: Session | undefined): void {
+    if (session === undefined) return;
+    peer.retired.push(session);
+    if (peer.retired.length > retiredSessionsMax) this.endSession(peer.retired.shift());
   }
 
   endSession(session: Session | undefined): void {

@@ -54,6 +54,8 @@ export class Peer implements PeerKeys {
   current: Session | undefined;
   /** A responder's new session, not confirmed by the initiator's first packet yet (§6.2). */
   next: Session | undefined;
+  /** What was in use before `previous`, oldest first: only for packets that are still on their way. */
+  readonly retired: Session[] = [];
   /** Greatest timestamp that this peer has proved (§5.1). */
   timestamp = new Uint8Array(12);
   lastInitiationAt: Instant | undefined;

@@ -1,6 +1,6 @@
 import { toHex } from "../../bytes/index.js";
 import type { Instant } from "../../contract/index.js";
-import { ipv4MtuMin, ipv6MtuMin, pathMtuLifetimeMs, pathMtusMax } from "../limits.js";
+import { blackHoleMtus, ipv4MtuMin, ipv6MtuMin, pathMtuLifetimeMs, pathMtusMax } from "../limits.js";
 import { u16 } from "./header.js";
 
 /** Plateaus for routers that do not say how wide the way is (RFC 1191 §7.1). */
@@ -27,8 +27,25 @@ export class PathMtus {
     // RFC 8201 §4: nothing below the minimum is believed, as nothing that is not below what we sent.
     const mtu = Math.max(named, v4 ? ipv4MtuMin : ipv6MtuMin);
     if (mtu >= Math.min(ours, size)) return undefined;
+    this.#remember(destination, mtu, now);
+    return mtu;
+  }
+
+  /** Packets of this size vanish and nobody says why (RFC 8899 §4.3): the next size to try, if there is one. */
+  suspect(destination: Uint8Array, size: number, now: Instant): number | undefined {
+    const least = destination.length === 4 ? ipv4MtuMin : ipv6MtuMin;
+    const mtu = blackHoleMtus.find((each) => each < size && each >= least);
+    if (mtu !== undefined) this.#remember(destination, mtu, now);
+    return mtu;
+  }
+
+  /** What was suspected was not so: a larger packet has arrived. */
+  acquit(destination: Uint8Array): void {
+    this.#known.delete(toHex(destination));
+  }
+
+  #remember(destination: Uint8Array, mtu: number, now: Instant): void {
     if (this.#known.size >= pathMtusMax) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(toHex(destination), { mtu, until: now + pathMtuLifetimeMs });
-    return mtu;
   }
 }

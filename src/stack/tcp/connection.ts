@@ -11,6 +11,7 @@ import {
   sackBlocksMax,
   segmentSizeMin,
   sendBufferSize,
+  sleptMinMs,
   timestampLifetimeMs,
   timeWaitMs,
   userTimeoutDefaultMs,
@@ -33,6 +34,10 @@ export interface TcpEnvironment {
   readonly controller: ControllerFactory;
   /** Bytes of an IP packet to this destination. */
   mtu(remote: Uint8Array): number;
+  /** Packets of this size vanish: the next smaller one to try, if there is one. */
+  vanished(remote: Uint8Array, size: number, now: Instant): number | undefined;
+  /** A packet arrived that was larger than what had been thought to pass. */
+  passed(remote: Uint8Array): void;
   /** Is there one challenge acknowledgement left in this second (RFC 5961 §7)? */
   mayChallenge(now: Instant): boolean;
   /** The connection has something to send. */
@@ -361,6 +366,7 @@ export class TcpConnection {
     const window = segment.window << sender.scale;
     const opened = sender.takeWindow(this.#receiver!.offsetOf(segment.sequence), ack, window, now);
     const news = sender.acknowledge(ack, segment, this.#echoMs(segment, now), now);
+    if (sender.hasPassed()) this.#env.passed(this.tuple.remote);
     if (this.#ecn && segment.has(Flag.ece) && news) this.#reduced ||= sender.echoedCongestion(now);
     if (this.#state === "synReceived" && ack >= 1) this.#establish(now);
     if (this.#overMark && this.sender.buffer.size <= sendBufferSize / 2) {
@@ -411,7 +417,10 @@ export class TcpConnection {
     if (this.#sendSyn) return this.#pullSyn(into, at, now);
     if (!this.#synchronized || receiver === undefined) return 0;
     const { sender } = this;
-    if (this.#state !== "timeWait" && sender.pick(now)) {
+    // Blocks take room that data would need, so they travel alone.
+    if (receiver.ackNow && receiver.hasBlocks) return this.#write(into, at, sender.next, 0, Flag.ack, now);
+    const beside = this.#options.extraOptions?.(false)?.length ?? 0;
+    if (this.#state !== "timeWait" && sender.pick(now, (beside + 3) & ~3)) {
       const size = sender.outSize;
       const fin = sender.outHasFin;
       const last = sender.outStart + size === sender.dataEnd;
@@ -454,7 +463,7 @@ export class TcpConnection {
     const receiver = this.#receiver;
     const syn = (controlFlags & Flag.syn) !== 0;
     const tcp = at + this.#headerSize;
-    const optionsSize = this.#writeOptions(into, tcp + 20, syn, now);
+    const optionsSize = this.#writeOptions(into, tcp + 20, syn, size > 0, now);
     const payload = tcp + 20 + optionsSize;
     if (size > 0) sender.buffer.copy(offset - 1, size, into, payload);
     const flags = controlFlags | (this.#echoCongestion && !syn ? Flag.ece : 0);
@@ -492,7 +501,7 @@ export class TcpConnection {
     return this.#headerSize + length;
   }
 
-  #writeOptions(into: Uint8Array, at: number, syn: boolean, now: Instant): number {
+  #writeOptions(into: Uint8Array, at: number, syn: boolean, hasData: boolean, now: Instant): number {
     options.reset();
     options.timestamps = this.#timestamps;
     if (this.#timestamps) {
@@ -505,7 +514,7 @@ export class TcpConnection {
       if (this.#receiver === undefined || this.sender.scale > 0 || this.#receiver.scale > 0) {
         options.windowScale = this.#scaleOffered;
       }
-    } else if (this.#sack && this.#receiver?.hasBlocks) {
+    } else if (!hasData && this.#sack && this.#receiver?.hasBlocks) {
       this.#receiver.writeBlocks(options, sackBlocksMax);
     }
     options.extra = this.#options.extraOptions?.(syn);
@@ -524,6 +533,7 @@ export class TcpConnection {
 
   wake(now: Instant): void {
     if (this.isClosed) return;
+    this.#overslept(now);
     if (this.#timeWaitUntil !== undefined && now >= this.#timeWaitUntil) {
       this.#close(undefined);
       return;
@@ -536,9 +546,30 @@ export class TcpConnection {
     }
     const receiver = this.#receiver;
     receiver?.wake(now);
-    if (this.sender.wake(now) && !this.#synchronized) this.#sendSyn = true;
+    const timedOut = this.sender.wake(now);
+    if (timedOut && !this.#synchronized) this.#sendSyn = true;
+    if (timedOut) this.#suspectBlackHole(now);
     if (this.#keepAliveMs > 0 && now >= this.#keepAliveAt()) this.#keepAlive();
     if (this.#wantsToSend()) this.#env.ready(this);
+  }
+
+  /** Time in which nobody here ran proves nothing about the peer. */
+  #overslept(now: Instant): void {
+    const ms = now - (this.deadline() ?? now);
+    if (ms < sleptMinMs) return;
+    this.#heardAt += ms;
+    if (this.#openBy !== undefined) this.#openBy += ms;
+    if (this.sender.progressAt !== undefined) this.sender.progressAt += ms;
+  }
+
+  /** RFC 8899 §4.3, RFC 4821 §7.7: what times out again and again may be too large for the way. */
+  #suspectBlackHole(now: Instant): void {
+    const { sender } = this;
+    const { suspect } = sender;
+    if (suspect === 0 || !this.#synchronized) return;
+    const beside = this.#headerSize + 20 + (this.#timestamps ? 12 : 0);
+    const mtu = this.#env.vanished(this.tuple.remote, suspect + beside, now);
+    if (mtu !== undefined) sender.tryLess(mtu - beside);
   }
 
   #keepAliveAt(): Instant {

@@ -21,6 +21,8 @@ export class Flight {
   inFlight = 0;
   /** Bytes that the last acknowledgement told of for the first time. */
   delivered = 0;
+  /** The largest segment that it told of. */
+  largestDelivered = 0;
   /** When the newest segment was sent that the last acknowledgement told of; its round trip if it is unambiguous. */
   newestSentAt: Instant = Number.NEGATIVE_INFINITY;
   newestRttMs: number | undefined;
@@ -99,6 +101,7 @@ export class Flight {
   /** Before the parts of one acknowledgement are told. */
   begin(): void {
     this.delivered = 0;
+    this.largestDelivered = 0;
     this.newestSentAt = Number.NEGATIVE_INFINITY;
     this.newestRttMs = undefined;
     this.newlyLostBytes = 0;
@@ -199,6 +202,7 @@ export class Flight {
 
   #deliver(segment: Sent, size: number, now: Instant): void {
     this.delivered += size;
+    this.largestDelivered = Math.max(this.largestDelivered, size);
     if (!segment.lost) this.inFlight -= size;
     const rttMs = now - segment.sentAt;
     if (segment.sentAt >= this.newestSentAt) {

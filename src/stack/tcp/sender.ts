@@ -1,7 +1,9 @@
 import { earliest, type Instant } from "../../contract/index.js";
 import { type CongestionController, type ControllerFactory, RttEstimator } from "../../mechanisms/congestion/index.js";
 import {
+  blackHoleTimeouts,
   delayedAckMs,
+  pathMtuRaiseMs,
   persistMaxMs,
   persistMinMs,
   retransmitTimeoutInitialMs,
@@ -54,8 +56,16 @@ export class Sender {
   #probeOutstanding = false;
   /** Recovery lasts until this offset is acknowledged. */
   #recoveryPoint: number | undefined;
+  /** The congestion window, and nothing else, holds back what could go out. */
+  #heldByWindow = false;
+  /** Segments of this size vanished, or zero; they are tried again when it is time. */
+  #vanishedSize = 0;
+  #raiseFrom = 0;
+  #raiseAt: Instant = 0;
   /** Of the last timeout: when, so that an echo of an older time shows that it was spurious (RFC 3522). */
   #timedOutAt: Instant | undefined;
+  /** The last wake was a timeout. */
+  #timedOut = false;
 
   // What `pick` chose.
   outStart = 0;
@@ -90,9 +100,33 @@ export class Sender {
     return this.una === this.next && this.next === this.dataEnd + (this.finishing ? 1 : 0);
   }
 
+  /** What fits is known now. */
   setSegmentSize(bytes: number): void {
     this.segmentSize = bytes;
+    this.#vanishedSize = 0;
     this.controller.setPacketSize(bytes);
+  }
+
+  /** Size of a segment that timed out so often that it may be too large for the way, or zero; asked after a wake. */
+  get suspect(): number {
+    const first = this.#timedOut && this.#backoff >= blackHoleTimeouts ? this.flight.first() : undefined;
+    return first !== undefined && !first.sacked ? Math.min(first.end - first.start, this.segmentSize) : 0;
+  }
+
+  /** Goes on with smaller segments. Once they have passed, a large one is tried, and again every so often (RFC 8899 §4.3). */
+  tryLess(bytes: number): void {
+    const vanished = Math.max(this.#vanishedSize, this.segmentSize);
+    this.setSegmentSize(bytes);
+    this.#vanishedSize = vanished;
+    this.#raiseFrom = this.next;
+    this.#raiseAt = 0;
+  }
+
+  /** Did a segment arrive that was larger than what is sent now? Then all are again. */
+  hasPassed(): boolean {
+    if (this.#vanishedSize === 0 || this.flight.largestDelivered <= this.segmentSize) return false;
+    this.setSegmentSize(this.#vanishedSize);
+    return true;
   }
 
   /** Takes the window of a segment, if it is not older than the last (RFC 9293 §3.10.7.4). */
@@ -118,7 +152,7 @@ export class Sender {
   acknowledge(ack: number, segment: Segment, echoMs: number | undefined, now: Instant): boolean {
     const { flight, rtt } = this;
     const before = flight.inFlight;
-    const limited = this.#isLimited();
+    const limited = !this.#heldByWindow;
     flight.begin();
     if (ack > this.una) {
       flight.acknowledge(ack, now);
@@ -152,15 +186,21 @@ export class Sender {
     return true;
   }
 
-  /** Chooses what to send next: `outStart … outEnd`, and `outSent` if it goes out again. */
-  pick(now: Instant): boolean {
+  /**
+   * Chooses what to send next: `outStart … outEnd`, and `outSent` if it goes out again.
+   *
+   * @param beside bytes of options that this segment carries beside those that all do
+   */
+  pick(now: Instant, beside = 0): boolean {
     const { flight } = this;
     const forced = this.#forced;
     const lost = flight.firstLost();
+    const fits = this.segmentSize - beside;
+    this.#heldByWindow = false;
     this.outSent = lost;
     if (lost !== undefined) {
-      const size = Math.min(lost.end - lost.start, this.segmentSize);
-      if (flight.inFlight > 0 && flight.inFlight + size > this.controller.window) return false;
+      const size = Math.min(lost.end - lost.start, fits);
+      if (flight.inFlight > 0 && flight.inFlight + size > this.controller.window) return this.#held();
       this.outStart = lost.start;
       this.outEnd = lost.start + size;
       return true;
@@ -168,12 +208,12 @@ export class Sender {
     this.outStart = this.next;
     const available = this.dataEnd - this.next;
     const usable = Math.max(0, this.edge - this.next);
-    let size = Math.min(available, usable, this.segmentSize);
+    let size = Math.min(available, usable, this.#raises(Math.min(available, usable), now) ? this.#vanishedSize : fits);
     if (forced === "window-probe" && size <= 0 && available > 0) size = 1;
     if (size > 0) {
       this.outEnd = this.next + size;
       if (forced !== undefined) return true;
-      if (flight.inFlight + size > this.controller.window && flight.inFlight > 0) return false;
+      if (flight.inFlight + size > this.controller.window && flight.inFlight > 0) return this.#held();
       return this.#worthSending(size, available) || this.#hold(now);
     }
     if (forced === "probe") return this.#pickProbe();
@@ -206,6 +246,7 @@ export class Sender {
     } else {
       const end = this.outEnd + (this.outHasFin ? 1 : 0);
       if (this.outHasFin) this.finSent = true;
+      if (end - this.outStart > this.segmentSize + 1) this.#raiseAt = now + pathMtuRaiseMs;
       this.flight.push(this.outStart, end, now);
       this.controller.sent(end - this.outStart, this.flight.inFlight, now);
       this.next = end;
@@ -232,6 +273,7 @@ export class Sender {
   /** Time has come for some of it. True if something may be sent now. */
   wake(now: Instant): boolean {
     let act = false;
+    this.#timedOut = false;
     if (this.#reorderAt !== undefined && now >= this.#reorderAt) {
       this.#reorderAt = undefined;
       this.#detect(now);
@@ -255,11 +297,6 @@ export class Sender {
       act = true;
     }
     return act;
-  }
-
-  /** Timeouts in a row: a sign of a black hole. */
-  get timeouts(): number {
-    return this.#backoff;
   }
 
   /** Sets the timers for what is in flight (RFC 6298 §5, RFC 8985 §7.2). */
@@ -315,7 +352,10 @@ export class Sender {
     this.#reorderAt = flight.detect(now, rtt.minMs, rtt.smoothedMs, this.#recoveryPoint !== undefined);
     if (flight.newlyLostBytes === 0) return;
     this.controller.lost(flight.newlyLostBytes, flight.lostSentAt, now);
-    this.controller.congested(flight.lostSentAt, flight.inFlight, "loss", now);
+    // RFC 8899 §3 (7): a probe that is lost says nothing about congestion.
+    const lost = flight.firstLost()!;
+    const wasProbe = lost.end - lost.start > this.segmentSize + 1 && flight.newlyLostBytes === lost.end - lost.start;
+    if (!wasProbe) this.controller.congested(flight.lostSentAt, flight.inFlight, "loss", now);
     this.#recoveryPoint ??= this.next;
   }
 
@@ -325,6 +365,7 @@ export class Sender {
       this.controller.collapsed(this.flight.inFlight, now);
       this.#timedOutAt = now;
     }
+    this.#timedOut = true;
     this.#backoff++;
     this.#recoveryPoint = this.next;
     this.flight.loseAll();
@@ -339,8 +380,15 @@ export class Sender {
     if (spurious || ack >= this.next || echoMs !== undefined) this.#timedOutAt = undefined;
   }
 
-  #isLimited(): boolean {
-    return this.dataEnd - this.next <= 0 && !this.flight.hasLost;
+  #held(): false {
+    this.#heldByWindow = true;
+    return false;
+  }
+
+  /** Is it time to try a segment of the size that vanished, and is there one? */
+  #raises(size: number, now: Instant): boolean {
+    if (this.#vanishedSize === 0 || size < this.#vanishedSize) return false;
+    return now >= this.#raiseAt && this.una >= this.#raiseFrom && this.#recoveryPoint === undefined;
   }
 
   /** The window is closed or too small to be worth it, and nothing on its way will tell when it opens: ask in a while. */

@@ -96,6 +96,7 @@ export class StackPair {
       let packets = 0;
       for (let size = stack.pull(buffer, 0, this.now); size > 0; size = stack.pull(buffer, 0, this.now)) {
         assert.ok(++packets < 100_000, "a stack never stops sending");
+        assert.ok(size <= stack.mtu, `a packet of ${size} bytes`);
         this.#carry(buffer.slice(0, size), i);
       }
       this.#take(i);

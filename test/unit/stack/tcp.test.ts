@@ -194,6 +194,48 @@ test("a silent peer fails the connection after the user timeout", () => {
   assert.equal(failure.reason, "timed-out");
 });
 
+test("time in which nobody ran here ends no connection", () => {
+  const pair = new StackPair(lan);
+  const { client, server } = pair.connect();
+  client.setKeepAlive(1_000, pair.now);
+  pair.stacks[0].touched(client, pair.now);
+  pair.filter = () => false;
+  client.write(pattern(100));
+  pair.run(100);
+  pair.now += 6 * 3_600_000;
+  pair.run(500);
+  pair.filter = () => true;
+  pair.run(5_000);
+  assert.equal(pair.of(server).received, 100);
+  assert.equal(pair.of(client).closed, false);
+});
+
+test("large packets that vanish are found out, and found again when they pass", () => {
+  const pair = new StackPair({ delayMs: 10, rate: 2_000 });
+  const { client, server } = pair.connect();
+  let widest = 0;
+  let limit = 1_300;
+  pair.filter = (packet, from) => {
+    if (from === 0 && packet.length > limit) return false;
+    if (from === 0) widest = Math.max(widest, packet.length);
+    return true;
+  };
+  client.write(pattern(500_000));
+  pair.run(3_000);
+  assert.equal(pair.of(server).received, 500_000);
+  assert.equal(widest, 1_280);
+  const lostBefore = pair.sent[0];
+  client.write(pattern(500_000));
+  pair.run(2_000);
+  assert.ok(pair.sent[0] - lostBefore < 500_000 / 1_228 + 40, "one large packet was tried, and no more");
+  limit = 1_420;
+  pair.run(600_000);
+  client.write(pattern(500_000));
+  pair.run(3_000);
+  assert.equal(pair.of(server).received, 1_500_000);
+  assert.equal(widest, 1_420);
+});
+
 test("keep-alive finds out that the peer is gone", () => {
   const pair = new StackPair(lan);
   const { client } = pair.connect();
