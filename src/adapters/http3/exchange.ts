@@ -1,7 +1,7 @@
 import { DecodeError } from "../../bytes/index.js";
 import type { Failure, SessionStream, SessionStreamSink } from "../../contract/index.js";
 import { type BodyInit, type BodySource, IncomingBody, piecesOf } from "./body.js";
-import { type Http3Failure, http3Errors, http3Failure, resetFailure } from "./failure.js";
+import { closeFailure, type Http3Failure, http3Errors, http3Failure, resetFailure } from "./failure.js";
 import { dataHeader, type FrameName, FrameReader, type FrameSink, writeFrame } from "./frames.js";
 import { http3Limits } from "./limits.js";
 import { readTrailers } from "./message.js";
@@ -20,7 +20,10 @@ export interface ExchangeConnection {
 /** What becomes of the message that comes in. The head comes once more for each interim response. */
 export interface ExchangeEvents {
   /** Answers what stands behind it: content, more heads (after an interim response), or nothing that counts. */
-  head(fields: readonly Field[], body: IncomingBody): { readonly next: "content" | "head"; readonly length?: number | undefined };
+  head(
+    fields: readonly Field[],
+    body: IncomingBody,
+  ): { readonly next: "content" | "head"; readonly length?: number | undefined };
   /** The head is larger than we take. */
   headTooLarge(): void;
   /** The message, or the stream, is broken; before or after its head. */
@@ -73,7 +76,10 @@ export class Exchange implements SessionStreamSink, FrameSink, BodySource {
   sendFields(fields: readonly Field[]): void {
     const size = sectionSize(fields);
     if (size > this.#connection.peerFieldSectionMax) {
-      throw http3Failure("misuse", `${size} bytes of fields, of which the peer takes ${this.#connection.peerFieldSectionMax}`);
+      throw http3Failure(
+        "misuse",
+        `${size} bytes of fields, of which the peer takes ${this.#connection.peerFieldSectionMax}`,
+      );
     }
     this.stream.write(writeFrame("HEADERS", encodeSection(fields)));
   }
@@ -152,8 +158,9 @@ export class Exchange implements SessionStreamSink, FrameSink, BodySource {
     if (failure !== undefined) {
       this.#isDeaf = true;
       this.#isSent = true;
-      this.#sendFailure ??= failure;
-      this.#failed(failure);
+      const why = closeFailure(failure);
+      this.#sendFailure ??= why;
+      this.#failed(why);
     }
     this.drained();
     this.#events.closed();

@@ -97,3 +97,21 @@ export function resetFailure(code: number): Http3Failure {
     ...(rejected && { hint: "nothing was done with the request: it may be sent again" }),
   });
 }
+
+/** Did the session end well: by our own close, or by the peer's with H3_NO_ERROR? */
+export const isGoodEnd = (failure: Failure | undefined): boolean =>
+  failure === undefined || (failure.reason === "closed-by-application" && failure.code === http3Errors.H3_NO_ERROR);
+
+/** What the session's end means for a request that was open, in HTTP/3's words; what QUIC itself failed of stays that. */
+export function closeFailure(failure: Failure | undefined): Failure {
+  if (failure !== undefined && failure.reason !== "closed-by-application") return failure;
+  const code = failure?.code ?? http3Errors.H3_NO_ERROR;
+  const who = failure === undefined ? "the connection was closed" : "the peer closed the connection";
+  const why = failure === undefined || failure.message === "" ? "" : `: ${failure.message}`;
+  return http3Failure("connection-closed", `${who} with ${http3ErrorName(code)}${why}`, {
+    at: http3ErrorName(code),
+    code,
+    byPeer: failure !== undefined,
+    ...(failure !== undefined && { cause: failure }),
+  });
+}

@@ -25,4 +25,6 @@ export const http3Limits = {
   requestsMax: 1_024,
   /** Interim responses (1xx) to one request. */
   interimResponsesMax: 16,
+  /** Milliseconds from a server's GOAWAY to its close, in which requests that crossed it are rejected by name. */
+  goawayMs: 100,
 } as const;

@@ -111,7 +111,8 @@ export function contentLength(headers: Headers): number | undefined {
   if (text === null) return undefined;
   const values = new Set(text.split(",").map((each) => each.trim()));
   const [value] = values;
-  if (values.size !== 1 || !/^[0-9]{1,15}$/.test(value!)) throw wrong("a content-length that is none", "content-length");
+  if (values.size !== 1 || !/^[0-9]{1,15}$/.test(value!))
+    throw wrong("a content-length that is none", "content-length");
   return Number(value);
 }
 
