@@ -1,3 +1,4 @@
+import { finish, pseudoHeaderSum, sum } from "../bytes/checksum.js";
 import { equal, type Prefix, prefixHolds } from "../bytes/index.js";
 import {
   type CryptoProvider,
@@ -12,7 +13,6 @@ import {
 import { type ControllerFactory, Cubic } from "../mechanisms/congestion/index.js";
 import { Heap } from "../mechanisms/heap.js";
 import { readIcmp, writeIcmp } from "./icmp/icmp.js";
-import { finish, pseudoHeaderSum, sum } from "./ip/checksum.js";
 import { fragment } from "./ip/fragment.js";
 import { IpHeader, putU16, u16, u32, writeHeader } from "./ip/header.js";
 import { PathMtus } from "./ip/path-mtus.js";

@@ -1,4 +1,4 @@
-import { finish, fold, pseudoHeaderSum, sum } from "../ip/checksum.js";
+import { finish, fold, pseudoHeaderSum, sum } from "../../bytes/checksum.js";
 import { putU16, putU32, u32, writeHeader } from "../ip/header.js";
 import { Protocol } from "../ip/protocols.js";
 import { icmpv4QuoteMax, ipv6MtuMin } from "../limits.js";

@@ -1,4 +1,4 @@
-import { finish, sum } from "./checksum.js";
+import { finish, sum } from "../../bytes/checksum.js";
 import { putU16, putU32 } from "./header.js";
 import { Protocol } from "./protocols.js";
 

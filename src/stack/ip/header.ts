@@ -1,5 +1,5 @@
+import { finish, fold, sum } from "../../bytes/checksum.js";
 import { extensionHeadersMax, hopLimitDefault } from "../limits.js";
-import { finish, fold, sum } from "./checksum.js";
 import { Protocol } from "./protocols.js";
 
 /** What the layers above need of a received IP packet; one object is filled again for each packet. */

@@ -1,7 +1,7 @@
+import { finish, sum } from "../../bytes/checksum.js";
 import { equal, toHex } from "../../bytes/index.js";
 import type { Instant } from "../../contract/index.js";
 import { fragmentsPerDatagramMax, reassembliesMax, reassemblyBytesMax, reassemblyTimeoutMs } from "../limits.js";
-import { finish, sum } from "./checksum.js";
 import { type IpHeader, putU16 } from "./header.js";
 
 interface Fragment {

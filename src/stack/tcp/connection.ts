@@ -1,6 +1,6 @@
+import { finish as finishSum, fold, pseudoHeaderSum, sum } from "../../bytes/checksum.js";
 import { earliest, type Failure, type Instant, networkFailure } from "../../contract/index.js";
 import type { ControllerFactory } from "../../mechanisms/congestion/index.js";
-import { finish as finishSum, fold, pseudoHeaderSum, sum } from "../ip/checksum.js";
 import { putU16, writeHeader } from "../ip/header.js";
 import { Protocol } from "../ip/protocols.js";
 import {

@@ -1,4 +1,4 @@
-import { finish, fold, pseudoHeaderSum, sum } from "../ip/checksum.js";
+import { finish, fold, pseudoHeaderSum, sum } from "../../bytes/checksum.js";
 import { putU16, u16, writeHeader } from "../ip/header.js";
 import { Protocol } from "../ip/protocols.js";
 

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseAddress } from "../../../src/bytes/index.js";
 import { Failure } from "../../../src/contract/index.js";
-import { finish, sum } from "../../../src/stack/ip/checksum.js";
 import { fragment } from "../../../src/stack/ip/fragment.js";
 import { icmpPerSecondMax, reassembliesMax, reassemblyBytesMax } from "../../../src/stack/limits.js";
 import { writeUdp } from "../../../src/stack/udp/socket.js";
@@ -132,30 +131,4 @@ test("random and mutated packets never throw, and the stack goes on", () => {
   const before = datagrams(pair, 1).length;
   give(pair, 1, seeds[0]!);
   assert.equal(datagrams(pair, 1).length, before + 1);
-});
-
-test("the checksum is RFC 1071's wherever the bytes lie, whatever their number, in either of several buffers", () => {
-  const plain = (bytes: Uint8Array): number => {
-    let total = 0;
-    for (let i = 0; i < bytes.length; i++) total += i % 2 === 0 ? bytes[i]! << 8 : bytes[i]!;
-    while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x1_0000);
-    return ~total & 0xffff;
-  };
-  const buffers = [
-    pattern(70_001, 1),
-    pattern(5_000, 2).subarray(3),
-    new Uint8Array(4_000).fill(0xff),
-    new Uint8Array(4_000),
-  ];
-  for (let round = 0; round < 3_000; round++) {
-    const bytes = buffers[round % buffers.length]!;
-    const at = (round * 13) % 501;
-    const size = (round * 7) % 3_000;
-    assert.equal(finish(sum(bytes, at, size)), plain(bytes.subarray(at, at + size)), `${size} at ${at}`);
-  }
-  for (const size of [65_535, 65_600, 65_604, 70_001]) {
-    const bytes = buffers[0]!.subarray(0, size);
-    assert.equal(finish(sum(bytes, 0, size)), plain(bytes));
-    assert.equal(finish(sum(new Uint8Array(size).fill(0xff), 0, size)), plain(new Uint8Array(size).fill(0xff)));
-  }
 });

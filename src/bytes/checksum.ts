@@ -30,6 +30,36 @@ export function sum(bytes: Uint8Array, at: number, size: number): number {
   return rest === 0 ? total : total + sumBytes(bytes, at + size - rest, rest);
 }
 
+/** Copies bytes that do not overlap and answers their sum: one pass where `sum` would be a second. */
+export function copySum(from: Uint8Array, fromAt: number, into: Uint8Array, at: number, size: number): number {
+  const source = from.byteOffset + fromAt;
+  const target = into.byteOffset + at;
+  const fits = fromAt >= 0 && at >= 0 && fromAt + size <= from.length && at + size <= into.length;
+  if (!fits) throw new RangeError("bytes outside of their memory");
+  if (((source | target) & 3) !== 0 || size < wordsFrom || size > wordsTo) {
+    into.set(from.subarray(fromAt, fromAt + size), at);
+    return sum(into, at, size);
+  }
+  const words = wordsOf(from.buffer);
+  const copied = wordsOf(into.buffer);
+  let low = 0;
+  let high = 0;
+  let i = source >> 2;
+  let j = target >> 2;
+  for (const last = i + (size >> 2); i < last; i++, j++) {
+    const word = words[i]!;
+    copied[j] = word;
+    low = (low + (word & 0xffff)) | 0;
+    high = (high + (word >>> 16)) | 0;
+  }
+  const folded = fold(low + high);
+  const total = isLittleEndian ? ((folded & 0xff) << 8) | (folded >> 8) : folded;
+  const rest = size & 3;
+  if (rest === 0) return total;
+  for (let k = size - rest; k < size; k++) into[at + k] = from[fromAt + k]!;
+  return total + sumBytes(into, at + size - rest, rest);
+}
+
 function sumBytes(bytes: Uint8Array, at: number, size: number): number {
   let total = 0;
   let i = at;
@@ -68,8 +98,8 @@ function wordsOf(buffer: ArrayBufferLike): Uint32Array {
 
 /** Folds a sum to sixteen bits, not inverted. */
 export function fold(total: number): number {
-  let low = (total % 0x1_0000) + Math.floor(total / 0x1_0000);
-  while (low > 0xffff) low = (low % 0x1_0000) + Math.floor(low / 0x1_0000);
+  let low = total < 0x8000_0000 ? (total & 0xffff) + (total >>> 16) : (total % 0x1_0000) + Math.floor(total / 0x1_0000);
+  while (low > 0xffff) low = (low & 0xffff) + (low >>> 16);
   return low;
 }
 

@@ -1,0 +1,3 @@
+export * from "./limits.js";
+export * from "./merge.js";
+export * from "./split.js";
