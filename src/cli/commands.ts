@@ -105,12 +105,18 @@ export const commands = [
         about: "port:host:port[/udp]: from a port inside to a host here",
       },
       stdio: { kind: "text", metavar: "HOST:PORT", short: "-W", about: "Connect stdin and stdout to a host inside" },
+      tun: {
+        kind: "text",
+        metavar: "NAME",
+        about: "As root on Linux: a device of this name, with the file's addresses, MTU and routes, for all programs",
+      },
       metrics: { kind: "text", metavar: "ADDRESS", about: "Serve /metrics (OpenMetrics) and /readyz over HTTP" },
       ...tunnelOptions,
     },
     examples: [
       ["sealport tunnel office.conf --socks 127.0.0.1:1080", "for browsers and everything that knows proxies"],
       ["sealport tunnel office.conf -L 5432:db.office:5432", "one port"],
+      ["sealport tunnel office.conf --tun wg0", "as root: a device, gone when the command ends"],
       ["ssh -o ProxyCommand='sealport tunnel office.conf -W %h:%p' me@build.office", "as ssh's -W"],
     ],
     run: async (values, context) => (await import("./commands/tunnel.js")).tunnel(values, context),

@@ -14,19 +14,27 @@ export interface TunnelValues {
 
 /** Opens the tunnel that a command names; what the file says in vain is told with its line. */
 export async function openNamed(values: TunnelValues, command: string, terminal: Terminal): Promise<OpenTunnel> {
-  if (values.file === undefined) {
-    throw new UsageError(`${command} needs a tunnel's file`, `sealport ${command} office.conf`);
-  }
-  if (values.file.includes("[")) throw new UsageError("a tunnel is named by its file, since it holds a secret");
-  const office = await openTunnel(host(), values.file, keyOptions(values.key));
-  for (const { line, message } of office.warnings) {
-    terminal.event("warning", { line, message });
-    terminal.note(`${values.file}:${line}: ${message}`);
-  }
+  const file = namedFile(values, command);
+  const office = await openTunnel(host(), file, keyOptions(values.key));
+  tellWarnings(office.warnings, file, terminal);
   return office;
 }
 
-function keyOptions(source: string | undefined): TunnelOptions {
+/** The file that a command names. */
+export function namedFile({ file }: TunnelValues, command: string): string {
+  if (file === undefined) throw new UsageError(`${command} needs a tunnel's file`, `sealport ${command} office.conf`);
+  if (file.includes("[")) throw new UsageError("a tunnel is named by its file, since it holds a secret");
+  return file;
+}
+
+export function tellWarnings(warnings: OpenTunnel["warnings"], file: string, terminal: Terminal): void {
+  for (const { line, message } of warnings) {
+    terminal.event("warning", { line, message });
+    terminal.note(`${file}:${line}: ${message}`);
+  }
+}
+
+export function keyOptions(source: string | undefined): Pick<TunnelOptions, "privateKey"> {
   if (source === undefined) return {};
   const bytes = fromBase64(new TextDecoder().decode(readSource(source, "--key", false)).trim());
   if (bytes?.length !== 32) throw new ConfigError("--key: not 32 bytes in base64");

@@ -5,6 +5,7 @@ export * from "./host.js";
 export * from "./interfaces.js";
 export * from "./machine.js";
 export * from "./network-failure.js";
+export * from "./packets.js";
 export * from "./ports.js";
 export * from "./profile.js";
 export * from "./question.js";

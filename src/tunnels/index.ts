@@ -3,3 +3,4 @@ export type { DnsAnswer, DnsCodec, DnsResponse } from "./resolver.js";
 export { type StackDriver, StackNetwork } from "./stack-network.js";
 export { Tunnel, type TunnelHandlers } from "./tunnel.js";
 export { openWireGuard, type WireGuardTunnel, type WireGuardTunnelOptions } from "./wireguard.js";
+export { openWireGuardDevice, type WireGuardDevice, type WireGuardDeviceOptions } from "./wireguard-device.js";

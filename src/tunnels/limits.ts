@@ -12,3 +12,5 @@ export const noNameLifetimeMs = 30_000;
 export const aliasesMax = 16;
 /** UDP answers that are asked for: EDNS's size (RFC 6891), small enough for any path. */
 export const nameAnswerSize = 1_232;
+/** Largest packet inside when the file does not say: 1500 less IPv6, UDP and WireGuard's 80 bytes. */
+export const mtuDefault = 1_420;

@@ -1,14 +1,10 @@
-import { formatAddress, type Prefix, parseAddress, toHex } from "../bytes/index.js";
+import { parseAddress } from "../bytes/index.js";
 import { type Host, type Network, networkFailure, type Secret, type SocketAddress } from "../contract/index.js";
 import type { WireGuardAsks, WireGuardEvent, WireGuardInput } from "../protocols/wireguard/index.js";
-import {
-  type PeerConfig,
-  type PeerStatus,
-  parseWgQuick,
-  type WgQuickFile,
-  WireGuard,
-} from "../protocols/wireguard/index.js";
+import { type PeerStatus, parseWgQuick, type WgQuickFile, WireGuard } from "../protocols/wireguard/index.js";
 import { Stack } from "../stack/index.js";
+import { EndpointNames, outsideFamily, withEndpoint } from "./endpoints.js";
+import { mtuDefault } from "./limits.js";
 import { type DnsCodec, Resolver } from "./resolver.js";
 import { Tunnel, type TunnelHandlers } from "./tunnel.js";
 
@@ -71,7 +67,7 @@ export async function openWireGuard(
   }
   const name = options.name ?? "wireguard";
   const peers = await Promise.all(file.peers.map((peer) => withEndpoint(outside, peer)));
-  const mtu = file.interface.mtu ?? 1_420;
+  const mtu = file.interface.mtu ?? mtuDefault;
   const stack = new Stack({ crypto: host.crypto, entropy: host.entropy, addresses: file.interface.addresses, mtu });
   const machine = new WireGuard(
     {
@@ -110,7 +106,7 @@ export async function openWireGuard(
     },
   );
   open = tunnel;
-  const family = peers.find(({ endpoint }) => endpoint)?.endpoint?.address.includes(":") ? "::" : "0.0.0.0";
+  const family = outsideFamily(peers);
   const local = await tunnel.open(outside, {
     address: options.localAddress ?? family,
     port: file.interface.listenPort ?? 0,
@@ -131,50 +127,6 @@ export async function openWireGuard(
       tunnel.close();
     },
   };
-}
-
-async function withEndpoint(outside: Network, peer: WgQuickFile["peers"][number]): Promise<PeerConfig> {
-  const { publicKey, preSharedKey, allowedIps, endpoint, persistentKeepaliveMs } = peer;
-  const address = endpoint && (parseAddress(endpoint.host) ? endpoint.host : (await outside.resolve(endpoint.host))[0]);
-  return {
-    publicKey,
-    allowedIps: allowedIps as readonly Prefix[],
-    ...(preSharedKey && { preSharedKey }),
-    ...(persistentKeepaliveMs && { persistentKeepaliveMs }),
-    ...(address && endpoint && { endpoint: { address: formatAddress(parseAddress(address)!), port: endpoint.port } }),
-  };
-}
-
-/** Peers that the file names and does not number: where they are is asked again when they do not answer. */
-class EndpointNames {
-  readonly #outside: Network;
-  readonly #file: WgQuickFile;
-  readonly #tell: (input: WireGuardInput) => void;
-  readonly #asking = new Set<string>();
-
-  constructor(outside: Network, file: WgQuickFile, tell: (input: WireGuardInput) => void) {
-    this.#outside = outside;
-    this.#file = file;
-    this.#tell = tell;
-  }
-
-  lookUpAgain(publicKey: Uint8Array): void {
-    const key = toHex(publicKey);
-    const { endpoint } = this.#file.peers.find((peer) => toHex(peer.publicKey) === key) ?? {};
-    if (endpoint === undefined || parseAddress(endpoint.host) !== undefined || this.#asking.has(key)) return;
-    this.#asking.add(key);
-    this.#outside
-      .resolve(endpoint.host)
-      .then(
-        ([address]) => {
-          if (address === undefined) return;
-          this.#tell({ kind: "endpoint", publicKey, endpoint: { address, port: endpoint.port } });
-        },
-        // The old address is as good as none: the next retry asks again.
-        () => {},
-      )
-      .finally(() => this.#asking.delete(key));
-  }
 }
 
 function ping(

@@ -1,4 +1,5 @@
 export { type DatagramSocketOptions, type RemoteInfo, TunnelDatagramSocket } from "./datagram-socket.js";
+export { type DeviceTunnel, type DeviceTunnelOptions, openDeviceTunnel } from "./device-tunnel.js";
 export { dnsCodec } from "./dns-codec.js";
 export type { DispatcherClass, FetchInit } from "./fetch.js";
 export { metricsServer, openMetrics } from "./metrics.js";
@@ -7,8 +8,7 @@ export {
   openTunnel,
   type TunnelEvents,
   type TunnelOptions,
-  type TunnelPeerStatus,
-  type TunnelStatus,
 } from "./open-tunnel.js";
 export { type ConnectionHandler, TunnelServer } from "./server.js";
 export type { KeySource } from "./source.js";
+export type { TunnelPeerStatus, TunnelStatus } from "./status.js";

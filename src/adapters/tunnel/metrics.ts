@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { Instant } from "../../contract/index.js";
-import type { TunnelStatus } from "./open-tunnel.js";
+import type { TunnelStatus } from "./status.js";
 
 export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

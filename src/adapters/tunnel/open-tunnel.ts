@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import type { Agent, AgentOptions } from "node:http";
 import type { Duplex } from "node:stream";
 import { toBase64 } from "../../bytes/index.js";
-import type { Host, Instant, Network, SocketAddress } from "../../contract/index.js";
+import type { Host, Network, SocketAddress } from "../../contract/index.js";
 import type { WgQuickWarning, WireGuardEvent } from "../../protocols/wireguard/index.js";
 import {
   type Connection,
@@ -27,6 +27,7 @@ import { builtInAgent, type DispatcherClass, type FetchInit } from "./fetch.js";
 import { drainMsDefault, echoesKept, sessionLifetimeMs } from "./limits.js";
 import { type ConnectionHandler, TunnelServer } from "./server.js";
 import { type KeySource, readKeySource, readTunnelFile } from "./source.js";
+import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface TunnelOptions {
   /** The tunnel's interface is `wg:` and this name. Default: the file's, without its suffix; "tunnel" for a text. */
@@ -51,38 +52,6 @@ export interface TunnelEvents {
   unanswered: [{ readonly peer: string }];
   expired: [{ readonly peer: string }];
   closed: [];
-}
-
-export interface TunnelPeerStatus {
-  /** In base64. */
-  readonly publicKey: string;
-  readonly endpoint: SocketAddress | undefined;
-  readonly lastHandshakeAt: Instant | undefined;
-  readonly handshakes: number;
-  readonly rekeys: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly packetsSent: number;
-  readonly packetsReceived: number;
-}
-
-export interface TunnelStatus {
-  readonly name: string;
-  /** Has any peer a session that is young enough to be used? */
-  readonly isUp: boolean;
-  readonly mtu: number;
-  readonly addresses: readonly string[];
-  readonly peers: readonly TunnelPeerStatus[];
-  /** Newest handshake of any peer. */
-  readonly lastHandshakeAt: Instant | undefined;
-  /** Of the last answered `ping`, in milliseconds. */
-  readonly rttMs: number | undefined;
-  /** Of the last pings, the share that was not answered. */
-  readonly lossRatio: number | undefined;
-  /** Connections that are open inside. */
-  readonly connections: number;
-  /** Packets that were dropped, by reason; zeros are left out. */
-  readonly drops: Readonly<Record<string, number>>;
 }
 
 /** Opens a tunnel on a host. `tunnel` of the root door does so on this one. */
@@ -252,17 +221,12 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
       isUp: !this.#isClosed && last > 0 && this.#host.now() - last < sessionLifetimeMs,
       mtu,
       addresses: this.network.interfaces().flatMap(({ addresses }) => addresses.map(({ address }) => address)),
-      peers: peers.map(({ publicKey, handshakes, ...rest }) => ({
-        publicKey: toBase64(publicKey),
-        handshakes,
-        rekeys: Math.max(0, handshakes - 1),
-        ...rest,
-      })),
+      peers: peerStatuses(peers),
       lastHandshakeAt: last || undefined,
       rttMs: this.#echoes.findLast((each) => each !== undefined),
       lossRatio: this.#echoes.length === 0 ? undefined : lost / this.#echoes.length,
       connections: this.#connections.size,
-      drops: Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0)),
+      drops: dropsThatHappened(drops),
     };
   }
 

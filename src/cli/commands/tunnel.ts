@@ -8,6 +8,7 @@ import {
   type OpenTunnel,
   ProxyServer,
   parseForward,
+  type TunnelStatus,
 } from "../../adapters/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
@@ -24,13 +25,16 @@ export interface TunnelCommandValues extends TunnelValues {
   readonly remote: readonly string[];
   readonly stdio: string | undefined;
   readonly metrics: string | undefined;
+  readonly tun: string | undefined;
 }
 
 /** How often the live line is drawn, in milliseconds. */
 const liveLineMs = 1_000;
 
 /** Opens a tunnel and what leads into it, and keeps both until it is interrupted. */
-export async function tunnel(values: TunnelCommandValues, { terminal, signal }: CommandContext): Promise<ExitName> {
+export async function tunnel(values: TunnelCommandValues, context: CommandContext): Promise<ExitName> {
+  if (values.tun !== undefined) return (await import("./tunnel-device.js")).tunnelDevice(values, values.tun, context);
+  const { terminal, signal } = context;
   const wanted = readWishes(values);
   await using office = await openNamed(values, "tunnel", terminal);
   const ends: (() => unknown)[] = [];
@@ -63,17 +67,9 @@ export async function tunnel(values: TunnelCommandValues, { terminal, signal }: 
     started(`forward to ${target(spec)}`, `port ${forward.port} inside`);
   }
   if (wanted.metrics !== undefined) {
-    const { port, host: name } = wanted.metrics;
-    const server = metricsServer(
-      () => office.status(),
-      () => host().now(),
-    );
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject).listen(port, name, resolve);
-    });
-    ends.push(() => void server.close().closeAllConnections());
-    const bound = server.address() as { readonly address: string; readonly port: number };
-    started("metrics", `http://${bracketed(bound.address)}:${bound.port}/metrics`);
+    const { address, close } = await serveMetrics(() => office.status(), wanted.metrics);
+    ends.push(close);
+    started("metrics", address);
   }
   if (wanted.stdio !== undefined) {
     const { host: name, port } = wanted.stdio;
@@ -83,12 +79,7 @@ export async function tunnel(values: TunnelCommandValues, { terminal, signal }: 
     return "ok";
   }
   office.handshake();
-  const live = setInterval(() => terminal.progress(liveLine(office)), liveLineMs);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  clearInterval(live);
+  await untilInterrupted(signal, () => terminal.progress(liveLine(office.status())));
   terminal.event("status", { ...office.status() });
   signal.throwIfAborted();
   return "ok";
@@ -155,8 +146,33 @@ function tellEvents(office: OpenTunnel, terminal: Terminal): void {
   });
 }
 
-function liveLine(office: OpenTunnel): string {
-  const { isUp, lastHandshakeAt, peers, connections } = office.status();
+/** Serves a tunnel's numbers over HTTP. */
+export async function serveMetrics(
+  status: () => TunnelStatus,
+  { port, host: name }: { readonly port: number; readonly host: string },
+): Promise<{ readonly address: string; readonly close: () => void }> {
+  const server = metricsServer(status, () => host().now());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(port, name, resolve);
+  });
+  const bound = server.address() as { readonly address: string; readonly port: number };
+  return {
+    address: `http://${bracketed(bound.address)}:${bound.port}/metrics`,
+    close: () => void server.close().closeAllConnections(),
+  };
+}
+
+/** Resolves when the signal comes; draws a live line until then. */
+export async function untilInterrupted(signal: AbortSignal, draw: () => void): Promise<void> {
+  const live = setInterval(draw, liveLineMs);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  clearInterval(live);
+}
+
+export function liveLine({ isUp, lastHandshakeAt, peers, connections }: TunnelStatus): string {
   const sum = (pick: (peer: (typeof peers)[number]) => number) => peers.reduce((all, peer) => all + pick(peer), 0);
   const age =
     lastHandshakeAt === undefined ? "none yet" : `${Math.round((host().now() - lastHandshakeAt) / 1_000)} s ago`;
@@ -165,5 +181,5 @@ function liveLine(office: OpenTunnel): string {
   return `${isUp ? "up" : "down"} · handshake ${age} · ${connections} open · ${received} bytes in · ${sent} out`;
 }
 
-const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+export const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 const target = ({ to, isUdp }: ForwardSpec): string => `${bracketed(to.host)}:${to.port}${isUdp ? "/udp" : ""}`;

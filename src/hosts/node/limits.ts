@@ -37,3 +37,5 @@ export const readSlabSizes = [4 * 1024, 64 * 1024, 1024 * 1024] as const;
 export const captureHoldMs = 100;
 /** Bytes that it holds back at most. */
 export const captureHoldBytesMax = 1 << 20;
+/** Super-packets that are read of a TUN device before others have their turn. */
+export const tunReadsMax = 8;

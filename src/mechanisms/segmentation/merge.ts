@@ -16,7 +16,7 @@ export class Merger {
   version: 4 | 6 = 4;
 
   /** @param header memory for the run's header, from `headerAt` on `mergedHeaderMax` bytes */
-  constructor(header = new Uint8Array(mergedHeaderMax), headerAt = 0) {
+  constructor(header: Uint8Array = new Uint8Array(mergedHeaderMax), headerAt = 0) {
     if (header.length < headerAt + mergedHeaderMax) throw new RangeError("no room for the headers");
     this.header = header;
     this.#headerAt = headerAt;

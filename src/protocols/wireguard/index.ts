@@ -1,4 +1,5 @@
 export type { DropCounts, DropReason, WireGuardReason } from "./failure.js";
+export { transportOverhead } from "./limits.js";
 export {
   type PacketSource,
   WireGuard,

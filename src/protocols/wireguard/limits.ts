@@ -56,3 +56,7 @@ export const replayWindowSize = 8_192;
 export const defaultMtu = 1_420;
 /** Transport messages that one `transmit` batches. */
 export const batchPacketsMax = 64;
+/** Bytes of such batches: what one send takes (a UDP datagram's own maximum, in whole messages). */
+export const batchSizeMax = 65_000;
+/** Bytes around an inner packet: type, receiver, counter and tag (§5.4.6). */
+export const transportOverhead = 32;

@@ -22,6 +22,7 @@ import { keyLogLines } from "./key-log.js";
 import {
   acceptTimeoutMs,
   batchPacketsMax,
+  batchSizeMax,
   defaultMtu,
   initiationIntervalMinMs,
   keepaliveTimeoutMs,
@@ -611,7 +612,8 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
       this.#carryTo = undefined;
     }
     const room = this.#carry.length;
-    for (let count = at > 0 ? 1 : 0; count < batchPacketsMax && into.length - at >= room; count++) {
+    const most = Math.min(into.length, batchSizeMax) - room;
+    for (let count = at > 0 ? 1 : 0; count < batchPacketsMax && at <= most; count++) {
       const peer = this.#nextPacket(into, at, now);
       if (peer === undefined) break;
       const size = this.#sealed;

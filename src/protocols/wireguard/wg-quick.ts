@@ -14,6 +14,8 @@ export interface WgQuickFile {
     readonly dns: readonly string[];
     readonly searchDomains: readonly string[];
     readonly mtu: number | undefined;
+    /** Where routes go if there is a device: nowhere, a table of their own, or where they belong. */
+    readonly table: "off" | number | undefined;
   };
   readonly peers: readonly WgQuickPeer[];
   /** Keys that were understood but have no effect here, and keys that were not understood. */
@@ -80,6 +82,7 @@ interface Draft {
   privateKey?: Secret;
   listenPort?: number;
   mtu?: number;
+  table?: "off" | number;
   readonly addresses: Prefix[];
   readonly dns: string[];
   readonly searchDomains: string[];
@@ -119,7 +122,12 @@ const interfaceKeys: Keys<Draft> = {
   postup: refuseScript,
   predown: refuseScript,
   postdown: refuseScript,
-  table: withoutEffect("routes inside a process follow AllowedIPs"),
+  table: (draft, entry) => {
+    if (entry.value === "off") draft.table = "off";
+    else if (entry.value !== "auto") draft.table = entry.value === "main" ? mainTable : numberOf(entry, 1, 0x7fff_ffff);
+    const message = "Table counts for a device alone: routes inside a process follow AllowedIPs";
+    draft.warnings.push({ line: entry.line, message });
+  },
   saveconfig: withoutEffect("the file is never written"),
   fwmark: withoutEffect("packets are not marked"),
 };
@@ -144,6 +152,9 @@ const peerKeys: Keys<PeerDraft> = {
   },
 };
 
+/** RT_TABLE_MAIN of rtnetlink(7). */
+const mainTable = 254;
+
 function takeKey<Target>(keys: Keys<Target>, key: string, entry: Entry, target: Target, draft: Draft): void {
   const take = Object.hasOwn(keys, key) ? keys[key] : undefined;
   if (take !== undefined) take(target, entry, draft);
@@ -151,7 +162,7 @@ function takeKey<Target>(keys: Keys<Target>, key: string, entry: Entry, target: 
 }
 
 function finish(draft: Draft): WgQuickFile {
-  const { privateKey, listenPort, mtu, addresses, dns, searchDomains, warnings } = draft;
+  const { privateKey, listenPort, mtu, table, addresses, dns, searchDomains, warnings } = draft;
   const peers = draft.peers.map((peer): WgQuickPeer => {
     if (peer.publicKey === undefined) throw wrong(peer.line, "this [Peer] has no PublicKey");
     return {
@@ -162,7 +173,7 @@ function finish(draft: Draft): WgQuickFile {
       persistentKeepaliveMs: peer.persistentKeepaliveMs,
     };
   });
-  return { interface: { privateKey, listenPort, addresses, dns, searchDomains, mtu }, peers, warnings };
+  return { interface: { privateKey, listenPort, addresses, dns, searchDomains, mtu, table }, peers, warnings };
 }
 
 function refuseScript(_: unknown, { line, name }: Entry): never {
@@ -197,7 +208,7 @@ function keyOf({ line, name, value }: Entry): Uint8Array {
 }
 
 function numberOf({ line, name, value }: Entry, min: number, max: number): number {
-  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
   if (!(number >= min && number <= max)) throw wrong(line, `${name} is not a number from ${min} to ${max}`);
   return number;
 }

@@ -10,6 +10,8 @@ export interface Libc {
   errno(): number;
   /** The index of an interface; zero if there is none of that name. */
   interfaceIndex(name: string): number;
+  /** A descriptor, or -1. */
+  open(path: string, flags: number): number;
 }
 
 const declarations = {
@@ -20,6 +22,9 @@ const declarations = {
   setsockopt: "int setsockopt(int socket, int level, int option, uintptr_t value, uint32_t size)",
   sendmsg: "long sendmsg(int socket, uintptr_t message, int flags)",
   recvmsg: "long recvmsg(int socket, uintptr_t message, int flags)",
+  ioctl: "int ioctl(int descriptor, unsigned long request, uintptr_t value)",
+  read: "long read(int descriptor, uintptr_t into, size_t size)",
+  writev: "long writev(int descriptor, uintptr_t pieces, int count)",
   close: "int close(int descriptor)",
 } as const;
 
@@ -54,9 +59,26 @@ export const linux = {
   UDP_SEGMENT: 103,
   UDP_GRO: 104,
   MSG_ERRQUEUE: 0x2000,
+  O_RDWR: 2,
+  O_NONBLOCK: 0o4000,
+  O_CLOEXEC: 0o2000000,
+  TUNSETIFF: 0x4004_54ca,
+  TUNSETOFFLOAD: 0x4004_54d0,
+  IFF_TUN: 0x0001,
+  IFF_NO_PI: 0x1000,
+  IFF_VNET_HDR: 0x4000,
+  /** The kernel may leave to us: checksums, TCP over IPv4 and IPv6 (with ECN), UDP over either (Linux 6.2). */
+  TUN_F_CSUM: 0x01,
+  TUN_F_TSO4: 0x02,
+  TUN_F_TSO6: 0x04,
+  TUN_F_TSO_ECN: 0x08,
+  TUN_F_USO4: 0x20,
+  TUN_F_USO6: 0x40,
+  ENOENT: 2,
   EINTR: 4,
   EIO: 5,
   EAGAIN: 11,
+  EBUSY: 16,
   EINVAL: 22,
   EMSGSIZE: 90,
 } as const;
@@ -76,6 +98,7 @@ export function openLibc(): Libc {
     memory: new Memory((buffer) => Number(koffi.address(new Uint8Array(buffer)))),
     errno: () => koffi.errno(),
     interfaceIndex: program.func("unsigned int if_nametoindex(const char *name)"),
+    open: program.func("int open(const char *path, int flags)"),
   };
 }
 

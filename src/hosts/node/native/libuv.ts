@@ -65,6 +65,11 @@ export class Libuv {
   }
 
   /** For `Watch` alone. */
+  stop(handle: number): void {
+    this.#call.uv_poll_stop(handle);
+  }
+
+  /** For `Watch` alone. */
   close(handle: number): void {
     this.#watches.delete(handle);
     this.#call.uv_poll_stop(handle);
@@ -104,6 +109,7 @@ export class Watch {
   #handle: number;
   readonly #ready: () => void;
   #wantsRoom = false;
+  #wantsData = true;
   isReady = false;
   isStopped = true;
 
@@ -118,6 +124,13 @@ export class Watch {
   set wantsRoom(wanted: boolean) {
     if (wanted === this.#wantsRoom) return;
     this.#wantsRoom = wanted;
+    this.#start();
+  }
+
+  /** Call while the descriptor has something to read? It does unless told not to. */
+  set wantsData(wanted: boolean) {
+    if (wanted === this.#wantsData) return;
+    this.#wantsData = wanted;
     this.#start();
   }
 
@@ -145,7 +158,9 @@ export class Watch {
   #start(): void {
     if (this.#handle === 0) return;
     this.isStopped = false;
-    this.#libuv.start(this.#handle, this.#wantsRoom ? readable | writable : readable);
+    const events = (this.#wantsData ? readable : 0) | (this.#wantsRoom ? writable : 0);
+    if (events === 0) this.#libuv.stop(this.#handle);
+    else this.#libuv.start(this.#handle, events);
   }
 }
 

@@ -1,3 +1,5 @@
+import { transportOverhead } from "../limits.js";
+
 /** Message types (whitepaper §5.4): one byte, then three of zero. */
 export const MessageType = { initiation: 1, response: 2, cookieReply: 3, transport: 4 } as const;
 
@@ -24,7 +26,7 @@ export const responseLayout = {
 
 export const cookieReplyLayout = { size: 64, receiver: 4, nonce: 8, cookie: 32 } as const;
 
-export const transportLayout = { receiver: 4, counter: 8, packet: 16, overhead: 32 } as const;
+export const transportLayout = { receiver: 4, counter: 8, packet: 16, overhead: transportOverhead } as const;
 
 export const keySize = 32;
 export const tagSize = 16;
