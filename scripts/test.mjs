@@ -23,7 +23,7 @@ const once = [
   "unit/hosts/",
   "interop/bulk",
   "interop/drivers",
-  "interop/tunnel",
+  "interop/tun",
   "interop/wireguard",
   "interop/ml-dsa",
 ];

@@ -77,7 +77,7 @@ test("-W connects stdin and stdout to a host inside", async () => {
   });
   assert.equal(code, 0, err);
   assert.match(out, /office saw a from 10\.99\.0\.2$/);
-  assert.match(err, /office\.conf:5: Table has no effect/);
+  assert.match(err, /office\.conf:5: Table counts for a device/);
 });
 
 test("exec sends a command's traffic through the tunnel: curl by its environment, Node by itself", async () => {

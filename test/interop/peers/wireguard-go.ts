@@ -11,6 +11,11 @@ export interface WireGuardGoOptions {
   /** Where we are, if it is to speak first. */
   readonly endpoint?: string;
   readonly persistentKeepaliveS?: number;
+  /** An existing namespace for its port and its device both, which is then left alone. */
+  readonly within?: string;
+  /** Its addresses inside, and those that it believes of us; by default .1 and ::1 are its, .2 and ::2 ours. */
+  readonly host?: 1 | 2;
+  readonly listenPort?: number;
 }
 
 let count = 0;
@@ -26,14 +31,17 @@ export class WireGuardGo implements AsyncDisposable {
   readonly device: string;
   readonly #program: Program;
   readonly #folder: string;
+  readonly #ownsNamespace: boolean;
 
   static async start(options: WireGuardGoOptions): Promise<WireGuardGo> {
     need("wireguard-go", "wg", "ip");
     const id = `${process.pid % 100_000}${count++}`;
     const folder = mkdtempSync(join(tmpdir(), "sealport-wg-"));
     const device = `wg${id}`;
-    const namespace = `sealport${id}`;
-    const program = new Program("wireguard-go", "wireguard-go", ["-f", device], {
+    const namespace = options.within ?? `sealport${id}`;
+    const command = ["wireguard-go", "-f", device];
+    const [start, ...rest] = options.within === undefined ? command : ["ip", "netns", "exec", namespace, ...command];
+    const program = new Program("wireguard-go", start!, rest, {
       WG_PROCESS_FOREGROUND: "1",
       LOG_LEVEL: "verbose",
     });
@@ -42,7 +50,16 @@ export class WireGuardGo implements AsyncDisposable {
       const privateKey = run("wg", "genkey");
       const keyFile = join(folder, "key");
       writeFileSync(keyFile, privateKey, { mode: 0o600 });
-      const arguments_ = ["set", device, "private-key", keyFile, "listen-port", "0", "peer", options.peerPublicKey];
+      const arguments_ = [
+        "set",
+        device,
+        "private-key",
+        keyFile,
+        "listen-port",
+        String(options.listenPort ?? 0),
+        "peer",
+        options.peerPublicKey,
+      ];
       if (options.preSharedKey !== undefined) {
         writeFileSync(join(folder, "psk"), options.preSharedKey, { mode: 0o600 });
         arguments_.push("preshared-key", join(folder, "psk"));
@@ -51,17 +68,20 @@ export class WireGuardGo implements AsyncDisposable {
       if (options.persistentKeepaliveS !== undefined) {
         arguments_.push("persistent-keepalive", String(options.persistentKeepaliveS));
       }
-      run("wg", ...arguments_, "allowed-ips", "10.99.0.2/32,fd99::2/128");
-      run("ip", "netns", "add", namespace);
-      // The device moves; its UDP socket stays where it was made.
-      run("ip", "link", "set", device, "netns", namespace);
-      run("ip", "-n", namespace, "addr", "add", "10.99.0.1/24", "dev", device);
-      run("ip", "-n", namespace, "addr", "add", "fd99::1/64", "dev", device, "nodad");
+      const host = options.host ?? 1;
+      run("wg", ...arguments_, "allowed-ips", `10.99.0.${3 - host}/32,fd99::${3 - host}/128`);
+      if (options.within === undefined) {
+        run("ip", "netns", "add", namespace);
+        // The device moves; its UDP socket stays where it was made.
+        run("ip", "link", "set", device, "netns", namespace);
+      }
+      run("ip", "-n", namespace, "addr", "add", `10.99.0.${host}/24`, "dev", device);
+      run("ip", "-n", namespace, "addr", "add", `fd99::${host}/64`, "dev", device, "nodad");
       run("ip", "-n", namespace, "link", "set", "lo", "up");
       run("ip", "-n", namespace, "link", "set", device, "mtu", "1420", "up");
       const port = Number(run("wg", "show", device, "listen-port"));
       const publicKey = run("wg", "show", device, "public-key");
-      return new WireGuardGo(program, folder, device, namespace, publicKey, port);
+      return new WireGuardGo(program, folder, device, namespace, publicKey, port, options.within === undefined);
     } catch (error) {
       await program[Symbol.asyncDispose]();
       throw error;
@@ -75,7 +95,9 @@ export class WireGuardGo implements AsyncDisposable {
     namespace: string,
     publicKey: string,
     port: number,
+    ownsNamespace: boolean,
   ) {
+    this.#ownsNamespace = ownsNamespace;
     this.#program = program;
     this.#folder = folder;
     this.device = device;
@@ -122,7 +144,7 @@ export class WireGuardGo implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
-    run("ip", "netns", "del", this.namespace);
+    if (this.#ownsNamespace) run("ip", "netns", "del", this.namespace);
     rmSync(this.#folder, { recursive: true });
   }
 }

@@ -1,0 +1,52 @@
+import { execFileSync } from "node:child_process";
+import { Program } from "./program.js";
+
+let count = 0;
+
+/** Two network namespaces with a wire between: `a` is 10.77.0.1 and fd77::1 on it, `b` is 10.77.0.2 and fd77::2. */
+export class Namespaces implements Disposable {
+  readonly a: string;
+  readonly b: string;
+
+  constructor() {
+    const id = `${process.pid % 100_000}x${count++}`;
+    this.a = `sealport${id}a`;
+    this.b = `sealport${id}b`;
+    ip("netns", "add", this.a);
+    ip("netns", "add", this.b);
+    ip("link", "add", "wire", "netns", this.a, "type", "veth", "peer", "name", "wire", "netns", this.b);
+    for (const [namespace, host] of [
+      [this.a, 1],
+      [this.b, 2],
+    ] as const) {
+      ip("-n", namespace, "addr", "add", `10.77.0.${host}/24`, "dev", "wire");
+      ip("-n", namespace, "addr", "add", `fd77::${host}/64`, "dev", "wire", "nodad");
+      ip("-n", namespace, "link", "set", "wire", "up");
+      ip("-n", namespace, "link", "set", "lo", "up");
+    }
+  }
+
+  /** A program that runs in one of them. */
+  run(namespace: string, name: string, command: string, ...args: readonly string[]): Program {
+    return new Program(name, "ip", ["netns", "exec", namespace, command, ...args]);
+  }
+
+  [Symbol.dispose](): void {
+    ip("netns", "del", this.a);
+    ip("netns", "del", this.b);
+  }
+}
+
+/** Runs `ip` and answers what it says. */
+export function ip(...args: readonly string[]): string {
+  return execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Waits until something listens on a TCP port of a namespace. */
+export async function listening(namespace: string, port: number): Promise<void> {
+  await using probe = new Program("ss", "ip", [
+    ...["netns", "exec", namespace, "sh", "-c"],
+    `until ss -ltnH 'sport = :${port}' | grep -q .; do sleep 0.05; done; echo up`,
+  ]);
+  await probe.says(/up/);
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { toBase64 } from "../../src/bytes/index.js";
+import { Secret } from "../../src/contract/index.js";
+import { nodeHost } from "../../src/hosts/node/index.js";
+import { WireGuard } from "../../src/protocols/wireguard/index.js";
+import { scratch } from "./peers/certificates.js";
+import { ip, listening, Namespaces } from "./peers/namespaces.js";
+import type { Program } from "./peers/program.js";
+import { WireGuardGo } from "./peers/wireguard-go.js";
+
+const host = nodeHost();
+const sealport = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const bulk = 200_000_000;
+/** Bytes that both sides can make, and that no accident does. */
+const keystream = `head -c ${bulk} /dev/zero | openssl enc -aes-128-ctr -K ${"0".repeat(32)} -iv ${"0".repeat(32)}`;
+
+interface End {
+  readonly key: Uint8Array;
+  readonly publicKey: string;
+}
+
+function newEnd(): End {
+  const { crypto, entropy } = host;
+  const key = entropy.fill(new Uint8Array(32));
+  const machine = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
+  return { key, publicKey: toBase64(machine.publicKey) };
+}
+
+let files = 0;
+function fileOf(own: End, number: 1 | 2, peerKey: string, endpoint: string, allowed?: string, more = ""): string {
+  const path = join(scratch(), `tun${files++}.conf`);
+  const text = `[Interface]
+    PrivateKey = ${toBase64(own.key)}
+    Address = 10.99.0.${number}/24, fd99::${number}/64
+    ListenPort = 51820
+    ${more}
+    [Peer]
+    PublicKey = ${peerKey}
+    AllowedIPs = ${allowed ?? `10.99.0.${3 - number}/32, fd99::${3 - number}/128`}
+    Endpoint = ${endpoint}`;
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+/** `sealport tunnel FILE --tun tun0` in a namespace. */
+async function device(wires: Namespaces, namespace: string, file: string): Promise<Program> {
+  const program = wires.run(namespace, "sealport", process.execPath, sealport, "tunnel", file, "--tun", "tun0");
+  await program.says(/tun0 is open/);
+  return program;
+}
+
+async function pings(wires: Namespaces, namespace: string, address: string): Promise<void> {
+  await using ping = wires.run(namespace, "ping", "ping", "-c", "3", "-i", "0.1", "-W", "5", address);
+  assert.equal(await ping.ends(), "exited with 0", ping.said);
+  assert.match(ping.said, / 0% packet loss/);
+}
+
+/** Sends the keystream from one namespace's TCP to the other's and compares the hashes. */
+async function carries(wires: Namespaces, from: string, to: string, address: string): Promise<void> {
+  const family = address.includes(":") ? "TCP6" : "TCP4";
+  const name = family === "TCP6" ? `[${address}]` : address;
+  await using sink = wires.run(to, "sink", "sh", "-c", `socat -u -b 262144 ${family}-LISTEN:7001 STDOUT | sha256sum`);
+  await listening(to, 7001);
+  await using source = wires.run(
+    from,
+    "source",
+    "bash",
+    "-c",
+    `${keystream} | tee >(sha256sum >&2) | socat -u -b 262144 STDIN ${family}:${name}:7001`,
+  );
+  const digest = /([0-9a-f]{64})/;
+  while (!digest.test(sink.said) && sink.status === undefined) await new Promise((next) => setTimeout(next, 50));
+  assert.equal((await sink.says(digest))[1], (await source.says(digest))[1]);
+}
+
+async function iperf(wires: Namespaces, from: string, to: string, address: string): Promise<number> {
+  await using server = wires.run(to, "iperf3", "iperf3", "-s", "-1", "-B", address);
+  await listening(to, 5201);
+  await using client = wires.run(from, "iperf3", "iperf3", "-c", address, "-t", "1", "-J");
+  assert.equal(await client.ends(), "exited with 0", client.said);
+  await server.ends();
+  const { end } = JSON.parse(client.said) as { end: { sum_received: { bytes: number } } };
+  return end.sum_received.bytes;
+}
+
+test("two devices of ours carry the kernels' TCP over each other, both ways, and are gone when they end", async () => {
+  using wires = new Namespaces();
+  const [one, two] = [newEnd(), newEnd()];
+  await using a = await device(wires, wires.a, fileOf(one, 1, two.publicKey, "10.77.0.2:51820"));
+  await using b = await device(wires, wires.b, fileOf(two, 2, one.publicKey, "[fd77::1]:51820"));
+  await pings(wires, wires.a, "10.99.0.2");
+  await pings(wires, wires.b, "fd99::1");
+  await carries(wires, wires.a, wires.b, "10.99.0.2");
+  await carries(wires, wires.b, wires.a, "fd99::1");
+  assert.match(ip("-n", wires.a, "route"), /10\.99\.0\.2 dev tun0/);
+  assert.match(ip("-n", wires.a, "link", "show", "tun0"), /mtu 1420/);
+  for (const program of [a, b]) program.kill("SIGINT");
+  for (const program of [a, b]) assert.equal(await program.ends(), "exited with 130");
+  assert.doesNotMatch(ip("-n", wires.a, "link"), /tun0/);
+  assert.doesNotMatch(ip("-n", wires.a, "route"), /10\.99/);
+});
+
+test("a device of ours and wireguard-go carry each other's TCP, and iperf3 through both", async () => {
+  using wires = new Namespaces();
+  const ours = newEnd();
+  await using theirs = await WireGuardGo.start({
+    within: wires.a,
+    listenPort: 51821,
+    peerPublicKey: ours.publicKey,
+    endpoint: "10.77.0.2:51820",
+  });
+  await using _ = await device(wires, wires.b, fileOf(ours, 2, theirs.publicKey, "10.77.0.1:51821"));
+  await pings(wires, wires.a, "10.99.0.2");
+  await pings(wires, wires.b, "fd99::1");
+  await carries(wires, wires.a, wires.b, "fd99::2");
+  await carries(wires, wires.b, wires.a, "10.99.0.1");
+  assert.ok((await iperf(wires, wires.a, wires.b, "10.99.0.2")) > 1_000_000);
+  assert.ok((await iperf(wires, wires.b, wires.a, "fd99::1")) > 1_000_000);
+});
+
+test("a device that is the default route leaves the tunnel's own packets outside, and takes its rules back", async () => {
+  using wires = new Namespaces();
+  const [one, two] = [newEnd(), newEnd()];
+  const all = "0.0.0.0/0, ::/0";
+  ip("-n", wires.a, "route", "add", "default", "via", "10.77.0.2");
+  const rules = ip("-n", wires.a, "rule");
+  await using a = await device(wires, wires.a, fileOf(one, 1, two.publicKey, "10.77.0.2:51820", all));
+  await using _ = await device(wires, wires.b, fileOf(two, 2, one.publicKey, "10.77.0.1:51820"));
+  ip("-n", wires.b, "addr", "add", "192.0.2.9/32", "dev", "tun0");
+  ip("-n", wires.b, "addr", "add", "2001:db8::9/128", "dev", "tun0", "nodad");
+  await pings(wires, wires.a, "192.0.2.9");
+  await pings(wires, wires.a, "2001:db8::9");
+  // What the main table knows better than by its default route stays there.
+  await pings(wires, wires.a, "10.77.0.2");
+  assert.match(ip("-n", wires.a, "route", "get", "192.0.2.9"), /dev tun0/);
+  assert.match(ip("-n", wires.a, "route", "get", "10.77.0.2"), /dev wire/);
+  a.kill("SIGTERM");
+  await a.ends();
+  assert.equal(ip("-n", wires.a, "rule"), rules);
+});
+
+test("with Table = off there are addresses and no routes", async () => {
+  using wires = new Namespaces();
+  const [one, two] = [newEnd(), newEnd()];
+  const file = fileOf(one, 1, two.publicKey, "10.77.0.2:51820", "192.0.2.0/24", "Table = off");
+  await using _ = await device(wires, wires.a, file);
+  assert.match(ip("-n", wires.a, "addr", "show", "tun0"), /10\.99\.0\.1\/24/);
+  assert.doesNotMatch(ip("-n", wires.a, "route"), /192\.0\.2/);
+});
+
+test("without root, with a wrong name or one in use, a device is refused in a sentence", async () => {
+  using wires = new Namespaces();
+  const file = fileOf(newEnd(), 1, newEnd().publicKey, "10.77.0.2:51820");
+  const refused = (name: string, ...before: readonly string[]): { status: number | null; said: string } => {
+    const command = ["netns", "exec", wires.a, ...before, process.execPath, sealport, "tunnel", file, "--tun", name];
+    const { status, stderr } = spawnSync("ip", command, { encoding: "utf8", timeout: 20_000 });
+    return { status, said: stderr };
+  };
+  const unprivileged = refused("tun0", "setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin");
+  assert.equal(unprivileged.status, 10, unprivileged.said);
+  assert.match(unprivileged.said, /a device needs root, or CAP_NET_ADMIN/);
+  const wrong = refused("a/b");
+  assert.equal(wrong.status, 2, wrong.said);
+  assert.match(wrong.said, /no name of a device/);
+  await using _ = await device(wires, wires.a, file);
+  const taken = refused("tun0");
+  assert.notEqual(taken.status, 0);
+  assert.match(taken.said, /in use/);
+});
