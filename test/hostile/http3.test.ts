@@ -14,7 +14,7 @@ interface Attack {
   readonly name: string;
   /** Against which end; both if absent. */
   readonly against?: "client" | "server";
-  readonly run: (attacker: Attacker) => void;
+  readonly run: (attacker: Attacker) => unknown;
   /** The connection's error code. */
   readonly connection?: Http3ErrorName;
   /** The code with which the request's stream is given up: by the server a reset, by the client STOP_SENDING. */
@@ -146,7 +146,7 @@ const attacks: readonly Attack[] = [
   },
   {
     name: "two control streams",
-    run: (a) => (a.control(settings), a.control(settings)),
+    run: (a) => [a.control(settings), a.control(settings)],
     connection: "H3_STREAM_CREATION_ERROR",
   },
   {
@@ -230,7 +230,7 @@ const attacks: readonly Attack[] = [
   { name: "an increment of nothing", run: (a) => a.open(fromHex("0301")), connection: "QPACK_DECODER_STREAM_ERROR" },
   {
     name: "two encoder streams",
-    run: (a) => (a.open(fromHex("02")), a.open(fromHex("02"))),
+    run: (a) => [a.open(fromHex("02")), a.open(fromHex("02"))],
     connection: "H3_STREAM_CREATION_ERROR",
   },
   {

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ export interface Command {
 }
 
 const scripts = new URL("../../../../scripts/peers/", import.meta.url).pathname;
+const programs = new URL("../../../../test/interop/peers/", import.meta.url).pathname;
 const peers =
   process.env["SEALPORT_PEERS"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "sealport/peers");
 
@@ -67,12 +68,68 @@ const places = {
     version: ["--version"],
     expected: / 3\.8\./,
   },
+  "ngtcp2 0.12 server": {
+    from: "system",
+    program: "gtlsserver",
+    group: "quic",
+    version: ["--help"],
+    // It tells no version; this option was renamed in 0.13.
+    expected: /--other-versions/,
+  },
+  "ngtcp2 0.12 client": {
+    from: "system",
+    program: "gtlsclient",
+    group: "quic",
+    version: ["--help"],
+    expected: /--other-versions/,
+  },
+  "ngtcp2 1.11 server": {
+    from: "trixie",
+    program: "gtlsserver",
+    group: "quic",
+    version: ["--help"],
+    expected: /--available-versions/,
+  },
+  "ngtcp2 1.11 client": {
+    from: "trixie",
+    program: "gtlsclient",
+    group: "quic",
+    version: ["--help"],
+    expected: /--available-versions/,
+  },
+  "nginx 1.26": { from: "trixie", program: "nginx", group: "quic", version: ["-v"], expected: /nginx\/1\.26\./ },
+  "haproxy 3.0": { from: "trixie", program: "haproxy", group: "quic", version: ["-v"], expected: /version 3\.0\./ },
+  "curl 8.14": {
+    from: "trixie",
+    program: "curl",
+    group: "quic",
+    version: ["--version"],
+    expected: /^curl 8\.14\.[^]*HTTP3/,
+  },
+  "Caddy 2.6": { from: "system", program: "caddy", group: "quic", version: ["version"], expected: /^v?2\.6\./ },
+  Chromium: { from: "system", program: "chromium", group: "browser", version: ["--version"], expected: /^Chromium / },
   tshark: { from: "system", program: "tshark", group: "base", version: ["--version"], expected: /^TShark/ },
 } as const satisfies Record<string, Place>;
 
 export type PeerProgram = keyof typeof places;
 
 const found = new Map<PeerProgram, Command>();
+
+/** How to start trixie's Python, which finds aioquic. */
+export function python(file: string): Command {
+  if (!existsSync(join(peers, "trixie/root/usr/lib/python3/dist-packages/aioquic"))) {
+    throw new Error("the real peer aioquic is not here; install it with: scripts/peers/install.sh quic");
+  }
+  return { name: "aioquic 1.2", command: join(scripts, "trixie.sh"), prefix: ["py", join(programs, "python", file)] };
+}
+
+/** Where trixie is unpacked, and how to start what was compiled against it. */
+export const trixieRoot: string = join(peers, "trixie/root");
+export const onTrixie = (path: string): Command => ({
+  name: path,
+  command: join(scripts, "trixie.sh"),
+  prefix: ["run", path],
+});
 
 /** The command of a real peer. Throws, with its name and how to install it, if it is missing or of another version. */
 export function peer(name: PeerProgram): Command {
@@ -81,12 +138,15 @@ export function peer(name: PeerProgram): Command {
   const { from, program, group, version, expected }: Place = places[name];
   const [command, prefix] = from === "system" ? [program, []] : [join(scripts, "trixie.sh"), ["run", program]];
   const install = `install it with: scripts/peers/install.sh ${group}`;
-  if (from === "trixie" && !existsSync(join(peers, "trixie/root/usr/bin", program))) {
+  const unpacked = (folder: string) => existsSync(join(peers, "trixie/root/usr", folder, program));
+  if (from === "trixie" && !unpacked("bin") && !unpacked("sbin")) {
     throw new Error(`the real peer ${name} (${program} of Debian trixie) is not here; ${install}`);
   }
   let said: string;
   try {
-    said = execFileSync(command, [...prefix, ...version], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const { stdout, stderr, error } = spawnSync(command, [...prefix, ...version], { encoding: "utf8" });
+    if (error) throw error;
+    said = stdout || stderr;
   } catch (cause) {
     throw new Error(`the real peer ${name} (${program}) is not here; ${install}`, { cause });
   }
