@@ -61,7 +61,7 @@ export class UdpRelay implements AsyncDisposable {
     if (flow === undefined) {
       // Datagrams that come while the socket is being bound wait in it.
       const back = createSocket(from.family === "IPv6" ? "udp6" : "udp4");
-      const made: Flow = { from, back, ready: new Promise((done) => back.bind(0, this.#server.host, done)) };
+      const made: Flow = { from, back, ready: new Promise<void>((done) => back.bind(0, this.#server.host, done)) };
       back.on("message", (datagram) => this.#toClient(made, datagram));
       this.#flows.set(key, (flow = made));
     }

@@ -104,7 +104,7 @@ const places = {
     program: "curl",
     group: "quic",
     version: ["--version"],
-    expected: /^curl 8\.14\.[^]*HTTP3/,
+    expected: /^curl 8\.14\.[\s\S]*HTTP3/,
   },
   "Caddy 2.6": { from: "system", program: "caddy", group: "quic", version: ["version"], expected: /^v?2\.6\./ },
   Chromium: { from: "system", program: "chromium", group: "browser", version: ["--version"], expected: /^Chromium / },
