@@ -53,6 +53,7 @@ export const reasons = {
   "stream-limit": { fault: "misbehaviour", code: "STREAM_LIMIT_ERROR" },
   "stream-state": { fault: "misbehaviour", code: "STREAM_STATE_ERROR" },
   "final-size": { fault: "misbehaviour", code: "FINAL_SIZE_ERROR" },
+  "stream-fragmentation": { fault: "misbehaviour", code: "INTERNAL_ERROR" },
   "crypto-buffer": { fault: "misbehaviour", code: "CRYPTO_BUFFER_EXCEEDED" },
   "crypto-level": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
   "key-update": { fault: "misbehaviour", code: "KEY_UPDATE_ERROR" },
