@@ -12,6 +12,7 @@ export const strangers: Readonly<Record<StrangerName, Stranger>> = {
   "node:tls": nodeTls,
 };
 
+export { compiled } from "./c-peer.js";
 export * from "./certificates.js";
 export { peer } from "./find.js";
 export { nssClient } from "./nss.js";
