@@ -6,7 +6,7 @@ import { packetSizeMax } from "./limits.js";
 import type { Master } from "./master.js";
 import { indexMax } from "./source.js";
 import { encryptedFlag } from "./transforms/transform.js";
-import { cryptexBody, markCryptex } from "./wire/cryptex.js";
+import { cryptexBody, isCryptex, markCryptex } from "./wire/cryptex.js";
 import {
   extensionHeaderSize,
   indexSize,
@@ -69,7 +69,8 @@ export class SrtpSender extends SrtpContext {
   protect(bytes: Uint8Array, at: number, size: number): number | DropReason {
     if (size > packetSizeMax || at + size + this.overhead > bytes.length) return this.drop("no-room");
     let header = rtpHeaderSize(bytes, at, size);
-    if (header === 0) return this.drop("malformed");
+    // A packet that bears Cryptex's mark already would be taken for one that it covers.
+    if (header === 0 || (this.cryptex !== "off" && isCryptex(bytes, at))) return this.drop("malformed");
     const ssrc = u32(bytes, at + rtpLayout.ssrc);
     const source = this.find(ssrc) ?? this.add(ssrc);
     if (source === undefined) return this.drop("too-many-sources");

@@ -83,11 +83,15 @@ export class SrtpReceiver extends SrtpContext {
     if (first < 0) return this.drop("unknown-key");
     const last = this.#mkiSize === 0 ? masters.length - 1 : first;
     if (last > first) this.#save(bytes, at, size);
+    let reason: DropReason = "bad-tag";
     const body = cryptex ? cryptexBody : header;
     for (let i = first; i <= last; i++) {
       const master = masters[i]!;
       if (i > first) this.#restore(bytes, at, size);
-      if (master.rtpLifetime.used >= master.rtpLifetime.max) return this.drop("expired-keys");
+      if (master.rtpLifetime.used >= master.rtpLifetime.max) {
+        reason = "expired-keys";
+        continue;
+      }
       const keys = master.rtp(index);
       const from = this.unencryptedRtp ? at + size : at + body;
       const end = keys.transform.open(bytes, at, from, at + size, index, cryptex);
@@ -99,7 +103,7 @@ export class SrtpReceiver extends SrtpContext {
       else if (this.masksExtensions) this.mask(bytes, at, header, keys.header, index);
       return end - at;
     }
-    return this.drop("bad-tag");
+    return this.drop(reason);
   }
 
   /** As `unprotect`, for an SRTCP packet (RFC 3711 §3.4). Its E-bit says whether it is encrypted; authentic it is always. */
@@ -122,10 +126,14 @@ export class SrtpReceiver extends SrtpContext {
     if (first < 0) return this.drop("unknown-key");
     const last = this.#mkiSize === 0 ? masters.length - 1 : first;
     if (last > first) this.#save(bytes, at, size);
+    let reason: DropReason = "bad-tag";
     for (let i = first; i <= last; i++) {
       const master = masters[i]!;
       if (i > first) this.#restore(bytes, at, size);
-      if (master.rtcpLifetime.used >= master.rtcpLifetime.max) return this.drop("expired-keys");
+      if (master.rtcpLifetime.used >= master.rtcpLifetime.max) {
+        reason = "expired-keys";
+        continue;
+      }
       const end = master.rtcp(index).open(bytes, at, at + size, word);
       if (end < 0) continue;
       this.#use(i);
@@ -133,7 +141,7 @@ export class SrtpReceiver extends SrtpContext {
       (known ?? this.add(ssrc)!).rtcp.accept(index);
       return end - at;
     }
-    return this.drop("bad-tag");
+    return this.drop(reason);
   }
 
   /** The master key whose MKI ends there, or -1. */
