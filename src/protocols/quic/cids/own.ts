@@ -1,0 +1,146 @@
+import { equal, putVarint, varintSize } from "../../../bytes/index.js";
+import type { Entropy } from "../../../contract/index.js";
+import { Held, type Holder } from "../contents.js";
+import { refuse } from "../failure.js";
+import type { ConnectionIdGenerator } from "../options.js";
+import { FrameType } from "../wire/frame-types.js";
+import { issuedMax } from "./limits.js";
+import { type ResetTokens, resetTokenSize } from "./reset-tokens.js";
+
+export interface OwnCidsOptions {
+  readonly generator: ConnectionIdGenerator;
+  readonly entropy: Entropy;
+  /** Where the tokens of ids come from. Without it, tokens are drawn: nobody will ever reset by them. */
+  readonly tokens: ResetTokens | undefined;
+  /** The id of the handshake, sequence number 0. Empty: there are no others. */
+  readonly initial: Uint8Array;
+}
+
+/** A packet with this id is ours from now on, or no longer. */
+export interface CidEvent {
+  readonly kind: "issued" | "retired";
+  readonly cid: Uint8Array;
+}
+
+/** The connection ids by which the peer calls us (RFC 9000 §5.1.1): gives out as many as it takes, and new ones for retired. */
+export class OwnCids {
+  readonly #options: OwnCidsOptions;
+  /** By sequence number; that of the handshake has its token, if any, in the transport parameters. */
+  readonly #active = new Map<number, { readonly cid: Uint8Array; readonly token: Uint8Array }>();
+  readonly #toSend = new Set<number>();
+  readonly #events: CidEvent[] = [];
+  #next = 1;
+  #retirePriorTo = 0;
+  #limit = 1;
+
+  constructor(options: OwnCidsOptions) {
+    this.#options = options;
+    this.#active.set(0, { cid: options.initial, token: options.initial });
+  }
+
+  /** The ids that the peer may use. */
+  get active(): readonly Uint8Array[] {
+    return Array.from(this.#active.values(), ({ cid }) => cid);
+  }
+
+  get isZeroLength(): boolean {
+    return this.#options.initial.length === 0;
+  }
+
+  /** Is there a NEW_CONNECTION_ID frame to send? */
+  get wants(): boolean {
+    return this.#toSend.size > 0;
+  }
+
+  /** Takes the peer's active_connection_id_limit, at least 2 (§18.2), and issues up to it. */
+  setPeerLimit(limit: number): void {
+    this.#limit = Math.min(limit, issuedMax);
+    this.#issue();
+  }
+
+  /** The id that goes with our preferred address, sequence number 1 (§5.1.1). Before any other is issued. */
+  preferred(): { readonly cid: Uint8Array; readonly token: Uint8Array } {
+    return this.#active.get(this.#make())!;
+  }
+
+  /** Asks the peer to change to new ids, all at once. */
+  rotate(): void {
+    if (this.isZeroLength) return;
+    this.#retirePriorTo = this.#next;
+    this.#issue();
+    // Asked for in the newest, which must go even if the peer holds enough.
+    if (this.#toSend.size === 0) this.#toSend.add(this.#make());
+  }
+
+  /** Takes RETIRE_CONNECTION_ID (§19.16). @param arrivedBy the id in the packet's header */
+  onRetire(sequence: number, arrivedBy: Uint8Array): void {
+    const at = "RETIRE_CONNECTION_ID";
+    if (this.isZeroLength) refuse("connection-id-misuse", at, "our connection id is empty, and cannot be retired");
+    if (sequence >= this.#next) refuse("connection-id-misuse", at, `connection id ${sequence} was never issued`);
+    const retired = this.#active.get(sequence);
+    if (retired === undefined) return;
+    if (equal(retired.cid, arrivedBy))
+      refuse("connection-id-misuse", at, "a packet retires the connection id that it came by");
+    this.#active.delete(sequence);
+    this.#toSend.delete(sequence);
+    this.#events.push({ kind: "retired", cid: retired.cid });
+    this.#issue();
+  }
+
+  /** Writes NEW_CONNECTION_ID frames (§19.15) between `at` and `end`, and answers where they end. */
+  fill(into: Uint8Array, at: number, end: number, holder: Holder): number {
+    let to = at;
+    for (const sequence of this.#toSend) {
+      const { cid, token } = this.#active.get(sequence)!;
+      const prior = Math.min(this.#retirePriorTo, sequence);
+      const size = 1 + varintSize(sequence) + varintSize(prior) + 1 + cid.length + resetTokenSize;
+      if (to + size > end) break;
+      into[to] = FrameType.newConnectionId;
+      to = putVarint(into, putVarint(into, to + 1, sequence), prior);
+      into[to++] = cid.length;
+      into.set(cid, to);
+      into.set(token, to + cid.length);
+      to += cid.length + resetTokenSize;
+      holder.hold(Held.newConnectionId, sequence, 0, 0);
+      this.#toSend.delete(sequence);
+    }
+    return to;
+  }
+
+  /** A frame was lost: it goes again unless its id is retired. */
+  lost(sequence: number): void {
+    if (this.#active.has(sequence) && sequence > 0) this.#toSend.add(sequence);
+  }
+
+  event(): CidEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** The connection is over: no id is ours any more. */
+  close(): void {
+    for (const { cid } of this.#active.values()) this.#events.push({ kind: "retired", cid });
+    this.#active.clear();
+    this.#toSend.clear();
+  }
+
+  /** As many that need not be retired as the peer holds. */
+  #issue(): void {
+    if (this.isZeroLength) return;
+    let usable = 0;
+    for (const sequence of this.#active.keys()) if (sequence >= this.#retirePriorTo) usable++;
+    while (usable < this.#limit) {
+      this.#toSend.add(this.#make());
+      usable++;
+    }
+  }
+
+  #make(): number {
+    const { generator, entropy, tokens } = this.#options;
+    const cid = new Uint8Array(generator.size);
+    generator.generate(cid, entropy.fill(new Uint8Array(generator.size)));
+    const token = tokens?.of(cid) ?? entropy.fill(new Uint8Array(resetTokenSize));
+    this.#active.set(this.#next, { cid, token });
+    this.#events.push({ kind: "issued", cid });
+    return this.#next++;
+  }
+}
