@@ -5,6 +5,7 @@ import type { LocalEndpointInit, RemoteEndpointInit } from "./endpoint.js";
 import type { ActionOptions, SubscribeOptions } from "./events.js";
 import { ConnectionError, EstablishmentError, ReceiveError, SendError, TapsFailure } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
+import type { Listener, ListenerOptions } from "./listener.js";
 import { MessageContext, type Received } from "./message.js";
 import {
   type ConnectionProperties,
@@ -25,6 +26,9 @@ import type { SecuritySession } from "./stacks/stack.js";
 /** What only those who establish can do for a Connection. */
 export interface ConnectionMaker {
   clone(core: ConnectionCore, options: CloneOptions): Connection;
+  listen(core: ConnectionCore, options: ListenerOptions): Listener;
+  addLocals(core: ConnectionCore, endpoints: readonly LocalEndpointInit[]): SetResult;
+  removeLocals(core: ConnectionCore, endpoints: readonly LocalEndpointInit[]): SetResult;
   addEndpoints(core: ConnectionCore, endpoints: readonly RemoteEndpointInit[]): void;
   removeEndpoints(core: ConnectionCore, endpoints: readonly RemoteEndpointInit[]): void;
   isTemporary(address: string): boolean;
@@ -237,8 +241,11 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
     if (name in preferenceProperties) return this.#provides(name as PreferenceName);
     if (name in connectionProperties) return this.#core.property(name as keyof ConnectionProperties);
     if (name in readers) return readers[name as keyof ReadOnlyProperties](this.#core);
-    // What no stack acts on reads as what is: one path, no other addresses advertised.
-    if (this.#core.line !== undefined && Object.hasOwn(inactive, name)) return inactive[name as keyof typeof inactive];
+    // What the stack does not act on reads as what is: one path, no other addresses advertised.
+    const { line } = this.#core;
+    if (line !== undefined && Object.hasOwn(inactive, name) && !(name === "multipath" && line.stack.migrates)) {
+      return inactive[name as keyof typeof inactive];
+    }
     return this.#core.values[name as keyof SelectionProperties];
   }
 
@@ -277,12 +284,29 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
     return this.#maker.clone(this.#core, options) as Connection<Mode>;
   }
 
+  /**
+   * Listens for streams that the peer opens in this session: they are Connections of this group (§7.4). Until it is
+   * called, they are refused. What a Listener received needs no such call: that Listener hears of its session's streams.
+   * Throws `unsupported` where the stack has no streams, `wrong-state` before Ready or where somebody listens already.
+   */
+  listen(options: ListenerOptions = {}): Listener<Mode> {
+    return this.#maker.listen(this.#core, options) as Listener<Mode>;
+  }
+
   /** The group as it is now. */
   get group(): Group {
-    const members = [...this.#core.group.members].map((core) => faces.get(core)!);
+    const cores = [...this.#core.group.members];
+    const members = cores.map((core) => faces.get(core)!);
+    const sessions = new Set(cores.flatMap(({ line }) => line?.transport.session ?? []));
     return Object.assign(new Set(members), {
-      close: async () => void (await Promise.allSettled(members.map((each) => each.close()))),
-      abort: (reason?: unknown) => members.forEach((each) => void each.abort(reason)),
+      close: async () => {
+        await Promise.allSettled(members.map((each) => each.close()));
+        for (const session of sessions) session.close();
+      },
+      abort: (reason?: unknown) => {
+        for (const each of members) each.abort(reason);
+        for (const session of sessions) session.abort();
+      },
     });
   }
 
@@ -296,15 +320,17 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
     this.#maker.removeEndpoints(this.#core, endpoints);
   }
 
-  /** No stack here can take another local endpoint into a Connection that is open, so this says so. */
-  addLocal(..._endpoints: readonly LocalEndpointInit[]): SetResult {
-    const message = `${this.stack ?? "the stack"} cannot add a local endpoint to an open Connection`;
-    return { ok: false, error: new TapsFailure({ reason: "unsupported", message, at: "AddLocal" }) };
+  /**
+   * AddLocal: further addresses to go on from. With QUIC and `multipath` active the Connection, and its group with it,
+   * moves to one of them when the one that it uses is removed. Elsewhere the answer is `unsupported`.
+   */
+  addLocal(...endpoints: readonly LocalEndpointInit[]): SetResult {
+    return this.#maker.addLocals(this.#core, endpoints);
   }
 
-  removeLocal(..._endpoints: readonly LocalEndpointInit[]): SetResult {
-    const message = `${this.stack ?? "the stack"} cannot take a local endpoint from an open Connection`;
-    return { ok: false, error: new TapsFailure({ reason: "unsupported", message, at: "RemoveLocal" }) };
+  /** RemoveLocal. What is in use is left for the next that is known; the last one cannot be removed. */
+  removeLocal(...endpoints: readonly LocalEndpointInit[]): SetResult {
+    return this.#maker.removeLocals(this.#core, endpoints);
   }
 
   // Ends (§10).

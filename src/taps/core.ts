@@ -57,6 +57,8 @@ export interface CoreInit {
   readonly properties: TransportProperties;
   readonly action: Action;
   readonly framers: readonly MakeFramer[];
+  /** What the stack makes of the direction, where it has one-way streams. */
+  readonly direction?: TransportValues["direction"] | undefined;
   /** Absent starts a group of its own. */
   readonly group?: ConnectionGroup<ConnectionCore>;
 }
@@ -71,6 +73,8 @@ export interface CoreInit {
 export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   readonly host: Host;
   readonly values: TransportValues;
+  /** As they were given; a clone begins with them. */
+  readonly properties: TransportProperties;
   readonly framers: readonly MakeFramer[];
   readonly events: Emitter<ConnectionEvents>;
   readonly whenReady: Deferred<void> = deferred();
@@ -102,6 +106,8 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   #linger: Alarm | undefined;
   /** The transport is gone; Closed waits for the reader. */
   #gone = false;
+  /** The peer reads no more; what it sends still comes. */
+  #sendCut: Failure | undefined;
   #receivePacer: Pacer | undefined;
   #receiveAlarm: Alarm | undefined;
   #watch: Alarm | undefined;
@@ -111,11 +117,13 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   bytesReceived = 0;
   bytesSent = 0;
 
-  constructor({ host, trace, properties, action, framers, group }: CoreInit) {
-    const values = properties.for(action);
+  constructor({ host, trace, properties, action, framers, direction, group }: CoreInit) {
+    const asked = properties.for(action);
+    const values = direction === undefined ? asked : { ...asked, direction };
     this.host = host;
     this.#trace = trace;
     this.values = values;
+    this.properties = properties;
     for (const name of connectionPropertyNames) if (properties.has(name)) this.#asked.add(name);
     this.framers = framers;
     this.connPriority = values.connPriority;
@@ -148,13 +156,16 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     this.receiving.endless = !line.preservesBoundaries;
     this.receiving.lastContext = new MessageContext({}, { local: line.transport.local, remote: line.transport.remote });
     for (const name of connectionPropertyNames) {
-      if (!this.#asked.has(name) || this.#apply(name)) continue;
+      // A stream joins a group whose values may be others than the defaults.
+      const isSet = this.#asked.has(name) || (line.transport.session !== undefined && this.group.members.size > 1);
+      if (!isSet || this.#apply(name)) continue;
       this.note("property_unsupported", { property: name, value: this.property(name), stack: line.stack.name });
     }
     for (const [name, value] of Object.entries(inactive)) {
       const asked = this.values[name as keyof typeof inactive];
       // Listening passively for further paths is a default, and asks for nothing.
       if (asked === value || asked === "passive") continue;
+      if (name === "multipath" && line.stack.migrates) continue;
       this.note("property_unsupported", { property: name, value: asked, stack: line.stack.name });
     }
     this.#enter("established");
@@ -219,7 +230,8 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
 
   get canSend(): boolean {
     const alive = this.state === "establishing" || this.state === "established";
-    return alive && !this.#gone && !this.sending.finalAccepted && this.values.direction !== "unidirectional-receive";
+    const isOver = this.#gone || this.#sendCut !== undefined || this.sending.finalAccepted;
+    return alive && !isOver && this.values.direction !== "unidirectional-receive";
   }
 
   get canReceive(): boolean {
@@ -298,9 +310,26 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     if (this.#peerEnded) return;
     this.#peerEnded = true;
     if (this.state === "established") {
-      this.receiving.end();
+      // Where nothing was to come, nothing ends either.
+      if (this.values.direction === "unidirectional-send") this.receiving.close();
+      else this.receiving.end();
       this.onReadable?.();
     } else if (this.state === "closing" && this.#finishSent) this.line?.transport.close();
+  }
+
+  /** A stream lost one direction: what waited for it fails, and the Connection goes on with the other. */
+  cut(direction: "send" | "receive", failure: Failure): void {
+    if (this.state !== "established" && this.state !== "closing") return;
+    const error = connectionErrorFrom(failure);
+    if (direction === "send") {
+      this.#sendCut = failure;
+      this.sending.fail(error);
+    } else {
+      this.#peerEnded = true;
+      this.receiving.close(error);
+      this.onReadable?.();
+    }
+    if (this.state === "closing") this.#closeWhenSent();
   }
 
   writable(): void {
@@ -388,8 +417,13 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     switch (name) {
       case "connPriority":
       case "connScheduler":
+        // The group's own scheduler acts in any case; streams have one below it.
+        applyTo(transport, name, value);
+        return true;
       case "isolateSession":
         return true;
+      case "groupConnLimit":
+        return transport.session !== undefined || value === "unlimited";
       case "maxSendRate":
         this.sending.rate = value as number | "unlimited";
         return true;
@@ -433,7 +467,8 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     this.#finish();
     const { transport, stack } = this.line!;
     // RFC 9622 §10 wants our obligations met, RFC 9623 §10.1 the peer's FIN: both, within a bound.
-    if (this.#peerEnded || stack.connectedness === "connectionless") transport.close();
+    const waitsForNobody = stack.connectedness === "connectionless" || transport.closesWhole === true;
+    if (this.#peerEnded || waitsForNobody) transport.close();
     else this.#linger ??= this.host.wakeAt(this.host.now() + lingerMs, () => transport.close());
   }
 
@@ -550,6 +585,9 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     if (this.state === "closing" || this.state === "closed" || this.#gone) {
       throw new SendError({ reason: "wrong-state", message: `the Connection is ${this.state}` });
     }
+    if (this.#sendCut !== undefined) {
+      throw new SendError({ reason: "connection-aborted", message: this.#sendCut.message, cause: this.#sendCut });
+    }
     if (this.line !== undefined) checkMessage(this.line, data, properties, context);
   }
 
@@ -569,7 +607,7 @@ function applyTo<Name extends keyof ConnectionProperties>(
   return transport.set(name, value as ConnectionProperties[Name]);
 }
 
-/** Selection Properties that no stack acts on yet, and what holds in their place. */
+/** Selection Properties that not every stack acts on, and what holds where it does not. */
 export const inactive = { multipath: "disabled", advertisesAltaddr: false } as const;
 
 const done: SetResult = Object.freeze({ ok: true });

@@ -44,6 +44,8 @@ export class ConnectionGroup<M extends GroupMember = GroupMember> {
   readonly members = new Set<M>();
   /** The shared properties. */
   readonly values: { -readonly [Name in keyof ConnectionProperties]: ConnectionProperties[Name] };
+  /** Connections that the peer has added to the group: `groupConnLimit` counts them. */
+  received = 0;
   readonly #host: Host;
   #turn = 0;
   #planned = false;

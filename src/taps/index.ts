@@ -27,12 +27,13 @@ export {
   type TapsReason,
 } from "./failure.js";
 export { type Framer, type FramerIo, type LengthPrefixedOptions, lengthPrefixed, type MakeFramer } from "./framer.js";
-export { Listener, type ListenerEvents, type ListenerOptions, type ServeOptions } from "./listener.js";
+export { Listener, type ListenerOptions, type ServeOptions } from "./listener.js";
 export { MessageContext, type Received, type ReceiveMetadata } from "./message.js";
 export { type RacingTimes, readSystemPolicy, type SystemPolicy } from "./policy.js";
 export { Preconnection, type PreconnectionInit } from "./preconnection.js";
 export * from "./properties.js";
 export type { ReceiveOptions } from "./receiving.js";
+export type { ListenerEvents } from "./reception.js";
 export type { Rendezvous } from "./rendezvous.js";
 export * from "./security.js";
 export type { PathChange, ProtocolStack, SecuritySession, TlsSecurity } from "./stacks/stack.js";

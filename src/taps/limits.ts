@@ -40,3 +40,7 @@ export const udpPayloadMax = 65_507;
 export const verifiersPerAnchorsMax = 64;
 /** Bytes of 0-RTT data that a ticket of a TLS Listener with `zeroRttMsg` allows. */
 export const earlyDataMax = 16_384;
+/** How long a session of ours outlives its last stream, milliseconds: the peer may be about to open one. */
+export const sessionIdleGraceMs = 100;
+/** Greatest Message that a Connection of Messages takes or sends on a stream of its own. */
+export const streamMessageBytesMax = 16 * 1024 * 1024;

@@ -2,13 +2,14 @@ import type { Ecn, Failure, SocketAddress } from "../contract/index.js";
 import type { TapsFailure } from "./failure.js";
 import { type FramerEnds, FramerStack, type MakeFramer } from "./framer.js";
 import { MessageContext } from "./message.js";
-import type { PathChange, ProtocolStack, SendHow, Transport, TransportSink } from "./stacks/stack.js";
+import type { PathChange, ProtocolStack, SendHow, Settle, Transport, TransportSink } from "./stacks/stack.js";
 
 /** Who stands above a line: first the attempt that made it, then the Connection that won it. */
 export interface LineSink {
   ready(): void;
   deliver(data: Uint8Array, context: MessageContext, endOfMessage: boolean): void;
   ended(): void;
+  cut?(direction: "send" | "receive", failure: Failure): void;
   writable(): void;
   softError(failure: Failure): void;
   pathChange(change: PathChange): void;
@@ -27,8 +28,9 @@ export class Line implements TransportSink, FramerEnds {
   #transport: Transport | undefined;
   #kept: (readonly [Uint8Array, MessageContext, boolean])[] | undefined = [];
   #endedEarly = false;
+  #cutEarly: (readonly ["send" | "receive", Failure])[] = [];
   /** The Message whose pieces the framers are passing down now. */
-  #passing: { left: number; readonly sent: () => void } | undefined;
+  #passing: Passing | undefined;
   #how: SendHow = whole;
   #room = true;
   /** All bytes that no framer parses are one Message without end (RFC 9622 §9.3.2.2). */
@@ -65,12 +67,13 @@ export class Line implements TransportSink, FramerEnds {
     this.#kept = undefined;
     for (const [data, context, end] of kept) upper.deliver(data, context, end);
     if (this.#endedEarly) upper.ended();
+    for (const [direction, failure] of this.#cutEarly.splice(0)) upper.cut?.(direction, failure);
   }
 
   /** As `Transport.send`, through the framers; throws what a framer throws. */
-  send(data: Uint8Array, context: MessageContext, how: SendHow, sent: () => void): boolean {
+  send(data: Uint8Array, context: MessageContext, how: SendHow, sent: Settle): boolean {
     if (this.#framers === undefined) return this.#transport!.send(data, how, sent);
-    const passing = { left: 1, sent };
+    const passing: Passing = { left: 1, fate: undefined, sent };
     this.#passing = passing;
     this.#how = how;
     this.#room = true;
@@ -79,7 +82,7 @@ export class Line implements TransportSink, FramerEnds {
     } finally {
       this.#passing = undefined;
     }
-    if (--passing.left === 0) sent();
+    if (--passing.left === 0) sent(passing.fate);
     return this.#room;
   }
 
@@ -129,6 +132,11 @@ export class Line implements TransportSink, FramerEnds {
     else this.upper.ended();
   }
 
+  cut(direction: "send" | "receive", failure: Failure): void {
+    if (this.#kept !== undefined) this.#cutEarly.push([direction, failure]);
+    else this.upper.cut?.(direction, failure);
+  }
+
   writable(): void {
     this.upper.writable();
   }
@@ -160,8 +168,9 @@ export class Line implements TransportSink, FramerEnds {
       return;
     }
     passing.left++;
-    const room = this.#transport!.send(bytes, this.#how, () => {
-      if (--passing.left === 0) passing.sent();
+    const room = this.#transport!.send(bytes, this.#how, (fate) => {
+      passing.fate ??= fate;
+      if (--passing.left === 0) passing.sent(passing.fate);
     });
     this.#room &&= room;
   }
@@ -170,6 +179,14 @@ export class Line implements TransportSink, FramerEnds {
     this.#failure = failure;
     this.#transport!.abort();
   }
+}
+
+interface Passing {
+  /** Pieces of which nothing is known yet, and one for the framers themselves. */
+  left: number;
+  /** Of the first piece that was not simply taken. */
+  fate: Parameters<Settle>[0];
+  readonly sent: Settle;
 }
 
 const whole: SendHow = { endOfMessage: true };

@@ -1,19 +1,15 @@
 import { addressFamily } from "../bytes/index.js";
-import type { Failure, Network, SocketAddress } from "../contract/index.js";
-import { Connection, type ConnectionMaker, within } from "./connection.js";
-import { ConnectionCore } from "./core.js";
+import type { Network, SocketAddress } from "../contract/index.js";
+import type { Connection } from "./connection.js";
 import type { LocalEndpoint, RemoteEndpoint } from "./endpoint.js";
-import { type ActionOptions, deferred, Emitter, type SubscribeOptions } from "./events.js";
+import type { ActionOptions, SubscribeOptions } from "./events.js";
 import { EstablishmentError, TapsFailure } from "./failure.js";
-import type { MakeFramer } from "./framer.js";
 import type { Branch, TreeNode } from "./gather.js";
-import { listenerBacklogMax, listenerHandshakesMax } from "./limits.js";
-import { Line } from "./line.js";
+import { type ListenerEvents, Reception, type ReceptionInit } from "./reception.js";
 import { resolveEndpoint } from "./resolve.js";
 import type { SecurityMode, SecurityParameters, SecurityProtocol } from "./security.js";
-import type { ProtocolStack, Transport, TransportListener, TransportSink } from "./stacks/stack.js";
+import type { ProtocolStack, Transport, TransportSink } from "./stacks/stack.js";
 import type { TransportServices } from "./system.js";
-import type { TransportProperties } from "./transport-properties.js";
 
 export interface ListenerOptions {
   /** Its abort stops the Listener. */
@@ -29,15 +25,6 @@ export interface ServeOptions {
   readonly concurrency?: number;
 }
 
-export interface ListenerEvents {
-  connectionReceived: Connection;
-  /** A peer that did not get as far as a Connection: a handshake that failed, a full backlog. */
-  softError: Failure;
-  /** What a handler of `serve` threw; its Connection was aborted. */
-  handlerError: { readonly connection: Connection; readonly error: unknown };
-  stopped: undefined;
-}
-
 /**
  * A Listener (RFC 9622 §7.2): iterate it, or `serve` a handler. Connections that nobody takes wait in a bounded
  * backlog.
@@ -45,10 +32,10 @@ export interface ListenerEvents {
 export class Listener<Mode extends SecurityMode = SecurityMode>
   implements AsyncIterable<Connection<Mode>>, AsyncDisposable
 {
-  readonly #core: ListenerCore<Mode>;
+  readonly #core: Reception<Mode>;
 
-  /** Made by a Preconnection alone. */
-  constructor(core: ListenerCore<Mode>) {
+  /** Made by a Preconnection, or by a Connection for the streams of its session. */
+  constructor(core: Reception<Mode>) {
     this.#core = core;
   }
 
@@ -152,13 +139,9 @@ export class Listener<Mode extends SecurityMode = SecurityMode>
   }
 }
 
-export interface ListenerInit<Mode extends SecurityMode> {
-  readonly system: TransportServices;
-  readonly maker: ConnectionMaker;
+export interface ListenerInit<Mode extends SecurityMode> extends ReceptionInit {
   readonly security: SecurityParameters<Mode>;
   readonly allowed: readonly SecurityProtocol[];
-  readonly transport: TransportProperties;
-  readonly framers: readonly MakeFramer[];
   readonly locals: readonly LocalEndpoint[];
   /** Whom to hear; empty hears everybody. */
   readonly remotes: readonly RemoteEndpoint[];
@@ -169,37 +152,19 @@ export interface ListenerInit<Mode extends SecurityMode> {
 
 /** Opens every port; rejects with an EstablishmentError if one cannot be. */
 export async function startListener<Mode extends SecurityMode>(init: ListenerInit<Mode>): Promise<Listener<Mode>> {
-  const core = new ListenerCore(init);
-  await core.open();
-  return new Listener(core);
+  const reception = new PortsReception(init);
+  await reception.open();
+  return new Listener(reception);
 }
 
-class ListenerCore<Mode extends SecurityMode> {
-  readonly events: Emitter<ListenerEvents>;
-  readonly stopped = deferred<void>();
-  readonly ports: TransportListener[] = [];
-  readonly stacks: ProtocolStack[] = [];
-  limit = Number.POSITIVE_INFINITY;
-  delivered = 0;
-  dropped = 0;
-  failed = 0;
+/** What comes through ports. */
+class PortsReception<Mode extends SecurityMode> extends Reception<Mode> {
   readonly #init: ListenerInit<Mode>;
-  readonly #backlogMax: number;
-  #backlog: Connection<Mode>[] = [];
-  #takers: ((connection: Connection<Mode> | undefined) => void)[] = [];
-  #handshakes = new Set<Transport>();
-  #isStopped = false;
   #allowedPeers: ReadonlySet<string> | undefined;
 
   constructor(init: ListenerInit<Mode>) {
+    super(init, init.options);
     this.#init = init;
-    this.#backlogMax = init.options.backlog ?? listenerBacklogMax;
-    const { host } = init.system;
-    this.events = new Emitter((error) =>
-      host.soon(() => {
-        throw error;
-      }),
-    );
   }
 
   async open(): Promise<void> {
@@ -224,9 +189,10 @@ class ListenerCore<Mode extends SecurityMode> {
             allowed,
             properties: transport.for("listen"),
             local: { address: local.multicast?.group ?? local.address ?? anyAddress(network), port },
-            backlog: this.#backlogMax,
+            backlog: this.backlogMax,
             accept: (accepted) => this.#accept(stack, accepted),
             softError: (failure) => this.events.emit("softError", failure),
+            handshakeFailed: (failure) => this.lost(failure),
             closed: () => void this.stop(),
             ...(local.interface !== undefined && { interface: local.interface }),
             ...(local.multicast !== undefined && { multicast: local.multicast }),
@@ -245,105 +211,13 @@ class ListenerCore<Mode extends SecurityMode> {
     void this.stopped.promise.then(() => options.signal?.removeEventListener("abort", abort));
   }
 
-  /** Hands out what waits, to those who wait or to those who subscribed, as far as the limit allows. */
-  deliver(): void {
-    while (this.#backlog.length > 0 && this.limit > 0) {
-      const taker = this.#takers.shift();
-      if (taker === undefined && !this.events.has("connectionReceived")) return;
-      const connection = this.#backlog.shift()!;
-      if (connection.state === "closed") continue;
-      this.limit--;
-      this.delivered++;
-      this.events.emit("connectionReceived", connection);
-      taker?.(connection);
-    }
-  }
-
-  accept(options: ActionOptions): Promise<Connection<Mode> | undefined> {
-    let taker: ((connection: Connection<Mode> | undefined) => void) | undefined;
-    const next = new Promise<Connection<Mode> | undefined>((resolve) => {
-      taker = resolve;
-      this.#takers.push(resolve);
-      if (this.#isStopped) this.#endTakers();
-      else this.deliver();
-    });
-    return within(this.#init.system, next, options).catch((error: unknown) => {
-      this.#takers = this.#takers.filter((each) => each !== taker);
-      throw error;
-    });
-  }
-
-  async stop(): Promise<void> {
-    if (this.#isStopped) return this.stopped.promise;
-    this.#isStopped = true;
-    for (const transport of this.#handshakes) transport.abort();
-    for (const connection of this.#backlog.splice(0)) connection.abort("the Listener has stopped");
-    this.#endTakers();
-    await Promise.all(this.ports.map((port) => port.close()));
-    this.events.emit("stopped", undefined);
-    this.stopped.resolve();
-  }
-
-  #endTakers(): void {
-    for (const taker of this.#takers.splice(0)) taker(undefined);
-  }
-
-  /** A peer has come: it has its handshake and its framers before anybody hears of it. */
   #accept(stack: ProtocolStack, transport: Transport): TransportSink {
-    const { system, maker, transport: properties, framers } = this.#init;
-    const line = new Line(stack, framers, {
-      ready: () => {
-        this.#handshakes.delete(transport);
-        if (this.#isStopped) {
-          transport.abort();
-          return;
-        }
-        const { host, trace } = system;
-        const core = new ConnectionCore({ host, trace, properties, action: "listen", framers });
-        const connection = new Connection<Mode>(core, maker);
-        if (this.#backlog.length >= this.#backlogMax) {
-          this.dropped++;
-          transport.abort();
-          this.#soft("queue-full", `${this.#backlogMax} Connections wait already`);
-          return;
-        }
-        core.establish(line, "received");
-        this.#backlog.push(connection);
-        this.deliver();
-      },
-      closed: (failure) => {
-        if (!this.#handshakes.delete(transport)) return;
-        this.failed++;
-        if (failure !== undefined) this.events.emit("softError", failure);
-      },
-      deliver() {},
-      ended() {},
-      writable() {},
-      softError: (failure) => this.events.emit("softError", failure),
-      pathChange() {},
-    });
-    line.attach(transport);
-    this.#handshakes.add(transport);
-    const unwanted = this.#allowedPeers !== undefined && !this.#allowedPeers.has(transport.remote.address);
-    if (unwanted || this.#handshakes.size > listenerHandshakesMax) {
-      this.dropped++;
-      // In a turn of its own: the stack is still telling us of it.
-      system.host.soon(() => transport.abort());
-      if (!unwanted) this.#soft("queue-full", `${listenerHandshakesMax} handshakes are under way`);
-      return { ...silent, closed: () => void this.#handshakes.delete(transport) };
+    if (this.#allowedPeers !== undefined && !this.#allowedPeers.has(transport.remote.address)) {
+      const { session } = transport;
+      if (session !== undefined) this.#init.system.host.soon(() => session.abort());
+      return this.turnAway(transport);
     }
-    return line;
-  }
-
-  handlerFailed(connection: Connection<Mode>, error: unknown): void {
-    const { host, trace } = this.#init.system;
-    const message = error instanceof Error ? error.message : String(error);
-    trace?.({ at: host.now(), protocol: "taps", name: "taps:handler_failed", data: { message } });
-    this.events.emit("handlerError", { connection, error });
-  }
-
-  #soft(reason: "queue-full", message: string): void {
-    this.events.emit("softError", new TapsFailure({ reason, message }));
+    return this.receive(stack, transport);
   }
 
   /** Addresses of the remote endpoints: RFC 9622 §7.2 lets them say who may connect. */
@@ -376,16 +250,6 @@ export function resolved(
     }),
   );
 }
-
-const silent: TransportSink = {
-  ready() {},
-  received() {},
-  ended() {},
-  writable() {},
-  softError() {},
-  pathChange() {},
-  closed() {},
-};
 
 /** A port can be listened on by one byte stream and by one datagram protocol: the best of each. */
 function stacksToListenWith(branches: readonly Branch[]): readonly ProtocolStack[] {

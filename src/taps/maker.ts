@@ -1,16 +1,25 @@
-import type { Alarm } from "../contract/index.js";
+import { type Alarm, Failure } from "../contract/index.js";
 import { type CloneOptions, Connection, type ConnectionMaker } from "./connection.js";
-import { ConnectionCore } from "./core.js";
-import { type RemoteEndpoint, type RemoteEndpointInit, remoteEndpoint, sameEndpoint } from "./endpoint.js";
+import { ConnectionCore, type SetResult } from "./core.js";
+import {
+  type LocalEndpointInit,
+  type RemoteEndpoint,
+  type RemoteEndpointInit,
+  remoteEndpoint,
+  sameEndpoint,
+} from "./endpoint.js";
 import type { ActionOptions } from "./events.js";
 import { CloneError, EstablishmentError, TapsFailure } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
 import { type Branch, type GatherRequest, gather, type TreeNode } from "./gather.js";
 import type { ConnectionGroup } from "./group.js";
 import { groupMembersMax } from "./limits.js";
-import type { Line } from "./line.js";
+import { Line } from "./line.js";
+import { Listener, type ListenerOptions } from "./listener.js";
+import { LocalPaths } from "./paths.js";
 import { type ConnectionProperties, connectionProperties } from "./properties.js";
 import { Race } from "./race.js";
+import { Reception } from "./reception.js";
 import type { SecurityMode } from "./security.js";
 import { StackScope } from "./stacks/stack.js";
 import type { TransportServices } from "./system.js";
@@ -49,13 +58,16 @@ export class Maker implements ConnectionMaker {
     const connection = new Connection<Mode>(core, this);
     // In a turn of its own: whoever called may subscribe first.
     host.soon(() => {
-      if (core.state === "establishing") this.#race(core, framers, early, more);
+      if (core.state === "establishing") this.#begin(core, framers, early, more);
     });
     this.#bound(core, options);
     return { connection, core };
   }
 
-  /** A new Connection over the stack and to the address that the cloned one has (RFC 9623 §10.1: a new TCP connection). */
+  /**
+   * Where the stack has streams, a new one in the same session; elsewhere a new Connection over the stack and to the
+   * address that the cloned one has (RFC 9623 §10.1: a new TCP connection).
+   */
   clone(from: ConnectionCore, { framers, signal, timeout, ...properties }: CloneOptions): Connection {
     if (from.isClosed) throw new CloneError({ reason: "not-cloneable", message: "the Connection is closed" });
     if (from.group.members.size >= groupMembersMax) {
@@ -64,7 +76,7 @@ export class Maker implements ConnectionMaker {
     const { connection, core } = this.initiate({ signal, timeout }, undefined, {
       group: from.group,
       framers: framers ?? from.framers,
-      only: this.#branches.get(from),
+      from,
     });
     core.connPriority = from.connPriority;
     for (const [name, value] of Object.entries(properties)) {
@@ -79,6 +91,65 @@ export class Maker implements ConnectionMaker {
     return connection;
   }
   readonly #branches = new WeakMap<ConnectionCore, Branch>();
+
+  /** Opens a stream for a clone as soon as the Connection that is cloned has a session; false where it has no streams. */
+  async #openStream(core: ConnectionCore, from: ConnectionCore, framers: readonly MakeFramer[]): Promise<boolean> {
+    await from.whenReady.promise;
+    const { stack, transport } = from.line!;
+    if (transport.session === undefined) return false;
+    if (core.isClosed) return true;
+    const line = new Line(stack, framers, {
+      ready: () => {
+        core.giveUp = undefined;
+        core.establish(line);
+      },
+      closed: (failure) => core.failEstablishment(notOpened(failure)),
+      deliver() {},
+      ended() {},
+      writable() {},
+      softError() {},
+      pathChange() {},
+    });
+    const { direction } = core.values;
+    line.attach(transport.session.openStream(line, { direction, connPriority: core.connPriority }));
+    core.giveUp = (error) => {
+      line.transport.abort();
+      core.failEstablishment(error);
+    };
+    return true;
+  }
+
+  /** Streams that the peer opens in the session of this Connection. */
+  listen(core: ConnectionCore, options: ListenerOptions): Listener {
+    const { line, group, framers, properties } = core;
+    if (line === undefined || core.isClosed) throw cannotListen("wrong-state", `the Connection is ${core.state}`);
+    const { session } = line.transport;
+    if (session === undefined) throw cannotListen("unsupported", `${line.stack.name} has no streams`);
+    if (session.accept !== undefined) throw cannotListen("wrong-state", "somebody listens for this session's streams");
+    options.signal?.throwIfAborted();
+    const init = { system: this.#system, maker: this, transport: properties, framers };
+    const reception = new Reception<SecurityMode>(init, options);
+    reception.stacks.push(line.stack);
+    reception.know(session, group);
+    session.accept = (transport) => reception.receive(line.stack, transport);
+    const abort = () => void reception.stop();
+    options.signal?.addEventListener("abort", abort, { once: true });
+    void reception.stopped.promise.then(() => {
+      session.accept = undefined;
+      options.signal?.removeEventListener("abort", abort);
+    });
+    void session.over.then(abort);
+    return new Listener(reception);
+  }
+
+  addLocals(core: ConnectionCore, endpoints: readonly LocalEndpointInit[]): SetResult {
+    return this.#paths.add(core, endpoints);
+  }
+
+  removeLocals(core: ConnectionCore, endpoints: readonly LocalEndpointInit[]): SetResult {
+    return this.#paths.remove(core, endpoints);
+  }
+  readonly #paths = new LocalPaths();
 
   addEndpoints(core: ConnectionCore, endpoints: readonly RemoteEndpointInit[]): void {
     for (const each of endpoints.map(remoteEndpoint)) {
@@ -102,12 +173,31 @@ export class Maker implements ConnectionMaker {
       .some(({ addresses }) => addresses.some((each) => each.address === address && each.temporary));
   }
 
+  #begin(
+    core: ConnectionCore,
+    framers: readonly MakeFramer[],
+    early: Uint8Array | undefined,
+    more: InitiateMore,
+  ): void {
+    const { from } = more;
+    // A stack without streams dials again, and at once: nobody waits for the first to be Ready.
+    if (from === undefined || from.line?.stack.offers !== "multi-stream") {
+      this.#race(core, framers, early, more);
+      return;
+    }
+    this.#openStream(core, from, framers).then(
+      (isOpen) => isOpen || this.#race(core, framers, early, more),
+      (error: unknown) => core.failEstablishment(notOpened(error instanceof Failure ? error : undefined)),
+    );
+  }
+
   #race(
     core: ConnectionCore,
     framers: readonly MakeFramer[],
     early: Uint8Array | undefined,
-    { only, probes }: InitiateMore,
+    { from, probes }: InitiateMore,
   ): void {
+    const only = from && this.#branches.get(from);
     const { host, network, cache, policy } = this.#system;
     let tree: { readonly root: TreeNode; readonly branches: readonly Branch[] };
     try {
@@ -208,14 +298,22 @@ export class Maker implements ConnectionMaker {
 interface InitiateMore {
   readonly group?: ConnectionGroup<ConnectionCore>;
   readonly framers?: readonly MakeFramer[];
-  /** The branch of the Connection that is cloned. */
-  readonly only?: Branch | undefined;
+  /** The Connection that is cloned. */
+  readonly from?: ConnectionCore;
   /** Rendezvous over datagrams. */
   readonly probes?: boolean;
 }
 
 /** From one empty datagram of a Rendezvous to the next. */
 const probeIntervalMs = 250;
+
+const cannotListen = (reason: "wrong-state" | "unsupported", message: string): TapsFailure =>
+  new TapsFailure({ reason, message, at: "Listen" });
+
+function notOpened(cause: Failure | undefined): EstablishmentError {
+  const message = cause?.message ?? "the session ended before the stream was opened";
+  return new EstablishmentError({ reason: "establishment-failed", message, ...(cause && { cause }) });
+}
 
 function withTree(error: EstablishmentError, root: TreeNode): EstablishmentError {
   const { reason, message, cause } = error;

@@ -1,12 +1,12 @@
 import { concat } from "../bytes/index.js";
 import type { Alarm, Host, Instant } from "../contract/index.js";
-import { SendError, type TapsFailure } from "./failure.js";
+import { SendError, TapsFailure } from "./failure.js";
 import { sendQueueBytesMark, sendQueueBytesMax, sendQueueMessagesMax } from "./limits.js";
 import type { Line } from "./line.js";
 import type { MessageContext } from "./message.js";
 import { Pacer } from "./pacer.js";
 import type { MessageProperties } from "./properties.js";
-import type { SendHow } from "./stacks/stack.js";
+import type { SendHow, Settle } from "./stacks/stack.js";
 
 /** One call to Send on its way. It is settled exactly once: sent, expired, or failed (RFC 9622 §9.2.2). */
 export interface Outgoing {
@@ -218,16 +218,16 @@ export class SendQueue {
       piece.passed = true;
       this.#passed.add(piece);
     }
-    const sent = () => {
+    const sent: Settle = (fate) => {
       for (const piece of pieces) {
         this.#passed.delete(piece);
-        piece.settle("sent");
+        piece.settle(outcomeOf(fate));
       }
       this.#owner.moved();
     };
     this.#pacer?.took(data.length, now);
     try {
-      this.#room = this.#line!.send(data, last.context, howOf(last), sent) && this.#line !== undefined;
+      this.#room = this.#line!.send(data, last.context, howOf(last, now), sent) && this.#line !== undefined;
     } catch (error) {
       // A framer refused the Message; the Connection is none the worse.
       for (const piece of pieces) {
@@ -250,7 +250,7 @@ export class SendQueue {
     this.size -= size;
     this.#open = outgoing.context;
     this.#pacer!.took(size, now);
-    const how = { ...howOf(outgoing), endOfMessage: false };
+    const how = { ...howOf(outgoing, now), endOfMessage: false };
     this.#room = this.#line!.send(outgoing.data.subarray(0, size), outgoing.context, how, () => this.#owner.moved());
   }
 
@@ -319,19 +319,30 @@ function goesBefore(a: Outgoing, b: Outgoing): boolean {
   return a.place < b.place;
 }
 
-function howOf({ properties, endOfMessage }: Outgoing): SendHow {
-  const { noFragmentation, noSegmentation, msgCapacityProfile } = properties;
+function howOf({ properties, endOfMessage, expiresAt }: Outgoing, now: Instant): SendHow {
+  const { noFragmentation, noSegmentation, msgCapacityProfile, msgReliable } = properties;
   return {
     endOfMessage,
     ...((noFragmentation || noSegmentation) && { noFragmentation: true }),
     ...(msgCapacityProfile !== "inherited" && { capacityProfile: msgCapacityProfile }),
+    ...(msgReliable !== "inherited" && { reliable: msgReliable }),
+    ...(expiresAt !== Number.POSITIVE_INFINITY && { lifetimeMs: Math.max(0, expiresAt - now) }),
   };
+}
+
+function outcomeOf(fate: Parameters<Settle>[0]): "sent" | "expired" | SendError {
+  return fate === undefined ? "sent" : fate === "expired" ? fate : refusal(fate);
 }
 
 function refusal(error: unknown): SendError {
   const message = error instanceof Error ? error.message : String(error);
   return new SendError({
-    reason: error instanceof RangeError ? "message-too-large" : "protocol-failed",
+    reason:
+      error instanceof TapsFailure
+        ? error.reason
+        : error instanceof RangeError
+          ? "message-too-large"
+          : "protocol-failed",
     message,
     cause: error,
   });

@@ -14,6 +14,7 @@ import type {
   ConnectionProperties,
   MessageProperties,
   PreferenceName,
+  SelectionProperties,
   TransportValues,
 } from "../properties.js";
 import type { SecurityParameters, SecurityProtocol } from "../security.js";
@@ -38,6 +39,8 @@ export interface ProtocolStack<Offers extends Service = Service> {
   readonly dataUnit: "byte-stream" | "message";
   /** What a Connection is in the protocol's own words (RFC 9623 §10). */
   readonly connectionObject: string;
+  /** Can a session go on from another address (RFC 9622 §7.5)? Then `multipath` says whether it may. */
+  readonly migrates?: true;
   /** Message Properties that act on this stack; others are hints that it ignores. */
   readonly messageProperties: readonly (keyof MessageProperties)[];
   /** Why the stack cannot serve these security parameters at all, before any packet; undefined if it can. */
@@ -100,10 +103,12 @@ export interface ListenRequest extends StackRequest {
   readonly local: SocketAddress;
   readonly backlog: number;
   readonly multicast?: { readonly group: string; readonly source?: string };
-  /** Called for each peer; answers who is to be told of its Connection. */
+  /** Called for each peer, and for each stream of a session; answers who is to be told of its Connection. */
   accept(transport: Transport): TransportSink;
-  /** Something went wrong that ends no Connection: a handshake that failed, a backlog that is full. */
+  /** Something went wrong that ends no Connection: a backlog that is full. */
   softError(failure: Failure): void;
+  /** A session ended before it had a Connection: its handshake failed. */
+  handshakeFailed?(failure: Failure): void;
   closed(failure?: Failure): void;
 }
 
@@ -123,7 +128,17 @@ export interface SendHow {
   readonly noFragmentation?: boolean;
   /** For this Message alone; a byte stream cannot tell its bytes apart and ignores it. */
   readonly capacityProfile?: CapacityProfile;
+  /** For this Message alone, where the stack has both; absent is as the Connection is. */
+  readonly reliable?: boolean;
+  /** Milliseconds after which an unreliable Message is not worth sending any more. */
+  readonly lifetimeMs?: number;
 }
+
+/**
+ * What became of a Message. Without a word the stack has taken it, and its memory is the caller's again; a stack that
+ * hears of single Messages may say that one expired or was lost.
+ */
+export type Settle = (fate?: "expired" | Failure) => void;
 
 /** A Connection's way through a stack. */
 export interface Transport {
@@ -133,9 +148,10 @@ export interface Transport {
   sink: TransportSink;
   /**
    * Takes bytes of the stream, or one whole Message. They stay the caller's to read but not to change until `sent` is
-   * called, once, perhaps before `send` returns. False: hold back until `writable`.
+   * called, once, perhaps before `send` returns. False: hold back until `writable`. Throws what keeps a Message from
+   * being sent at all.
    */
-  send(bytes: Uint8Array, how: SendHow, sent: () => void): boolean;
+  send(bytes: Uint8Array, how: SendHow, sent: Settle): boolean;
   /** We send no more: a FIN, a close_notify; nothing where the protocol has no word for it. */
   finish(): void;
   /** Lets go after all is sent; `closed` follows. */
@@ -157,8 +173,34 @@ export interface Transport {
   readonly security?: SecuritySession;
   /** Did the peer take the early Message? Known once `ready`. */
   readonly earlyAccepted?: boolean;
-  /** Another Transport to the same peer in the same session, for stacks that have streams. */
-  openStream?(sink: TransportSink): Transport;
+  /** The session whose stream this is, for stacks that have streams. */
+  readonly session?: StreamGroup;
+  /** What the protocol makes of the Connection's direction, where it has one-way streams. */
+  readonly direction?: SelectionProperties["direction"];
+  /** The protocol has no word for the end of one direction: Close ends both at once, and waits for no peer. */
+  readonly closesWhole?: boolean;
+}
+
+/** A session of many streams: what the members of a Connection Group share (RFC 9622 §7.4). */
+export interface StreamGroup {
+  /** Clone: another stream to the same peer. Throws where the session is over. */
+  openStream(sink: TransportSink, options: StreamWish): Transport;
+  /** Who hears of streams that the peer opens; undefined, here or as an answer, refuses them. */
+  accept: ((transport: Transport) => TransportSink | undefined) | undefined;
+  /** Resolves when the session has ended. */
+  readonly over: Promise<void>;
+  /** CloseGroup, when every member is closed: tells the peer that all is over. */
+  close(): void;
+  /** AbortGroup: ends all streams at once. */
+  abort(): void;
+  /** Goes on from another local address; rejects, and stays, where the peer does not answer there. */
+  readonly migrate: ((local: Partial<SocketAddress>) => Promise<void>) | undefined;
+}
+
+/** How a stream is wished for. */
+export interface StreamWish {
+  readonly direction: SelectionProperties["direction"];
+  readonly connPriority: number;
 }
 
 /** What a Transport tells. `closed` comes exactly once, last. */
@@ -168,6 +210,8 @@ export interface TransportSink {
   received(bytes: Uint8Array, about?: { readonly ecn?: Ecn; readonly early?: boolean }): void;
   /** The peer sends no more. */
   ended(): void;
+  /** One direction ended badly, and the other goes on. */
+  cut?(direction: "send" | "receive", failure: Failure): void;
   writable(): void;
   softError(failure: Failure): void;
   pathChange(change: PathChange): void;
