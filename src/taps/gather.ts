@@ -5,6 +5,7 @@ import { endpointText, type LocalEndpoint, type RemoteEndpoint } from "./endpoin
 import { misuse } from "./failure.js";
 import type { Preference } from "./properties.js";
 import { exclusion, score, type Wishes } from "./ranking.js";
+import { protocolOf } from "./security.js";
 import type { ProtocolStack } from "./stacks/stack.js";
 
 /** A node that is still being written. */
@@ -105,10 +106,10 @@ function sortedStacks(request: GatherRequest): readonly ProtocolStack[] {
     .map(({ stack }) => stack);
 }
 
-/** Security first, in the order in which the protocols were named; cleartext last. */
-function securityOrder({ security }: ProtocolStack, { allowed }: GatherRequest): number {
+/** Security first, in the order in which the protocols were named, equivalents alike; cleartext last. */
+function securityOrder({ security }: ProtocolStack, { allowed, policy, ...request }: GatherRequest): number {
   if (security === undefined) return allowed.length + 1;
-  const at = allowed.findIndex((each) => each === security || each.startsWith(`${security} `));
+  const at = allowed.findIndex((each) => policy.equivalent(request.security, protocolOf(each).name, security));
   return at < 0 ? allowed.length : at;
 }
 

@@ -44,3 +44,8 @@ export const earlyDataMax = 16_384;
 export const sessionIdleGraceMs = 100;
 /** Greatest Message that a Connection of Messages takes or sends on a stream of its own. */
 export const streamMessageBytesMax = 16 * 1024 * 1024;
+/** Largest DATAGRAM frame that a Connection of Messages takes (RFC 9221 §3): whatever fits a packet. */
+export const datagramFrameMax = 65_535;
+/** Servers whose address validation tokens are kept, and tokens for each. */
+export const addressTokenServersMax = 256;
+export const addressTokensPerServerMax = 4;

@@ -180,8 +180,7 @@ export class Maker implements ConnectionMaker {
     more: InitiateMore,
   ): void {
     const { from } = more;
-    // A stack without streams dials again, and at once: nobody waits for the first to be Ready.
-    if (from === undefined || from.line?.stack.offers !== "multi-stream") {
+    if (from === undefined || !this.#mayHaveStreams(from)) {
       this.#race(core, framers, early, more);
       return;
     }
@@ -189,6 +188,12 @@ export class Maker implements ConnectionMaker {
       (isOpen) => isOpen || this.#race(core, framers, early, more),
       (error: unknown) => core.failEstablishment(notOpened(error instanceof Failure ? error : undefined)),
     );
+  }
+
+  /** A stack without streams dials again, and at once: its clones wait for nobody. */
+  #mayHaveStreams({ line }: ConnectionCore): boolean {
+    const stacks = line === undefined ? gather(this.#request).branches.map(({ stack }) => stack) : [line.stack];
+    return stacks.some(({ offers }) => offers === "multi-stream");
   }
 
   #race(

@@ -51,7 +51,8 @@ interface Leaf {
  * Tries the leaves of a candidate tree (RFC 9623 §4.3): in the order of rank, the next when the attempt delay has gone
  * by or the last attempt has failed, earlier ones going on; the first that is ready wins, and the others end.
  *
- * Only stacks of one class race: the same security protocol or one declared equivalent, and the same connectedness.
+ * Only stacks of one class race: the same security protocol or one declared equivalent, the same connectedness and unit
+ * of data.
  * The next class begins when the one before has failed altogether; a secure Preconnection has no class in cleartext.
  */
 export class Race {
@@ -334,7 +335,8 @@ function classesOf({ branches, policy, security }: RaceRequest): readonly (reado
   for (const branch of branches) {
     const mine = classes.find(([first]) => {
       const [a, b] = [first!.stack, branch.stack];
-      if (a.connectedness !== b.connectedness) return false;
+      // What a Connection's data are shall not depend on who is faster.
+      if (a.connectedness !== b.connectedness || a.dataUnit !== b.dataUnit) return false;
       if (a.security === undefined || b.security === undefined) return a.security === b.security;
       return policy.equivalent(security, a.security, b.security);
     });

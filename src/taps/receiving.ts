@@ -66,6 +66,8 @@ export class ReceiveQueue {
     // Pieces come one after another: only the last Message can be incomplete.
     let message = this.#messages.at(-1);
     if (message === undefined || message.ended || message.context !== context) {
+      // Early bytes that were taken already: what follows them has another context.
+      if (message?.size === 0 && !message.ended) this.#messages.pop();
       message = { context, chunks: [], size: 0, ended: false };
       this.#messages.push(message);
     }
@@ -176,7 +178,7 @@ export class ReceiveQueue {
     const data = isEnough ? takeChunk(message) : takeBytes(message, max);
     this.size -= data.length;
     const endOfMessage = message.ended && message.size === 0;
-    if (endOfMessage) this.#messages.shift();
+    if (endOfMessage || (message.size === 0 && this.#messages.length > 1)) this.#messages.shift();
     const final = this.#ended && endOfMessage && this.#messages.length === 0;
     const received: Received = { data, context: message.context, endOfMessage, final };
     this.#delivered(received);

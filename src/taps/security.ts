@@ -7,7 +7,7 @@ import { misuse, nearest } from "./failure.js";
 export type SecurityMode = "secure" | "opportunistic" | "disabled";
 
 /** A security protocol or one version of it: `"TLS"`, `"TLS 1.3"`, `"QUIC"`. */
-export type SecurityProtocol = ProtocolName | "TLS 1.3" | "TLS 1.2" | "DTLS 1.3" | "DTLS 1.2";
+export type SecurityProtocol = ProtocolName | "TLS 1.3" | "TLS 1.2" | "DTLS 1.3" | "DTLS 1.2" | "QUIC v1" | "QUIC v2";
 
 /** What the application is asked when the peer has proved its identity (RFC 9622 §6.3.8). */
 export interface TrustQuestion {
@@ -159,7 +159,7 @@ function isScoped(identity: NonNullable<SecurityInit["identity"]>): identity is 
   return !Array.isArray(identity) && !("sign" in identity);
 }
 
-const versioned: readonly SecurityProtocol[] = ["TLS 1.3", "TLS 1.2", "DTLS 1.3", "DTLS 1.2"];
+const versioned: readonly SecurityProtocol[] = ["TLS 1.3", "TLS 1.2", "DTLS 1.3", "DTLS 1.2", "QUIC v1", "QUIC v2"];
 const knownProtocols: readonly SecurityProtocol[] = [...tableRows, "SRTP", "gQUIC", ...versioned];
 
 function make<Mode extends SecurityMode>(mode: Mode, init: SecurityInit): SecurityParameters<Mode> {

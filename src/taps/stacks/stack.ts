@@ -8,6 +8,7 @@ import type {
   Service,
   SocketAddress,
 } from "../../contract/index.js";
+import type { QuicSession } from "../../protocols/quic/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
 import type {
   CapacityProfile,
@@ -228,7 +229,7 @@ export interface PathChange {
  * The session of the protocol that secures a Connection: a union over protocols, told apart by `protocol`. Each has the
  * interfaces that its row of RFC 8922's Table 1 gives it, and no others.
  */
-export type SecuritySession = TlsSecurity;
+export type SecuritySession = TlsSecurity | QuicSecurity;
 
 /** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
 export type TlsSecurity = Pick<
@@ -243,6 +244,12 @@ export type TlsSecurity = Pick<
   | "channelBinding"
   | "requestAuthentication"
   | "statistics"
+>;
+
+/** A QUIC session as the owner of one of its streams may use it: streams and ends go through Connections. */
+export type QuicSecurity = Pick<
+  QuicSession,
+  "protocol" | "role" | "outcome" | "peer" | "updateKeys" | "onMoved" | "exportKey" | "onKeyExpiring" | "statistics"
 >;
 
 export interface TransportListener {

@@ -40,9 +40,7 @@ export interface GroupInit {
   readonly ours: boolean;
   /** The direction of the Connections that the peer's streams become; and whether we open the first. */
   readonly direction: SelectionProperties["direction"];
-  accept?(transport: Transport): TransportSink | undefined;
-  /** It ended, and nobody of its Connections was there to be told. */
-  closed?(failure?: Failure): void;
+  readonly accept?: StreamGroup["accept"];
 }
 
 /**
@@ -61,6 +59,8 @@ export class StreamsGroup implements StreamGroup {
   readonly #referenced = new Set<Member>();
   #session: GroupSession | undefined;
   #isConfirmed = false;
+  /** Does the session end, after a moment's grace, with its last stream? */
+  #endsIdle: boolean;
   #isEnding = false;
   #isOver = false;
   #arrivals = 0;
@@ -69,7 +69,8 @@ export class StreamsGroup implements StreamGroup {
   constructor(init: GroupInit) {
     this.#init = init;
     this.host = init.host;
-    this.accept = init.accept?.bind(init);
+    this.#endsIdle = init.ours;
+    this.accept = init.accept;
   }
 
   attach(session: GroupSession, security: SecuritySession): this {
@@ -94,8 +95,8 @@ export class StreamsGroup implements StreamGroup {
     return this.#members.size === 0;
   }
 
-  /** A stream of ours. `early` lets what is written at once go before the handshake is over. */
-  openStream(sink: TransportSink, { direction, connPriority }: StreamWish, early = false): StreamTransport {
+  /** A stream of ours; `early` is what may go on it before the handshake is over. */
+  openStream(sink: TransportSink, { direction, connPriority }: StreamWish, early?: Uint8Array): StreamTransport {
     if (this.#isEnding) throw new TapsFailure({ reason: "not-cloneable", message: "the session is over" });
     const transport = new StreamTransport(this, direction);
     transport.sink = sink;
@@ -104,7 +105,9 @@ export class StreamsGroup implements StreamGroup {
     // What only receives waits for a stream of the peer's.
     if (direction !== "unidirectional-receive") {
       const of = direction === "bidirectional" ? "bidirectional" : "unidirectional";
-      transport.attach(this.session.openStream(transport, { direction: of, priority: transport.priority, early }));
+      const options = { direction: of, priority: transport.priority, early: early !== undefined } as const;
+      transport.attach(this.session.openStream(transport, options));
+      if (early !== undefined) transport.sendEarly(early);
     }
     // Told later, as every transport does.
     if (this.#isConfirmed) this.host.soon(() => transport.ready());
@@ -120,6 +123,12 @@ export class StreamsGroup implements StreamGroup {
     this.join(transport);
     transport.attach(this.session.openStream(transport, { direction: "unidirectional" }));
     transport.ready();
+  }
+
+  /** Nobody waits for further streams: it ends with its last. */
+  endWhenIdle(): void {
+    this.#endsIdle = true;
+    if (this.isIdle) this.#end();
   }
 
   /** CONNECTION_CLOSE once every stream is over. */
@@ -185,7 +194,6 @@ export class StreamsGroup implements StreamGroup {
   closed(failure?: Failure): void {
     this.#isOver = this.#isEnding = true;
     this.#grace?.cancel();
-    if (this.isIdle) this.#init.closed?.(failure);
     for (const member of [...this.#members]) member.closed(failure);
     this.#whenOver.resolve();
   }
@@ -205,7 +213,7 @@ export class StreamsGroup implements StreamGroup {
     this.#referenced.delete(member);
     if (!this.isIdle || this.#isOver) return;
     if (this.#isEnding || !this.#isConfirmed) this.#end();
-    else if (this.#init.ours) {
+    else if (this.#endsIdle) {
       this.#grace = this.host.wakeAt(this.host.now() + sessionIdleGraceMs, () => this.#end());
     }
   }
@@ -252,6 +260,7 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
   #connPriority = 100;
   #scheduler: Scheduler = "weighted-fair-queueing";
   #arrival = 0;
+  #carriedEarly = false;
   #isPaused = false;
   #isReady = false;
   /** Our direction, and the peer's, are over or never were. */
@@ -294,7 +303,9 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
   }
 
   /** The session says again what the peer did not take early: nothing is left to be sent anew. */
-  readonly earlyAccepted = true;
+  get earlyAccepted(): boolean {
+    return this.#carriedEarly;
+  }
 
   get priority(): number {
     return priorities[this.#scheduler](this.#connPriority, this.#arrival);
@@ -307,6 +318,12 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
       stream.setPriority(this.priority);
     }
     return stream.write(bytes, sent);
+  }
+
+  /** The Message is its sender's again once we are Ready, which may be before it is acknowledged: so a copy goes. */
+  sendEarly(bytes: Uint8Array): void {
+    this.#carriedEarly = true;
+    this.#stream!.write(bytes.slice());
   }
 
   /** FIN. */

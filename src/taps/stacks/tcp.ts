@@ -60,14 +60,17 @@ export function streamOptions({ local, interface: on, properties }: OpenRequest)
 const keepAliveDefaultMs = 2 * 60 * 60 * 1000;
 
 /** RFC 9622 §8.1.4: the time if keep-alives are wanted; one that is longer than `connTimeout` turns them off. */
-export function keepAliveOf({
-  keepAlive,
-  keepAliveTimeout,
-  connTimeout,
-}: Pick<StackRequest["properties"], "keepAlive" | "keepAliveTimeout" | "connTimeout">): number | undefined {
+export function keepAliveOf(
+  {
+    keepAlive,
+    keepAliveTimeout,
+    connTimeout,
+  }: Pick<StackRequest["properties"], "keepAlive" | "keepAliveTimeout" | "connTimeout">,
+  byDefault = keepAliveDefaultMs,
+): number | undefined {
   const wanted = keepAlive === "require" || keepAlive === "prefer" || keepAliveTimeout !== "disabled";
   if (!wanted || keepAlive === "prohibit") return undefined;
-  const time = keepAliveTimeout === "disabled" ? keepAliveDefaultMs : keepAliveTimeout;
+  const time = keepAliveTimeout === "disabled" ? byDefault : keepAliveTimeout;
   return connTimeout !== "disabled" && time > connTimeout ? undefined : time;
 }
 
