@@ -32,6 +32,7 @@ export class OwnCids {
   #next = 1;
   #retirePriorTo = 0;
   #limit = 1;
+  #hasStarted = false;
 
   constructor(options: OwnCidsOptions) {
     this.#options = options;
@@ -52,9 +53,14 @@ export class OwnCids {
     return this.#toSend.size > 0;
   }
 
-  /** Takes the peer's active_connection_id_limit, at least 2 (§18.2), and issues up to it. */
+  /** Takes the peer's active_connection_id_limit, at least 2 (§18.2). */
   setPeerLimit(limit: number): void {
     this.#limit = Math.min(limit, issuedMax);
+  }
+
+  /** The handshake is over: from now on the peer holds as many ids as it takes. */
+  start(): void {
+    this.#hasStarted = true;
     this.#issue();
   }
 
@@ -125,7 +131,7 @@ export class OwnCids {
 
   /** As many that need not be retired as the peer holds. */
   #issue(): void {
-    if (this.isZeroLength) return;
+    if (this.isZeroLength || !this.#hasStarted) return;
     let usable = 0;
     for (const sequence of this.#active.keys()) if (sequence >= this.#retirePriorTo) usable++;
     while (usable < this.#limit) {

@@ -51,6 +51,7 @@ test("as many ids as the peer takes, up to our own bound, each with the token th
   const ours = own();
   assert.equal(ours.wants, false);
   ours.setPeerLimit(4);
+  ours.start();
   const issued = frames(ours);
   assert.deepEqual(
     issued.map(({ sequence }) => sequence),
@@ -60,12 +61,14 @@ test("as many ids as the peer takes, up to our own bound, each with the token th
   assert.equal(new Set([...ours.active].map(toHex)).size, 4);
   const greedy = own();
   greedy.setPeerLimit(1_000_000);
+  greedy.start();
   assert.equal(frames(greedy).length, 7);
 });
 
 test("a retired id is replaced; a lost frame goes again, the same, unless its id is gone (§19.15)", () => {
   const ours = own();
   ours.setPeerLimit(2);
+  ours.start();
   const [first] = frames(ours);
   ours.lost(1);
   assert.deepEqual(frames(ours), [first]);
@@ -89,10 +92,12 @@ test("a retired id is replaced; a lost frame goes again, the same, unless its id
 test("retirements that cannot be are refused (§19.16)", () => {
   const ours = own();
   ours.setPeerLimit(3);
+  ours.start();
   assert.throws(() => ours.onRetire(3, cid(0)), refused("connection-id-misuse"), "never issued");
   assert.throws(() => ours.onRetire(0, cid(0)), refused("connection-id-misuse"), "in the packet's own header");
   const empty = own(new Uint8Array(0));
   empty.setPeerLimit(8);
+  empty.start();
   assert.equal(empty.wants, false);
   assert.throws(() => empty.onRetire(0, new Uint8Array(0)), refused("connection-id-misuse"));
 });
@@ -100,6 +105,7 @@ test("retirements that cannot be are refused (§19.16)", () => {
 test("rotation asks for all to be changed", () => {
   const ours = own();
   ours.setPeerLimit(3);
+  ours.start();
   frames(ours);
   ours.rotate();
   const asked = frames(ours);
@@ -123,6 +129,7 @@ test("an id of preferred_address has sequence number 1", () => {
   const preferred = ours.preferred();
   assert.deepEqual(preferred.token, tokens.of(preferred.cid));
   ours.setPeerLimit(3);
+  ours.start();
   assert.deepEqual(
     frames(ours).map(({ sequence }) => sequence),
     [2],
