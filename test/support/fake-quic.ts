@@ -94,6 +94,7 @@ export class FakeSession implements QuicSession {
   readonly options: QuicClientOptions | QuicServerOptions;
   readonly streams: FakeStream[] = [];
   readonly confirmed = new Promise<QuicOutcome>(() => {});
+  readonly alpn = undefined;
   readonly outcome: QuicOutcome | undefined;
   readonly peer = undefined;
   failure: QuicFailure | undefined;

@@ -41,6 +41,7 @@ export class MemorySession implements QuicSession {
   readonly role: "client" | "server";
   readonly local = address;
   readonly remote = address;
+  readonly alpn = "h3";
   readonly outcome: QuicOutcome | undefined = undefined;
   readonly failure = undefined;
   readonly peer = undefined;

@@ -1,4 +1,5 @@
 export { type BodyInit, IncomingBody } from "./body.js";
+export { type AcceptSession, byProtocol } from "./by-protocol.js";
 export {
   Http3Client,
   type Http3ClientOptions,
@@ -16,9 +17,11 @@ export {
   http3Failure,
   http3Reasons,
 } from "./failure.js";
+export { fileHandlers } from "./files.js";
 export { type HqHandler, hqGet, hqProtocol, hqServer } from "./hq.js";
 export { http3Limits } from "./limits.js";
 export type { RequestHead, ResponseHead } from "./message.js";
+export { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
 export {
   type Answer,
   type Http3Handler,

@@ -15,6 +15,7 @@ export { chooseDatagrams, type DatagramChoice, type DatagramPath } from "./datag
 export { isOpenToOthers, readWhole, replaceWhole } from "./files.js";
 export type { NameService } from "./names.js";
 export { policyFile } from "./policy.js";
+export { type Qlog, qlogFile } from "./qlog.js";
 export type { RootSource } from "./roots.js";
 export { diagnosticsTrace, type FileSink, fileSink, keyLogFile } from "./sinks.js";
 

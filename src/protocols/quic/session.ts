@@ -27,6 +27,8 @@ export interface QuicSession extends StreamsSession, SessionOf<typeof quicProfil
   readonly local: SocketAddress;
   /** Where the peer is now; it moves with the path. */
   readonly remote: SocketAddress;
+  /** The application protocol, as soon as it is agreed on: on a server before the first stream, on a client when confirmed. */
+  readonly alpn: string | undefined;
   /** Undefined until the handshake is confirmed. */
   readonly outcome: QuicOutcome | undefined;
   /** Resolves when the handshake is complete and the peer has proved itself; rejects with what prevented it. */
