@@ -21,6 +21,7 @@ const once = [
   "package/",
   "laws/node-network",
   "unit/hosts/",
+  "scenarios/throughput",
   "interop/bulk",
   "interop/drivers",
   "interop/tun",
