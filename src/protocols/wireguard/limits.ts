@@ -37,6 +37,8 @@ export const sourcesMax = 4_096;
 /** Two initiations of one peer closer together than this are a flood. */
 export const initiationIntervalMinMs = 20;
 
+/** Handshake messages that wait to be sent while the port takes none; more are dropped. */
+export const outgoingMessagesMax = 1_024;
 /** Packets of one peer that wait for a handshake; the oldest goes first. */
 export const stagedPacketsMax = 128;
 /** Peers of one machine. */

@@ -40,6 +40,7 @@ import {
   u32le,
 } from "./messages/layout.js";
 import { type KeyPair, Suite, type TransportKeys } from "./noise.js";
+import { OutgoingMessages } from "./outgoing.js";
 import type { Peer, PeerConfig, PeerStatus } from "./peer.js";
 import { PeerTable } from "./peer-table.js";
 import { Session } from "./session.js";
@@ -108,11 +109,6 @@ interface PendingAccept {
   readonly at: Instant;
 }
 
-interface Outgoing {
-  readonly bytes: Uint8Array;
-  readonly to: SocketAddress;
-}
-
 const nothing = new Uint8Array(0);
 
 /** A WireGuard endpoint: many peers behind one identity, over datagrams, offering IP packets. */
@@ -134,7 +130,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   readonly #accepts = new Map<number, PendingAccept>();
   #nextQuestion = 1;
 
-  readonly #outgoing: Outgoing[] = [];
+  readonly #outgoing = new OutgoingMessages();
   /** Peers whose staged packets can go out now. */
   readonly #ready = new Set<Peer>();
   readonly #events: WireGuardEvent[] = [];
@@ -261,7 +257,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   #close(): void {
     this.#peers.clear();
     this.#ready.clear();
-    this.#outgoing.length = 0;
+    this.#outgoing.clear();
     this.#accepts.clear();
     this.#own.privateKey.wipe();
     this.#closed = true;
@@ -319,7 +315,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     this.#peers.own(index, peer, undefined);
     peer.cookies.sign(initiation.message, now);
     if (this.#keyLog !== undefined) for (const line of keyLogLines(this.#own, peer, ephemeral)) this.#keyLog(line);
-    this.#outgoing.push({ bytes: initiation.message.slice(), to: peer.endpoint });
+    this.#sendMessage(initiation.message.slice(), peer.endpoint);
     peer.initiated(now);
     this.#watch(peer);
   }
@@ -329,7 +325,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     if (!this.#checker.mac1(message)) return this.#drop("bad-mac1");
     if (!this.#load.count(now)) return true;
     if (!this.#checker.mac2(message, from, now)) {
-      this.#outgoing.push({ bytes: this.#checker.reply(message, u32le(message, 4), from, now), to: from });
+      if (!this.#outgoing.isFull) this.#sendMessage(this.#checker.reply(message, u32le(message, 4), from, now), from);
       return this.#drop("cookie-wanted");
     }
     return this.#load.admit(from.address, now) || this.#drop("rate-limited");
@@ -415,7 +411,7 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
     this.#learn(peer, from);
     peer.receivedAuthenticated(now);
     peer.cookies.sign(response.message, now);
-    this.#outgoing.push({ bytes: response.message, to: from });
+    this.#sendMessage(response.message, from);
     peer.sentAuthenticated(now);
     this.#watch(peer);
   }
@@ -476,6 +472,10 @@ export class WireGuard implements Machine<WireGuardInput | DatagramInput | Answe
   #completed(peer: Peer, initiator: boolean, now: Instant): void {
     peer.completedHandshake(now);
     this.#events.push({ kind: "session", publicKey: peer.publicKey, initiator });
+  }
+
+  #sendMessage(bytes: Uint8Array, to: SocketAddress): void {
+    if (!this.#outgoing.push(bytes, to)) this.#drop("queue-full");
   }
 
   #transmitMessage(into: Uint8Array): Transmit | undefined {
