@@ -65,6 +65,12 @@ export class Recovery {
   newlyAcked = 0;
   newlyAckedBytes = 0;
   newlyAckedEct0 = 0;
+  /** It acknowledged a larger number than any before. */
+  isNewest = false;
+  /** Bytes of the largest packet that it acknowledged first. */
+  newlyAckedSizeMax = 0;
+  /** Bytes of the largest that the last `acknowledge` or `timeout` found lost or long overdue, MTU probes apart. */
+  missedSizeMax = 0;
 
   readonly #options: RecoveryOptions;
   readonly #contents: SentContents;
@@ -145,11 +151,13 @@ export class Recovery {
   acknowledge(space: number, bounds: Float64Array, count: number, ackDelayMs: number, now: Instant): "ok" | "unsent" {
     const each = this.#at(space);
     const { packets } = each;
-    this.newlyAcked = this.newlyAckedBytes = this.newlyAckedEct0 = 0;
+    this.newlyAcked = this.newlyAckedBytes = this.newlyAckedEct0 = this.newlyAckedSizeMax = this.missedSizeMax = 0;
+    this.isNewest = false;
     if (!this.#wasSent(packets, bounds, count)) return "unsent";
     const largest = bounds[1]!;
     const largestIsNew = largest > each.largestAcked && largest >= packets.base;
     if (largestIsNew) {
+      this.isNewest = true;
       each.largestAcked = largest;
       each.largestAckedSentAt = packets.at(largest);
     }
@@ -166,6 +174,7 @@ export class Recovery {
         const size = packets.size(number);
         this.newlyAcked++;
         this.newlyAckedBytes += size;
+        if (size > this.newlyAckedSizeMax) this.newlyAckedSizeMax = size;
         if ((flags & Sent.ect0) !== 0) this.newlyAckedEct0++;
         if ((flags & Sent.ackEliciting) !== 0) eliciting = true;
         if (state === State.lost) this.#wasSpurious(each, number, now);
@@ -248,6 +257,7 @@ export class Recovery {
    * oldest packets in flight held has been told as lost, so that there is something to put into them (§6.2.4).
    */
   timeout(now: Instant): "none" | "lost" | "probe" {
+    this.missedSizeMax = 0;
     const lossAt = this.#earliestLoss();
     if (lossAt !== undefined) {
       if (now < lossAt) return "none";
@@ -399,6 +409,7 @@ export class Recovery {
         if ((flags & Sent.inFlight) !== 0 && (flags & Sent.probe) === 0) {
           lost++;
           lostBytes += size;
+          if (size > this.missedSizeMax) this.missedSizeMax = size;
           newestSentAt = at;
         }
         // §7.6.2: between two that asked for an answer, both since the first sample, and nothing got through between.
@@ -475,6 +486,7 @@ export class Recovery {
       if (packets.state(number) !== State.outstanding || (flags & Sent.ackEliciting) === 0) continue;
       if ((flags & (Sent.requeued | Sent.probe)) !== 0) continue;
       packets.setFlags(number, flags | Sent.requeued);
+      this.missedSizeMax = Math.max(this.missedSizeMax, packets.size(number));
       this.#tell(space, number, false);
       found++;
     }

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PathMtu } from "../../../src/mechanisms/pmtu/index.js";
+
+/** Sends probes over a path that carries so much, until nothing is looked for; answers the sizes that left. */
+function search(mtu: PathMtu, carries: number, now = 0): number[] {
+  const sizes: number[] = [];
+  for (let size = mtu.probe(now); size !== undefined; size = mtu.probe(now)) {
+    assert.ok(sizes.push(size) < 100, "the search ends");
+    mtu.probeSent(size);
+    assert.equal(mtu.probe(now), undefined, "one at a time");
+    if (size <= carries) mtu.acknowledged(size);
+    else mtu.probeLost(size);
+  }
+  return sizes;
+}
+
+test("the largest size is tried first", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_452 });
+  assert.deepEqual(search(mtu, 1_500), [1_452]);
+  assert.equal(mtu.current, 1_452);
+  assert.ok(mtu.isComplete);
+  assert.equal(mtu.deadline(), undefined);
+});
+
+test("else it is searched for by halves, each size tried three times", () => {
+  for (let carries = 1_200; carries <= 9_000; carries += 77) {
+    const mtu = new PathMtu({ base: 1_200, max: 9_000 });
+    const sizes = search(mtu, carries);
+    assert.ok(mtu.current <= carries && mtu.current >= carries - 16, `${mtu.current} of ${carries}`);
+    assert.ok(sizes.length <= 3 * 12);
+    for (const size of sizes) {
+      if (size > carries) assert.equal(sizes.filter((other) => other === size).length, 3);
+    }
+  }
+});
+
+test("a lost probe may be chance", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_400 });
+  for (let i = 0; i < 2; i++) {
+    mtu.probeSent(mtu.probe(0)!);
+    mtu.probeLost(1_400);
+  }
+  mtu.probeSent(mtu.probe(0)!);
+  mtu.acknowledged(1_400);
+  assert.equal(mtu.current, 1_400);
+});
+
+test("after ten minutes it looks again (RFC 8899 §5.1.1)", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_452 });
+  search(mtu, 1_300, 1_000);
+  assert.equal(mtu.deadline(), 601_000);
+  assert.equal(mtu.probe(600_999), undefined);
+  assert.deepEqual(search(mtu, 1_452, 601_000), [1_452]);
+});
+
+test("a black hole: large packets vanish while small ones pass (§4.3)", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_452 });
+  search(mtu, 1_452);
+  for (let i = 1; i <= 3; i++) {
+    assert.equal(mtu.missed(1_452, i), false);
+    assert.equal(mtu.missed(1_452, i), false, "the same moment is the same loss");
+    mtu.heard(100);
+  }
+  mtu.heard(1_452);
+  for (let i = 5; i <= 7; i++) assert.equal(mtu.missed(1_452, i), false, "one that passed clears them all");
+  assert.equal(mtu.missed(1_452, 8), true);
+  assert.equal(mtu.current, 1_200);
+  search(mtu, 1_300, 9);
+  assert.ok(mtu.current > 1_280 && mtu.current <= 1_300);
+});
+
+test("losses of packets that every path carries say nothing", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_452 });
+  for (let i = 0; i < 100; i++) assert.equal(mtu.missed(1_200, i), false);
+});
+
+test("a router's word makes packets smaller at most, and never below the base", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_452 });
+  search(mtu, 1_452);
+  mtu.tooBig(9_000);
+  mtu.tooBig(68);
+  assert.equal(mtu.current, 1_452);
+  mtu.tooBig(1_400);
+  assert.equal(mtu.current, 1_400);
+});
