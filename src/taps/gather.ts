@@ -71,7 +71,7 @@ export function gather(request: GatherRequest): { readonly root: TreeNode; reado
         node.exclude("stack", stack.name, why);
         continue;
       }
-      const remotes = request.remotes.filter((remote) => serves(remote, stack));
+      const remotes = [...servingOf(request.remotes, stack)];
       if (remotes.length === 0 && request.remotes.length > 0) {
         node.exclude("stack", stack.name, "no endpoint is for this protocol");
         continue;
@@ -84,7 +84,14 @@ export function gather(request: GatherRequest): { readonly root: TreeNode; reado
   return { root, branches };
 }
 
-/** RFC 9622 §6.1.3: an endpoint for a protocol serves its stacks alone; one for it displaces those for any. */
+/** RFC 9622 §6.1.3: endpoints for a stack's protocol are an alternative definition, and displace those for any. */
+export function servingOf(remotes: readonly RemoteEndpoint[], stack: ProtocolStack): readonly RemoteEndpoint[] {
+  const serving = remotes.filter((remote) => serves(remote, stack));
+  const own = serving.filter(({ protocol }) => protocol !== undefined);
+  return own.length > 0 ? own : serving;
+}
+
+/** An endpoint for a protocol serves its stacks alone. */
 export function serves(remote: RemoteEndpoint, stack: ProtocolStack): boolean {
   if (remote.protocol === undefined) return true;
   const wanted = remote.protocol.toLowerCase();

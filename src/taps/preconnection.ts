@@ -15,7 +15,7 @@ import {
 import type { ActionOptions } from "./events.js";
 import { EstablishmentError, misuse, TapsFailure } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
-import { type GatherRequest, gather, TreeNode } from "./gather.js";
+import { type GatherRequest, gather, servingOf, TreeNode } from "./gather.js";
 import { framersMax } from "./limits.js";
 import { type Listener, type ListenerOptions, resolved, startListener } from "./listener.js";
 import { Maker } from "./maker.js";
@@ -186,8 +186,7 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
     for (const { node, stack, path } of branches) {
       const network = path.network ?? this.#system.network;
       if (!found.has(network)) found.set(network, await this.#resolveOn(network, options));
-      for (const remote of found.get(network)!) {
-        if (remote.protocol !== undefined && !stack.protocols.includes(remote.protocol)) continue;
+      for (const remote of servingOf(found.get(network)!, stack)) {
         const leaf = new TreeNode("endpoint", endpointText(remote));
         leaf.rank = rank++;
         node.children.push(leaf);

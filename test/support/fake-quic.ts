@@ -43,6 +43,8 @@ export class FakeQuic implements QuicDoor {
   fate: DatagramFate = "acknowledged";
   /** Do servers know the clients' tickets? */
   takesEarly = false;
+  /** Does anything arrive anywhere? */
+  isConnected = true;
   /** Why the next handshake fails, if it does. */
   refusal: QuicFailure | undefined;
 
@@ -63,7 +65,7 @@ export class FakeQuic implements QuicDoor {
 
   #arrive(client: FakeSession, remote: SocketAddress): void {
     const door = this.doors.find(({ isOpen, local }) => isOpen && local.port === remote.port);
-    if (client.isOver) return;
+    if (client.isOver || !this.isConnected) return;
     const refusal = this.refusal;
     if (door === undefined) {
       client.end(quicFailure("handshake-timeout", "handshake", "nobody is there"));

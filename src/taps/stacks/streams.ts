@@ -218,6 +218,12 @@ export class StreamsGroup implements StreamGroup {
     }
   }
 
+  /** An attempt that was given up: no peer has to hear that its stream is reset. */
+  abandoned(member: Member): void {
+    const isLast = this.#members.size === 1 && this.#members.has(member);
+    if (isLast && this.#endsIdle && !this.#isConfirmed) this.#end();
+  }
+
   /** The process lives while any member wants it to. */
   refer(member: Member, does: boolean): void {
     if (does) this.#referenced.add(member);
@@ -345,6 +351,7 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
     this.#sentAll = this.#gotAll = true;
     this.#stream?.abort();
     this.#endLater();
+    this.session.abandoned(this);
   }
 
   pause(): void {
