@@ -49,6 +49,7 @@ export class DriverCore<Input, Event> {
   #alarmAt = Number.POSITIVE_INFINITY;
   #draining = false;
   #over = false;
+  #isDrainDue = false;
   #closeBy: Instant | undefined;
   #closing: (() => void) | undefined;
 
@@ -76,6 +77,18 @@ export class DriverCore<Input, Event> {
     if (this.#over) return;
     this.#machine.handle(input, this.#host.now());
     this.drain();
+  }
+
+  /** Gives an input, and drains after the current work: what an application does in one go leaves in one piece. */
+  give(input: Input | Answer): void {
+    if (this.#over) return;
+    this.#machine.handle(input, this.#host.now());
+    if (this.#draining || this.#isDrainDue) return;
+    this.#isDrainDue = true;
+    this.#host.soon(() => {
+      this.#isDrainDue = false;
+      this.drain();
+    });
   }
 
   /**

@@ -92,6 +92,11 @@ export class DatagramDriver<Input, Event> {
     return !this.isFull;
   }
 
+  /** The same, but what follows from it comes after the current work: nobody is called back from within his call. */
+  give(input: Input): void {
+    this.#core.give(input);
+  }
+
   get isFull(): boolean {
     for (const port of this.#ports) if (port.blocked) return true;
     return false;

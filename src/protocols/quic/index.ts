@@ -1,3 +1,4 @@
+export { type Below, connect, listen } from "./door.js";
 export {
   cryptoError,
   type QuicFailure,

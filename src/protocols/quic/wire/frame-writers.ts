@@ -10,13 +10,14 @@ export interface AckRanges {
 
 /**
  * Writes an ACK frame (RFC 9000 §19.3) with the highest ranges that fit before `end`, and answers where the next frame goes;
- * `at` itself if not even one fits. `delay` is encoded already.
+ * `at` itself if not even one fits. Ranges below the index `lowest` need not be told; `delay` is encoded already.
  */
 export function putAck(
   into: Uint8Array,
   at: number,
   end: number,
   ranges: AckRanges,
+  lowest: number,
   delay: number,
   ecn: { readonly ect0: number; readonly ect1: number; readonly ce: number } | undefined,
 ): number {
@@ -29,7 +30,7 @@ export function putAck(
   let size = 1 + varintSize(largest) + varintSize(delay) + 1 + varintSize(first) + ecnSize;
   if (at + size > end) return at;
   let more = 0;
-  for (let i = top - 1; i >= 0 && more < 63; i--) {
+  for (let i = top - 1; i >= lowest && more < 63; i--) {
     const gap = ranges.from(i + 1) - ranges.to(i) - 1;
     const length = ranges.to(i) - ranges.from(i) - 1;
     size += varintSize(gap) + varintSize(length);

@@ -1,0 +1,63 @@
+import { type Entropy, earliest, type Instant, type SocketAddress } from "../../../contract/index.js";
+import { limits } from "../limits.js";
+import type { Path } from "./path.js";
+
+/** Where the peer is, where it may be, and where it was (RFC 9000 §9). */
+export class Paths {
+  current: Path;
+  /** Where the peer was before it moved, until the new place has proved itself: the way back (§9.3.2). */
+  fallback: Path | undefined;
+  /** Client: where we want to go, once the server has answered there (§9.2). */
+  candidate: Path | undefined;
+  readonly #others: Path[] = [];
+  readonly #entropy: Entropy;
+
+  constructor(first: Path, entropy: Entropy) {
+    this.current = first;
+    this.#entropy = entropy;
+  }
+
+  find(local: SocketAddress, remote: SocketAddress): Path | undefined {
+    if (this.current.is(local, remote)) return this.current;
+    if (this.candidate?.is(local, remote)) return this.candidate;
+    if (this.fallback?.is(local, remote)) return this.fallback;
+    return this.#others.find((path) => path.is(local, remote));
+  }
+
+  /** Remembers one more place from which the peer was heard; the oldest is forgotten. */
+  add(path: Path): void {
+    this.#others.push(path);
+    if (this.#others.length > limits.pathsMax) this.#others.shift();
+  }
+
+  /** Goes on there. A place that has not proved itself must, and the old one is the way back. */
+  switchTo(path: Path): void {
+    const at = this.#others.indexOf(path);
+    if (at >= 0) this.#others.splice(at, 1);
+    if (path === this.candidate) this.candidate = undefined;
+    if (this.current.isValidated) this.fallback = this.current;
+    if (path === this.fallback) this.fallback = undefined;
+    this.current = path;
+    if (!path.isValidated) path.validate(this.#entropy);
+  }
+
+  /** Every place that has something of its own to send, or waits for an answer. */
+  *all(): Generator<Path> {
+    yield this.current;
+    if (this.candidate !== undefined) yield this.candidate;
+    if (this.fallback !== undefined) yield this.fallback;
+    yield* this.#others;
+  }
+
+  /** A path with a challenge or a response to send, and room for it. */
+  get probing(): Path | undefined {
+    for (const path of this.all()) if (path.wantsProbe && path.room > 0) return path;
+    return undefined;
+  }
+
+  deadline(): Instant | undefined {
+    let at: Instant | undefined;
+    for (const path of this.all()) at = earliest(at, path.deadline());
+    return at;
+  }
+}

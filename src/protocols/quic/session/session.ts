@@ -1,0 +1,388 @@
+import { addressFamily } from "../../../bytes/index.js";
+import {
+  type DatagramOptions,
+  type Failure,
+  type Instant,
+  type KeyExpiry,
+  type Network,
+  type PeerIdentity,
+  requireInterface,
+  type SendDatagramOptions,
+  type SessionStreamSink,
+  type SocketAddress,
+} from "../../../contract/index.js";
+import type { Connection } from "../connection/connection.js";
+import { type QuicFailure, quicFailure } from "../failure.js";
+import { quicProfile } from "../profile.js";
+import type {
+  OpenQuicStreamOptions,
+  QuicOutcome,
+  QuicSession,
+  QuicSink,
+  QuicStatistics,
+  QuicStream,
+} from "../session.js";
+import { priorityDefault } from "../streams/limits.js";
+import { isUnidirectional, type Stream } from "../streams/stream.js";
+import type { ConnectionEvent, ConnectionInput, ConnectionNumber } from "../vocabulary.js";
+import type { Hub } from "./hub.js";
+import { statisticsOf } from "./statistics.js";
+import { SessionStreamOf, type StreamHome } from "./stream.js";
+
+type Input = ConnectionInput extends infer I ? (I extends unknown ? Omit<I, "connection"> : never) : never;
+
+/** What is received is copied into memory of its reader's own, carved from pieces of this size. */
+const slabSize = 262_144;
+
+/** A connection, as applications see it. */
+export class SessionOfConnection implements QuicSession, StreamHome {
+  readonly protocol = "QUIC";
+  readonly role: "client" | "server";
+  readonly confirmed: Promise<QuicOutcome>;
+  readonly #hub: Hub;
+  readonly #number: ConnectionNumber;
+  readonly #network: Network;
+  readonly #datagramOptions: DatagramOptions;
+  #sink: QuicSink;
+  #local: SocketAddress;
+  #remote: SocketAddress;
+  #outcome: QuicOutcome | undefined;
+  #failure: QuicFailure | undefined;
+  #resolve!: (outcome: QuicOutcome) => void;
+  #reject!: (failure: unknown) => void;
+  #isClosed = false;
+  /** Given before the client's port was bound. */
+  #early: Input[] | undefined;
+  readonly #streams = new Map<number, SessionStreamOf>();
+  readonly #opened = { bidirectional: 0, unidirectional: 0 };
+  readonly #onMoved = new Set<(move: { readonly at: Instant }) => void>();
+  readonly #onExpiring = new Set<(why: KeyExpiry) => void>();
+  #migrating: ((failure: QuicFailure | undefined) => void) | undefined;
+  #slab = new Uint8Array(0);
+  #slabAt = 0;
+  readonly #openedAt: Instant;
+  #confirmedAt: Instant | undefined;
+  #last: QuicStatistics | undefined;
+
+  constructor(
+    hub: Hub,
+    number: ConnectionNumber,
+    role: "client" | "server",
+    place: { readonly local: SocketAddress; readonly remote: SocketAddress },
+    below: { readonly network: Network; readonly datagrams: DatagramOptions },
+    sink: QuicSink,
+  ) {
+    this.#hub = hub;
+    this.#number = number;
+    this.role = role;
+    this.#local = place.local;
+    this.#remote = place.remote;
+    this.#network = below.network;
+    this.#datagramOptions = below.datagrams;
+    this.#sink = sink;
+    this.#openedAt = hub.host.now();
+    this.#early = role === "client" ? [] : undefined;
+    this.confirmed = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.confirmed.catch(() => undefined); // nobody has to await it
+    hub.sessions.set(number, this);
+  }
+
+  /** Another sink, for a listener's `accept`, which makes the session before its sink. */
+  set sink(sink: QuicSink) {
+    this.#sink = sink;
+  }
+
+  /** Client: the port is there. */
+  begin(local: SocketAddress): void {
+    this.#local = local;
+    this.#hub.driver.handle({ kind: "connect", connection: this.#number, local, remote: this.#remote });
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const input of early) this.give(input);
+  }
+
+  get session(): QuicSession {
+    return this;
+  }
+
+  get local(): SocketAddress {
+    return this.#local;
+  }
+
+  get remote(): SocketAddress {
+    return this.#remote;
+  }
+
+  get alpn(): string | undefined {
+    return this.#outcome?.alpn ?? this.#connection?.core.tls.earlyAlpn;
+  }
+
+  get outcome(): QuicOutcome | undefined {
+    return this.#outcome;
+  }
+
+  get peer(): PeerIdentity | undefined {
+    return this.#outcome?.peer;
+  }
+
+  get failure(): QuicFailure | undefined {
+    return this.#failure;
+  }
+
+  openStream(sink: SessionStreamSink, options: OpenQuicStreamOptions = {}): QuicStream {
+    if (this.#isClosed) throw quicFailure("misuse", "openStream", "the session is closed");
+    const { direction = "bidirectional", priority = priorityDefault, early = false } = options;
+    const isUni = direction === "unidirectional";
+    const id = 4 * this.#opened[direction]++ + (isUni ? 2 : 0) + (this.role === "server" ? 1 : 0);
+    this.give({ kind: "open-stream", direction, priority, early });
+    const stream = new SessionStreamOf(this, id, { direction, byPeer: false, early: false }, sink);
+    this.#streams.set(id, stream);
+    if (this.#outcome !== undefined) this.#hub.host.soon(() => stream.opened());
+    return stream;
+  }
+
+  sendDatagram(bytes: Uint8Array, options: SendDatagramOptions = {}): boolean {
+    const { lifetimeMs, fate } = options;
+    if (bytes.length > this.datagramMax || this.#isClosed) return false;
+    this.give({ kind: "send-datagram", bytes, lifetimeMs, fate });
+    return true;
+  }
+
+  get datagramMax(): number {
+    const core = this.#connection?.core;
+    const max = core?.peer?.maxDatagramFrameSize ?? 0;
+    if (core === undefined || max === 0) return 0;
+    // First byte, id, packet number and tag; the frame's type and length.
+    const room = core.mtu.current - 1 - core.paths.current.cid.length - 4 - 16 - 3;
+    return Math.max(0, Math.min(max - 3, room));
+  }
+
+  close(code = 0, reason = ""): void {
+    this.give({ kind: "close", code, reason });
+  }
+
+  abort(): void {
+    this.give({ kind: "abort" });
+  }
+
+  updateKeys(): void {
+    requireInterface(quicProfile, "KU");
+    if (this.#outcome === undefined || this.#isClosed) throw tooEarly("updateKeys");
+    this.give({ kind: "update-keys" });
+  }
+
+  ping(): void {
+    this.give({ kind: "ping" });
+  }
+
+  exportKey(label: string, length: number, context?: Uint8Array): Uint8Array {
+    const connection = this.#connection;
+    if (connection === undefined || this.#outcome === undefined) throw tooEarly("exportKey");
+    return connection.core.tls.exportKey(label, length, context);
+  }
+
+  onMoved(call: (move: { readonly at: Instant }) => void): Disposable {
+    this.#onMoved.add(call);
+    return { [Symbol.dispose]: () => void this.#onMoved.delete(call) };
+  }
+
+  onKeyExpiring(call: (why: KeyExpiry) => void): Disposable {
+    this.#onExpiring.add(call);
+    return { [Symbol.dispose]: () => void this.#onExpiring.delete(call) };
+  }
+
+  async migrate(local: Partial<SocketAddress> = {}): Promise<void> {
+    if (this.#outcome === undefined || this.#isClosed) throw tooEarly("migrate");
+    if (this.role === "server") throw quicFailure("misuse", "migrate", "a server does not move");
+    const any = addressFamily(this.#remote.address) === 6 ? "::" : "0.0.0.0";
+    const wanted = { address: local.address ?? any, port: local.port ?? 0 };
+    const before = this.#hub.ports[this.#hub.ports.length - 1];
+    const port = await this.#hub.driver.bind(this.#network, wanted, this.#datagramOptions);
+    const failure = await new Promise<QuicFailure | undefined>((resolve) => {
+      this.#migrating = resolve;
+      this.give({ kind: "migrate", local: port.local });
+    });
+    if (failure !== undefined) {
+      port.close();
+      throw failure;
+    }
+    // What is still on its way to the old port may arrive.
+    if (before !== undefined) {
+      this.#hub.host
+        .wakeAt(this.#hub.host.now() + 3 * (this.#connection?.core.ptoMs ?? 0), () => before.close())
+        .unref();
+    }
+  }
+
+  ref(): void {
+    if (this.role === "client") for (const port of this.#hub.ports) port.ref();
+  }
+
+  unref(): void {
+    if (this.role === "client") for (const port of this.#hub.ports) port.unref();
+  }
+
+  get statistics(): QuicStatistics {
+    const connection = this.#connection;
+    if (connection === undefined && this.#last !== undefined) return this.#last;
+    return statisticsOf(connection?.core, this.#openedAt, this.#confirmedAt);
+  }
+
+  // For streams
+
+  give(input: Input): void {
+    if (this.#early !== undefined) this.#early.push(input);
+    else this.#hub.driver.give({ ...input, connection: this.#number } as ConnectionInput);
+  }
+
+  stream(id: number): Stream | undefined {
+    return this.#connection?.core.streams.get(id);
+  }
+
+  get #connection(): Connection | undefined {
+    return this.#hub.endpoint.connection(this.#number);
+  }
+
+  // What the machine tells
+
+  tell(event: ConnectionEvent): void {
+    const sink = this.#sink;
+    switch (event.kind) {
+      case "stream":
+        this.#stream(event);
+        break;
+      case "datagram":
+        sink.datagram?.(this.#own(event.bytes));
+        break;
+      case "confirmed":
+        this.#outcome = event.outcome;
+        this.#confirmedAt = this.#hub.host.now();
+        this.#resolve(event.outcome);
+        sink.confirmed?.(event.outcome, this);
+        for (const stream of this.#streams.values()) if (!stream.byPeer) stream.opened();
+        break;
+      case "fate":
+        event.tell(event.fate);
+        break;
+      case "early-data":
+        sink.earlyData?.(event.status);
+        break;
+      case "ticket":
+        sink.ticket?.();
+        break;
+      case "token":
+        this.#hub.token?.(event.token);
+        break;
+      case "key-updated":
+        sink.keyUpdated?.("read", event.byPeer);
+        sink.keyUpdated?.("write", event.byPeer);
+        break;
+      case "key-expiring":
+        sink.keyExpiring?.(event.why);
+        for (const call of this.#onExpiring) call(event.why);
+        break;
+      case "moved":
+        if (event.move.whose === "ours") this.#local = event.move.to;
+        else this.#remote = event.move.to;
+        sink.moved?.(event.move);
+        for (const call of this.#onMoved) call(event.move);
+        break;
+      case "migrated":
+        this.#migrating?.(event.failure);
+        this.#migrating = undefined;
+        break;
+      case "closed":
+        this.#closed(event.failure);
+        break;
+      default:
+        break;
+    }
+  }
+
+  softError(failure: Failure): void {
+    if (!this.#isClosed) this.#sink.softError?.(failure);
+  }
+
+  /** The port could not be bound, or is gone. */
+  portGone(failure: Failure | undefined): void {
+    const more = failure === undefined ? {} : { cause: failure };
+    this.#closed(quicFailure("connection-lost", "port", failure?.message ?? "the port below is gone", more));
+  }
+
+  #stream({ event, early }: Extract<ConnectionEvent, { readonly kind: "stream" }>): void {
+    switch (event.kind) {
+      case "released":
+        event.released();
+        return;
+      case "opened":
+        this.#accept(event.id, early);
+        return;
+      case "bytes":
+        this.#streams.get(event.id)?.tell({ ...event, bytes: this.#own(event.bytes) });
+        return;
+      case "over": {
+        const stream = this.#streams.get(event.id);
+        this.#streams.delete(event.id);
+        stream?.over();
+        return;
+      }
+      default:
+        this.#streams.get(event.id)?.tell(event);
+    }
+  }
+
+  #accept(id: number, early: boolean): void {
+    const direction = isUnidirectional(id) ? "unidirectional" : "bidirectional";
+    const stream = new SessionStreamOf(this, id, { direction, byPeer: true, early }, silent);
+    const sink = this.#sink.stream(stream);
+    if (sink === undefined) {
+      stream.abort();
+      return;
+    }
+    stream.sink = sink;
+    this.#streams.set(id, stream);
+    stream.opened();
+  }
+
+  /** A copy that its reader may keep. */
+  #own(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes;
+    if (this.#slabAt + length > this.#slab.length) {
+      this.#slab = new Uint8Array(Math.max(length, slabSize));
+      this.#slabAt = 0;
+    }
+    const own = this.#slab.subarray(this.#slabAt, this.#slabAt + length);
+    own.set(bytes);
+    this.#slabAt += length;
+    return own;
+  }
+
+  #closed(failure: QuicFailure | undefined): void {
+    if (this.#isClosed) return;
+    this.#last = statisticsOf(this.#connection?.core, this.#openedAt, this.#confirmedAt);
+    this.#isClosed = true;
+    this.#failure = failure;
+    const why = failure ?? quicFailure("connection-lost", "connection", "the session is closed");
+    this.#reject(why);
+    for (const input of this.#early ?? []) if (input.kind === "stream-write") input.released?.();
+    this.#early = undefined;
+    this.#migrating?.(why);
+    for (const stream of this.#streams.values()) stream.over(failure);
+    this.#streams.clear();
+    this.unref();
+    this.#sink.closed(failure);
+  }
+}
+
+const tooEarly = (what: string): QuicFailure =>
+  quicFailure("misuse", what, "the session is not confirmed, or closed", { hint: "await `confirmed` first" });
+
+const silent: SessionStreamSink = {
+  bytes: () => undefined,
+  ended: () => undefined,
+  drained: () => undefined,
+  closed: () => undefined,
+};
