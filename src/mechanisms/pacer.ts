@@ -44,8 +44,8 @@ export class Pacer {
 
   /** When a whole packet may go. */
   readyAt(now: Instant, rate: number): Instant {
-    const missing = this.#packetSize - this.allowance(now, rate);
-    return missing <= 0 ? now : now + missing / rate;
+    if (this.allowance(now, rate) >= this.#packetSize) return now;
+    return now + (this.#packetSize - this.#tokens) / rate;
   }
 
   #burst(rate: number): number {
