@@ -25,6 +25,7 @@ const once = [
   "interop/bulk",
   "interop/drivers",
   "interop/tun",
+  "interop/srtp-media",
   "interop/wireguard",
   "interop/ml-dsa",
 ];

@@ -5,5 +5,6 @@ export { profile } from "./profile.js";
 export { defaultProfiles, profileById, profiles, type SrtpProfile, type SrtpProfileName } from "./profiles.js";
 export { SrtpSender, type SrtpSenderOptions } from "./protect.js";
 export { formatSdes, optionsOf, parseSdes, type SdesCrypto } from "./sdes.js";
+export { bind, type Layered, over, type SrtpOptions, type SrtpSession, type SrtpSink } from "./session.js";
 export { SrtpReceiver } from "./unprotect.js";
-export { looksLikeRtcp, rtpHeaderSize } from "./wire/layout.js";
+export { rtpHeaderSize } from "./wire/layout.js";

@@ -45,9 +45,3 @@ export function rtpHeaderSize(bytes: Uint8Array, at: number, size: number): numb
 /** Does an RTCP packet begin there, long enough for its first header and SSRC? */
 export const isRtcp = (bytes: Uint8Array, at: number, size: number): boolean =>
   size >= rtcpLayout.headerSize && bytes[at]! >> 6 === 2;
-
-/**
- * RTP and RTCP on one port (RFC 5761 §4): the second byte of RTCP is a packet type of 192 … 223, which RTP's payload
- * types with and without marker keep away from.
- */
-export const looksLikeRtcp = (bytes: Uint8Array, at: number): boolean => (bytes[at + 1]! & 0xe0) === 0xc0;
