@@ -1,90 +1,17 @@
 import assert from "node:assert/strict";
 import { createCipheriv, createHash } from "node:crypto";
-import { createSocket } from "node:dgram";
 import { test } from "node:test";
-import { fromBase64, toBase64 } from "../../src/bytes/index.js";
-import {
-  type Network,
-  Secret,
-  type SocketAddress,
-  type StreamPort,
-  type StreamSink,
-} from "../../src/contract/index.js";
-import { nodeHost } from "../../src/hosts/node/index.js";
-import { CookieKeeper } from "../../src/protocols/wireguard/cookies.js";
-import { WireGuard, type WireGuardEvent } from "../../src/protocols/wireguard/index.js";
-import { Suite } from "../../src/protocols/wireguard/noise.js";
-import { openWireGuard, type WireGuardTunnel } from "../../src/tunnels/index.js";
+import { forwardRemote, openTunnel } from "../../src/adapters/index.js";
+import { toBase64 } from "../../src/bytes/index.js";
+import { listening } from "./peers/namespaces.js";
+import { Program } from "./peers/program.js";
 import { WireGuardGo } from "./peers/wireguard-go.js";
+import { clockAhead, fileOf, flood, host, newKey, open, publicKeyOf, stream } from "./wireguard-ends.js";
 
-const host = nodeHost();
-const megabytes = 100;
+const megabytes = 1_000;
 /** What the private network serves: bytes that both sides can make, and that no accident does. */
 const keystream = `openssl enc -aes-128-ctr -K ${"0".repeat(32)} -iv ${"0".repeat(32)}`;
 const serve = "socat -u STDIN TCP6-LISTEN:7002,reuseaddr,ipv6only=0";
-
-interface Ours {
-  readonly tunnel: WireGuardTunnel;
-  readonly events: Exclude<WireGuardEvent, { kind: "question" }>[];
-}
-
-/** A file as a network team would send it, and the tunnel that it opens. */
-async function open(peer: WireGuardGo, key: Uint8Array, psk?: Uint8Array, more = ""): Promise<Ours> {
-  const file = `
-    [Interface]
-    PrivateKey = ${toBase64(key)}
-    Address = 10.99.0.2/24, fd99::2/64
-    ${more}
-    [Peer]
-    PublicKey = ${peer.publicKey}
-    ${psk ? `PresharedKey = ${toBase64(psk)}` : ""}
-    AllowedIPs = 10.99.0.0/24, fd99::/64
-    Endpoint = 127.0.0.1:${peer.port}
-  `;
-  const events: Ours["events"] = [];
-  const tunnel = await openWireGuard(host, file, { on: (event) => void events.push(event) });
-  return { tunnel, events };
-}
-
-const newKey = (): Uint8Array => host.entropy.fill(new Uint8Array(32));
-
-function publicKeyOf(key: Uint8Array): string {
-  const { crypto, entropy } = host;
-  return toBase64(new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now()).publicKey);
-}
-
-/** One stream through the tunnel, with promises. */
-function stream(network: Network, remote: SocketAddress) {
-  const hash = createHash("sha256");
-  const heard = { size: 0, digest: "" };
-  let settle: { resolve: () => void; reject: (failure: unknown) => void };
-  const closed = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  let drained = (): void => {};
-  const sink: StreamSink = {
-    bytes: (bytes) => {
-      heard.size += bytes.length;
-      hash.update(bytes);
-    },
-    ended: () => {
-      heard.digest = hash.digest("hex");
-    },
-    drained: () => drained(),
-    closed: (failure) => (failure ? settle.reject(failure) : settle.resolve()),
-  };
-  const port: StreamPort = network.connectStream(remote, sink);
-  const send = async (chunk: Uint8Array, times: number): Promise<string> => {
-    const sent = createHash("sha256");
-    for (let i = 0; i < times; i++) {
-      sent.update(chunk);
-      if (!port.write(chunk)) await new Promise<void>((resolve) => (drained = resolve));
-    }
-    port.finish();
-    return sent.digest("hex");
-  };
-  return { port, heard, closed, send };
-}
 
 for (const withPsk of [false, true]) {
   test(`wireguard-go answers our handshake and our echo${withPsk ? ", with a pre-shared key" : ""}`, async () => {
@@ -93,7 +20,7 @@ for (const withPsk of [false, true]) {
       peerPublicKey: publicKeyOf(key),
       ...(psk && { preSharedKey: toBase64(psk) }),
     });
-    const { tunnel, events } = await open(peer, key, psk);
+    const { tunnel, events } = await open(peer, key, { psk });
     assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 })) > 0);
     assert.ok((await tunnel.ping("fd99::1")) > 0);
     assert.deepEqual(
@@ -106,6 +33,34 @@ for (const withPsk of [false, true]) {
   });
 }
 
+test("the tunnel goes over IPv6 outside, too", async () => {
+  const key = newKey();
+  await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
+  const { tunnel } = await open(peer, key, { endpoint: `[::1]:${peer.port}` });
+  assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 })) > 0);
+  assert.match(peer.show("endpoints"), /\[::1\]:\d+$/);
+  tunnel.close();
+});
+
+test("iperf3 goes from the kernel's TCP through wireguard-go to our stack, and on to a server here", async () => {
+  const key = newKey();
+  await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
+  const file = fileOf(peer, key, `127.0.0.1:${peer.port}`);
+  await using office = await openTunnel(host, file);
+  const port = 20_000 + ((process.pid + 23) % 20_000);
+  await using server = new Program("iperf3", "iperf3", ["-s", "-1", "-B", "127.0.0.1", "-p", String(port)]);
+  await listening(undefined, port);
+  const to = { host: "127.0.0.1", port };
+  const forward = await forwardRemote(office, { bind: undefined, port: 5201, to, isUdp: false });
+  await office.ping("10.99.0.1", { timeoutMs: 5_000 });
+  const client = peer.inside("iperf3", "iperf3", "-c", "fd99::2", "-t", "1", "-J");
+  assert.equal(await client.ends(), "exited with 0", client.said);
+  const { end } = JSON.parse(client.said) as { end: { sum_received: { bytes: number } } };
+  assert.ok(end.sum_received.bytes > 1_000_000);
+  await server.ends();
+  await forward.close();
+});
+
 test("we answer wireguard-go's handshake and its echo", async () => {
   const key = newKey();
   const tunnelPort = 20_000 + (process.pid % 20_000);
@@ -113,7 +68,7 @@ test("we answer wireguard-go's handshake and its echo", async () => {
     peerPublicKey: publicKeyOf(key),
     endpoint: `127.0.0.1:${tunnelPort}`,
   });
-  const { tunnel, events } = await open(peer, key, undefined, `ListenPort = ${tunnelPort}`);
+  const { tunnel, events } = await open(peer, key, { more: `ListenPort = ${tunnelPort}` });
   const ping = peer.inside("ping", "ping", "-c", "3", "-i", "0.2", "10.99.0.2");
   assert.equal(await ping.ends(), "exited with 0");
   assert.match(ping.said, /3 received/);
@@ -121,37 +76,70 @@ test("we answer wireguard-go's handshake and its echo", async () => {
   tunnel.close();
 });
 
-test(`${megabytes} MB go each way through the tunnel, intact`, async () => {
+test(`${megabytes} MB go each way through the tunnel, intact, with new keys in the middle of it`, async () => {
   const key = newKey();
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
-  const { tunnel } = await open(peer, key);
+  const clock = clockAhead();
+  const { tunnel, events } = await open(peer, key, { host: clock.host });
   const chunk = newKey();
-  const megabyte = new Uint8Array(1 << 20).map((_, i) => chunk[i % 31]! ^ (i >> 5));
+  const megabyte = new Uint8Array(1_000_000).map((_, i) => chunk[i % 31]! ^ (i >> 5));
 
-  await using sink = peer.inside("sink", "sh", "-c", "socat -u TCP-LISTEN:7001,reuseaddr STDOUT | sha256sum");
+  await using sink = peer.inside("sink", "sh", "-c", "socat -u -b 262144 TCP-LISTEN:7001,reuseaddr STDOUT | sha256sum");
   await using source = peer.inside(
     "source",
     "sh",
     "-c",
-    `head -c ${megabytes << 20} /dev/zero | ${keystream} | ${serve}`,
+    `head -c ${megabytes * 1_000_000} /dev/zero | ${keystream} | ${serve}`,
   );
   await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
-  await listening(peer, 7001);
-  await listening(peer, 7002);
+  await listening(peer.namespace, 7001);
+  await listening(peer.namespace, 7002);
   const up = stream(tunnel.network, { address: "10.99.0.1", port: 7001 });
-  const digest = await up.send(megabyte, megabytes);
+  const digest = await up.send(megabyte, megabytes, async (sent) => {
+    // Two minutes later the initiator of a session wants a new one, and sends on under the old keys meanwhile (§6.2).
+    if (sent === megabytes / 2) await clock.advance(121_000, up.port);
+  });
   const [, told] = await sink.says(/([0-9a-f]{64})/);
   assert.equal(told, digest);
   await up.closed;
+  assert.equal(events.filter(({ kind }) => kind === "session").length, 2);
 
   const down = stream(tunnel.network, { address: "fd99::1", port: 7002 });
   down.port.finish();
   await down.closed;
   const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
   const expected = createHash("sha256");
-  for (let i = 0; i < megabytes; i++) expected.update(cipher.update(Buffer.alloc(1 << 20)));
-  assert.equal(down.heard.size, megabytes << 20);
+  for (let i = 0; i < megabytes; i++) expected.update(cipher.update(Buffer.alloc(1_000_000)));
+  assert.equal(down.heard.size, megabytes * 1_000_000);
   assert.equal(down.heard.digest, expected.digest("hex"));
+  assert.equal(await source.ends(), "exited with 0");
+  tunnel.close();
+});
+
+test("wireguard-go forgets us in the middle of a transfer, shakes hands anew, and nothing is lost", async () => {
+  const key = newKey();
+  const tunnelPort = 20_000 + ((process.pid + 13) % 20_000);
+  const publicKey = publicKeyOf(key);
+  await using peer = await WireGuardGo.start({ peerPublicKey: publicKey, endpoint: `127.0.0.1:${tunnelPort}` });
+  const { tunnel, events } = await open(peer, key, { more: `ListenPort = ${tunnelPort}` });
+  await using source = peer.inside("source", "sh", "-c", `head -c 100000000 /dev/zero | ${keystream} | ${serve}`);
+  await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await listening(peer.namespace, 7002);
+  const down = stream(tunnel.network, { address: "fd99::1", port: 7002 });
+  down.port.finish();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const before = down.heard.size;
+  peer.set("peer", publicKey, "remove");
+  const known = ["allowed-ips", "10.99.0.2/32,fd99::2/128", "endpoint", `127.0.0.1:${tunnelPort}`];
+  peer.set("peer", publicKey, ...known);
+  await down.closed;
+  assert.ok(before < 100_000_000);
+  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
+  const expected = createHash("sha256")
+    .update(cipher.update(Buffer.alloc(100_000_000)))
+    .digest("hex");
+  assert.equal(down.heard.digest, expected);
+  assert.ok(events.some((event) => event.kind === "session" && !event.initiator));
   assert.equal(await source.ends(), "exited with 0");
   tunnel.close();
 });
@@ -162,7 +150,7 @@ test("wireguard-go follows us to another port in the middle of a transfer, and n
   const { tunnel } = await open(peer, key);
   await using sink = peer.inside("sink", "sh", "-c", "socat -u TCP-LISTEN:7001,reuseaddr STDOUT | sha256sum");
   await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
-  await listening(peer, 7001);
+  await listening(peer.namespace, 7001);
   const before = peer.show("endpoints");
   const up = stream(tunnel.network, { address: "10.99.0.1", port: 7001 });
   const sending = up.send(new Uint8Array(1 << 20).fill(5), 20);
@@ -211,7 +199,7 @@ test("under load we want a cookie of wireguard-go, and it comes in with it", asy
   const key = newKey();
   const tunnelPort = 20_000 + ((process.pid + 7) % 20_000);
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key), endpoint: `127.0.0.1:${tunnelPort}` });
-  const { tunnel } = await open(peer, key, undefined, `ListenPort = ${tunnelPort}`);
+  const { tunnel } = await open(peer, key, { more: `ListenPort = ${tunnelPort}` });
   // Enough in each second to be load, few enough at once that none of them pushes the peer's out of the queue.
   const loading = setInterval(() => void flood(publicKeyOf(key), tunnelPort, 40), 100);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -221,31 +209,3 @@ test("under load we want a cookie of wireguard-go, and it comes in with it", asy
   assert.ok(tunnel.status().drops["cookie-wanted"]! > 0);
   tunnel.close();
 });
-
-/** Initiations that know the public key and nothing else. */
-async function flood(publicKey: string, port: number, count: number): Promise<void> {
-  const suite = new Suite(host.crypto);
-  const keeper = new CookieKeeper(suite, fromBase64(publicKey)!);
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const messages = Array.from({ length: count }, () => {
-    const message = host.entropy.fill(new Uint8Array(148));
-    message.set([1, 0, 0, 0]);
-    keeper.sign(message, 0);
-    return message;
-  });
-  for (const message of messages) socket.send(message, port, "127.0.0.1");
-  await new Promise<void>((resolve) => socket.send(new Uint8Array(1), port, "127.0.0.1", () => resolve()));
-  socket.close();
-}
-
-/** Waits until something listens on a port behind the tunnel. */
-async function listening(peer: WireGuardGo, port: number): Promise<void> {
-  const probe = peer.inside(
-    "ss",
-    "sh",
-    "-c",
-    `until ss -ltnH 'sport = :${port}' | grep -q .; do sleep 0.05; done; echo up`,
-  );
-  await probe.says(/up/);
-}

@@ -42,11 +42,10 @@ export function ip(...args: readonly string[]): string {
   return execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** Waits until something listens on a TCP port of a namespace. */
-export async function listening(namespace: string, port: number): Promise<void> {
-  await using probe = new Program("ss", "ip", [
-    ...["netns", "exec", namespace, "sh", "-c"],
-    `until ss -ltnH 'sport = :${port}' | grep -q .; do sleep 0.05; done; echo up`,
-  ]);
+/** Waits until something listens on a TCP port of a namespace; of this one if none is named. */
+export async function listening(namespace: string | undefined, port: number): Promise<void> {
+  const look = ["sh", "-c", `until ss -ltnH 'sport = :${port}' | grep -q .; do sleep 0.05; done; echo up`];
+  const [command, ...rest] = namespace === undefined ? look : ["ip", "netns", "exec", namespace, ...look];
+  await using probe = new Program("ss", command!, rest);
   await probe.says(/up/);
 }
