@@ -158,16 +158,21 @@ export interface QuicPairOptions {
   readonly server?: QuicServerOptions;
   readonly link?: LinkOptions;
   readonly echoes?: boolean;
+  /** Addresses of version 6 on both ends. */
+  readonly isIpv6?: boolean;
+  /** What lies between the two; default one link. Answers the link to be tampered with. */
+  readonly between?: (near: SimulatedHost, far: SimulatedHost) => Link;
 }
 
-export const serverAddress: SocketAddress = { address: "198.51.100.1", port: 443 };
+export const ipv4ServerAddress: SocketAddress = { address: "198.51.100.1", port: 443 };
 const identity = identityFor("Ed25519");
 
 /** A client and a server on one link, and a connection that has been begun. */
 export async function quicPair(world: World, options: QuicPairOptions = {}): Promise<QuicPair> {
-  const near = world.host("client", { addresses: ["192.0.2.1"] });
+  const near = world.host("client", { addresses: [options.isIpv6 ? "2001:db8:1::1" : "192.0.2.1"] });
+  const serverAddress = options.isIpv6 ? { address: "2001:db8:2::1", port: 443 } : ipv4ServerAddress;
   const far = world.host("server", { addresses: [serverAddress.address] });
-  const link = world.link(near, far, { delayMs: 10, ...options.link });
+  const link = options.between?.(near, far) ?? world.link(near, far, { delayMs: 10, ...options.link });
   const servers: SessionRecorder[] = [];
   const server = { identity, alpn: ["test"], verify: trusting, ...options.server };
   const listener = await listen(far, serverAddress, server, (session) => {

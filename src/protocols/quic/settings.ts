@@ -1,5 +1,5 @@
 import type { ControllerFactory } from "../../mechanisms/congestion/index.js";
-import { Cubic, NewReno } from "../../mechanisms/congestion/index.js";
+import { Bbr, Cubic, NewReno } from "../../mechanisms/congestion/index.js";
 import { type QuicReason, quicFailure } from "./failure.js";
 import { defaults, mtuMaxDefault, udpPayloadMin } from "./limits.js";
 import type { CongestionName, QuicClientOptions, QuicOptions, QuicServerOptions } from "./options.js";
@@ -32,7 +32,7 @@ export interface Settings {
 const controllers: Readonly<Record<CongestionName, ControllerFactory>> = {
   cubic: (packetSize) => new Cubic(packetSize),
   newreno: (packetSize) => new NewReno(packetSize),
-  bbr: (packetSize) => new Cubic(packetSize),
+  bbr: (packetSize) => new Bbr(packetSize),
 };
 
 /** Throws `misuse` for options that make no sense; so a connection that began never fails for them. */
