@@ -235,6 +235,8 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
   // What packets, frames and TLS make happen
 
   crypto(space: SpaceId, bytes: Uint8Array, now: Instant): void {
+    // RFC 9369 §4.1: whoever sends handshake messages has chosen the version.
+    this.core.isVersionKnown = true;
     this.#handshake.receive(space, bytes, now);
   }
 

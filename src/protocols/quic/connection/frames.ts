@@ -22,6 +22,8 @@ export class FrameReader {
   /** Of the packet that was read last. */
   isAckEliciting = false;
   isProbing = false;
+  /** Where the id stands on which the packet in hand came. */
+  dcidAt = 0;
   readonly #core: Core;
   readonly #events: FrameEvents;
   readonly #frame = new FrameView();
@@ -131,7 +133,7 @@ export class FrameReader {
         break;
       }
       case FrameType.retireConnectionId:
-        ownCids.onRetire(frame.id, path.arrivedOn);
+        ownCids.onRetire(frame.id, bytes.subarray(this.dcidAt, this.dcidAt + this.#core.ground.generator.size));
         break;
       case FrameType.pathChallenge:
         path.challenged(bytes.subarray(frame.dataAt, frame.dataAt + 8));

@@ -159,7 +159,6 @@ export class Inbound {
       if (this.#core.isClient) this.#core.paths.current.cid = this.#core.peerInitialCid;
     }
     if (!this.#core.isVersionKnown) this.#negotiation.settle(header.version!);
-    this.#core.isVersionKnown = true;
     if ((bytes[at]! & 0x0c) !== 0) refuse("reserved-bits", "long header", "reserved bits are set");
     if (type === PacketType.handshake) this.#events.handshakePacket(path, now);
     this.#opened(bytes, payload, end - tagSize, space, type, number, path, ecn, now);
@@ -219,6 +218,7 @@ export class Inbound {
       this.#frames.lookForClose(bytes, payload, end, now);
       return;
     }
+    this.#frames.dcidAt = dcidAt;
     this.#frames.read(bytes, payload, end, space, type, path, now);
     space.received.received(number, this.#frames.isAckEliciting, ecn, now);
     if (type !== PacketType.oneRtt) return;

@@ -80,10 +80,12 @@ export class Negotiation {
     return this.#candidate?.read;
   }
 
-  /** The packet was authentic: that is the version. */
+  /** The packet was authentic: if it is in another version, that is the one (RFC 9369 §4.1). */
   settle(version: Version): void {
     const core = this.#core;
-    if (this.#candidate?.version === version && version !== core.version) {
+    if (version === core.version) return;
+    core.isVersionKnown = true;
+    if (this.#candidate?.version === version) {
       const [initial] = core.spaces;
       initial.read?.destroy();
       initial.write?.destroy();

@@ -292,6 +292,8 @@ export class Outbound {
     if (response !== undefined) writer.at = putPath(into, writer.at, FrameType.pathResponse, response);
     const challenge = path.takeChallenge(now, 3 * core.ptoMs);
     if (challenge !== undefined) writer.at = putPath(into, writer.at, FrameType.pathChallenge, challenge);
+    // Some servers answer only where they are spoken to: to them, a frame that is no probe says that we have moved (§9.2).
+    if (challenge !== undefined && core.isClient && path.isChallengedAgain) into[writer.at++] = FrameType.ping;
     writer.isAckEliciting = true;
     writer.pad(size);
     return this.#leaves(path, writer.seal(now, 0), size, false);

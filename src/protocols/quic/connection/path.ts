@@ -83,6 +83,11 @@ export class Path {
     this.#responses.push(data.slice());
   }
 
+  /** Has a challenge gone unanswered? */
+  get isChallengedAgain(): boolean {
+    return this.#challenge !== undefined && this.#challengesLeft < challengesMax - 1;
+  }
+
   get wantsProbe(): boolean {
     return this.#isDue || this.#responses.length > 0;
   }
