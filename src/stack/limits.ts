@@ -46,6 +46,8 @@ export const sendBufferSize = 2 << 20;
 export const receiveWindowDefault = 4 << 20;
 /** Disjoint pieces that wait for what is missing before them. */
 export const outOfOrderPiecesMax = 512;
+/** Options of a segment that this stack does not know: two bytes each at the least, of forty. */
+export const extraOptionsMax = 20;
 /** Blocks of a SACK option beside timestamps (RFC 2018 §3). */
 export const sackBlocksMax = 3;
 /** RFC 6298 §2.4 says one second; shorter has served for decades where timestamps and tail probes are used. */
@@ -56,6 +58,8 @@ export const retransmitTimeoutMaxMs = 60_000;
 export const userTimeoutDefaultMs = 100_000;
 /** The same for a connection that is being opened: three minutes (§3.8.3). */
 export const openTimeoutDefaultMs = 180_000;
+/** A stranger's SYN that nothing follows is forgotten after this long. */
+export const halfOpenTimeoutMs = 60_000;
 /** A wake that comes this much late means that we slept, or that the clock was set: no peer is to blame for that time. */
 export const sleptMinMs = 5_000;
 /** RFC 9293 §3.8.6.3 allows half a second. */
@@ -68,8 +72,8 @@ export const persistMaxMs = 60_000;
 /** RFC 9293 §3.8.4: off unless asked for; probes then every so often, so many times. */
 export const keepAliveIntervalMs = 75_000;
 export const keepAliveProbesMax = 9;
-/** RFC 5961 §7: challenge acknowledgements in a second. */
-export const challengesPerSecondMax = 100;
+/** RFC 5961 §7: challenge acknowledgements of one connection in a second. Never of all together: that told strangers of them. */
+export const challengesPerSecondMax = 10;
 /** RFC 7323 §5.5: a timestamp older than this many milliseconds proves nothing. */
 export const timestampLifetimeMs = 24 * 86_400_000;
 /** RFC 6056: ports that are given out. */

@@ -19,7 +19,6 @@ import { PathMtus } from "./ip/path-mtus.js";
 import { Protocol } from "./ip/protocols.js";
 import { Reassembly } from "./ip/reassembly.js";
 import {
-  challengesPerSecondMax,
   connectionsMax,
   ephemeralPortFirst,
   ephemeralPortLast,
@@ -29,18 +28,12 @@ import {
   udpSocketsMax,
 } from "./limits.js";
 import { PerSecond } from "./per-second.js";
-import {
-  TcpConnection,
-  type TcpEnvironment,
-  type TcpEvent,
-  type TcpOptions,
-  type TcpTuple,
-  tcpChecksumHolds,
-} from "./tcp/connection.js";
+import { TcpConnection } from "./tcp/connection.js";
 import { InitialNumbers } from "./tcp/initial.js";
+import type { TcpEnvironment, TcpEvent, TcpOptions } from "./tcp/interfaces.js";
 import { type ListenOptions, TcpListener } from "./tcp/listener.js";
-import { Flag, OptionsOut, Segment, writeTcpHeader } from "./tcp/segment.js";
-import { TupleMap } from "./tcp/tuple-map.js";
+import { Flag, OptionsOut, Segment, tcpChecksumHolds, writeTcpHeader } from "./tcp/segment.js";
+import { type TcpTuple, TupleMap } from "./tcp/tuple-map.js";
 import { readUdp, type UdpSocket, writeUdp } from "./udp/socket.js";
 
 export interface StackConfig {
@@ -109,7 +102,6 @@ export class Stack implements Machine<StackInput, StackEvent> {
   readonly #segment = new Segment();
   readonly #reassembly = new Reassembly();
   readonly #pathMtus = new PathMtus();
-  readonly #challenges = new PerSecond(challengesPerSecondMax);
   readonly #icmpLimit = new PerSecond(icmpPerSecondMax);
   readonly #env: TcpEnvironment;
 
@@ -139,7 +131,6 @@ export class Stack implements Machine<StackInput, StackEvent> {
       mtu: (remote) => this.#pathMtus.get(remote, this.#now) ?? this.mtu,
       vanished: (remote, size, now) => this.#pathMtus.suspect(remote, size, now),
       passed: (remote) => this.#pathMtus.acquit(remote),
-      mayChallenge: (now) => this.#challenges.take(now),
       ready: (connection) => void this.#ready.add(connection),
       told: (event) => this.#told(event),
     };

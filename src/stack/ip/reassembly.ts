@@ -36,8 +36,8 @@ export class Reassembly {
     // All but the last are a multiple of eight bytes, and nothing reaches beyond 65,535.
     if (size === 0 || (header.moreFragments && size % 8 !== 0) || end > 65_535) return undefined;
     const datagram = this.#datagrams.get(key) ?? this.#start(key, now);
-    if (datagram === undefined || !this.#fits(datagram, start, end, header.moreFragments)) {
-      if (datagram !== undefined) this.#drop(key, datagram);
+    if (!this.#fits(datagram, start, end, header.moreFragments)) {
+      this.#drop(key, datagram);
       return undefined;
     }
     const payload = bytes.slice(header.payload, header.end);
@@ -45,6 +45,7 @@ export class Reassembly {
     const at = place === -1 ? datagram.fragments.length : place;
     const [before, after] = [datagram.fragments[at - 1], datagram.fragments[at]];
     if (after?.start === start && after.end === end && equal(after.bytes, payload)) return undefined;
+    while (this.#bytes + size > reassemblyBytesMax && this.#dropOldest(datagram)) {}
     const overlaps = (before !== undefined && before.end > start) || (after !== undefined && after.start < end);
     if (overlaps || datagram.fragments.length >= fragmentsPerDatagramMax || this.#bytes + size > reassemblyBytesMax) {
       this.#drop(key, datagram);
@@ -70,8 +71,18 @@ export class Reassembly {
     }
   }
 
-  #start(key: string, now: Instant): Datagram | undefined {
-    if (this.#datagrams.size >= reassembliesMax) return undefined;
+  /** A flood must not keep newcomers out for a minute: what is oldest makes room. False if nothing but `spared` is left. */
+  #dropOldest(spared: Datagram | undefined): boolean {
+    for (const [key, datagram] of this.#datagrams) {
+      if (datagram === spared) continue;
+      this.#drop(key, datagram);
+      return true;
+    }
+    return false;
+  }
+
+  #start(key: string, now: Instant): Datagram {
+    if (this.#datagrams.size >= reassembliesMax) this.#dropOldest(undefined);
     const datagram: Datagram = {
       by: now + reassemblyTimeoutMs,
       fragments: [],

@@ -1,9 +1,7 @@
-import { finish as finishSum, fold, pseudoHeaderSum, sum } from "../../bytes/checksum.js";
 import { earliest, type Failure, type Instant, networkFailure } from "../../contract/index.js";
-import type { ControllerFactory } from "../../mechanisms/congestion/index.js";
-import { putU16, writeHeader } from "../ip/header.js";
-import { Protocol } from "../ip/protocols.js";
 import {
+  challengesPerSecondMax,
+  halfOpenTimeoutMs,
   keepAliveIntervalMs,
   keepAliveProbesMax,
   openTimeoutDefaultMs,
@@ -16,63 +14,15 @@ import {
   timeWaitMs,
   userTimeoutDefaultMs,
 } from "../limits.js";
+import { PerSecond } from "../per-second.js";
+import type { TcpExtension } from "./extension.js";
+import type { TcpEnvironment, TcpNegotiated, TcpOptions } from "./interfaces.js";
+import { PacketWriter } from "./packet-writer.js";
 import { Receiver } from "./receiver.js";
-import { Flag, OptionsOut, type Segment, writeTcpHeader } from "./segment.js";
+import { Flag, type OptionsOut, type Segment } from "./segment.js";
 import { Sender } from "./sender.js";
 import { follow, type TcpState, type TcpTransition } from "./states.js";
-
-/** The four-tuple, in bytes as packets have it. */
-export interface TcpTuple {
-  readonly local: Uint8Array;
-  readonly localPort: number;
-  readonly remote: Uint8Array;
-  readonly remotePort: number;
-}
-
-/** What a connection needs of its stack. */
-export interface TcpEnvironment {
-  readonly controller: ControllerFactory;
-  /** Bytes of an IP packet to this destination. */
-  mtu(remote: Uint8Array): number;
-  /** Packets of this size vanish: the next smaller one to try, if there is one. */
-  vanished(remote: Uint8Array, size: number, now: Instant): number | undefined;
-  /** A packet arrived that was larger than what had been thought to pass. */
-  passed(remote: Uint8Array): void;
-  /** Is there one challenge acknowledgement left in this second (RFC 5961 §7)? */
-  mayChallenge(now: Instant): boolean;
-  /** The connection has something to send. */
-  ready(connection: TcpConnection): void;
-  told(event: TcpEvent): void;
-}
-
-export type TcpEvent =
-  | { readonly kind: "opened"; readonly connection: TcpConnection }
-  /** A view of the packet that came, or memory of its own; good until the next input. */
-  | { readonly kind: "data"; readonly connection: TcpConnection; readonly bytes: Uint8Array }
-  | { readonly kind: "ended"; readonly connection: TcpConnection }
-  /** The send buffer, which had been over its mark, is below half of it. */
-  | { readonly kind: "drained"; readonly connection: TcpConnection }
-  | { readonly kind: "closed"; readonly connection: TcpConnection; readonly failure: Failure | undefined };
-
-export interface TcpOptions {
-  readonly receiveWindow?: number;
-  readonly noDelay?: boolean;
-  readonly ecn?: boolean;
-  /** Options from outside for the SYN and for later segments: TCP-ENO (RFC 8547). */
-  readonly extraOptions?: (syn: boolean) => Uint8Array | undefined;
-}
-
-/** What the peer's SYN, or a cookie that stands for it, said. */
-export interface TcpNegotiated {
-  readonly initial: number;
-  readonly mss: number;
-  readonly windowScale: number | undefined;
-  readonly sackPermitted: boolean;
-  readonly timestamp: number | undefined;
-  readonly ecn: boolean;
-}
-
-const options = new OptionsOut();
+import type { TcpTuple } from "./tuple-map.js";
 
 /** One TCP connection (RFC 9293) under the drain law: segments and time in, packets and events out. */
 export class TcpConnection {
@@ -81,9 +31,10 @@ export class TcpConnection {
   #receiver: Receiver | undefined;
   #state: TcpState = "closed";
   readonly #env: TcpEnvironment;
-  readonly #options: TcpOptions;
-  readonly #pseudo: number;
-  readonly #headerSize: 20 | 40;
+  /** What a layer above negotiates by an option of its own, if one does. */
+  readonly extension: TcpExtension | undefined;
+  readonly #writer: PacketWriter;
+  readonly #challenges = new PerSecond(challengesPerSecondMax);
   readonly #receiveWindow: number;
 
   // Agreed on by the SYNs
@@ -99,7 +50,8 @@ export class TcpConnection {
   #lastAckSent = 0;
 
   #sendSyn = false;
-  #sendReset = false;
+  /** Sequence number of a reset to be sent. */
+  #reset: number | undefined;
   #echoCongestion = false;
   #reduced = false;
   #userTimeoutMs = userTimeoutDefaultMs;
@@ -122,10 +74,9 @@ export class TcpConnection {
   ) {
     this.tuple = tuple;
     this.#env = env;
-    this.#options = tcpOptions;
+    this.extension = tcpOptions.extension?.();
     this.#timestampOffset = timestampOffset;
-    this.#headerSize = tuple.local.length === 4 ? 20 : 40;
-    this.#pseudo = pseudoHeaderSum(tuple.local, tuple.remote, Protocol.tcp, 0);
+    this.#writer = new PacketWriter(tuple);
     this.#receiveWindow = tcpOptions.receiveWindow ?? receiveWindowDefault;
     while (this.#receiveWindow >> this.#scaleOffered > 0xffff && this.#scaleOffered < 14) this.#scaleOffered++;
     this.#timestamps = this.#sack = true;
@@ -184,7 +135,7 @@ export class TcpConnection {
       this.#receiver!.advertise(false);
       this.#establish(now);
     } else {
-      this.#openBy = now + openTimeoutDefaultMs;
+      this.#openBy = now + halfOpenTimeoutMs;
       this.#sendSyn = true;
       this.#env.ready(this);
     }
@@ -220,7 +171,7 @@ export class TcpConnection {
   /** Ends it with a reset, if the peer knows of it. */
   abort(): void {
     if (this.isClosed) return;
-    if (this.#state !== "synSent" && this.#state !== "timeWait") this.#sendReset = true;
+    if (this.#state !== "synSent" && this.#state !== "timeWait") this.#reset = this.sender.sequenceOf(this.sender.next);
     this.#close(undefined);
   }
 
@@ -230,7 +181,7 @@ export class TcpConnection {
   segment(segment: Segment, bytes: Uint8Array, ecn: number, now: Instant): void {
     this.#heardAt = now;
     this.#keepAliveProbes = 0;
-    if (this.#state === "synSent") this.#inSynSent(segment, now);
+    if (this.#state === "synSent") this.#inSynSent(segment, bytes, now);
     else if (!this.isClosed) this.#inOrder(segment, bytes, ecn, now);
     if (this.#wantsToSend()) this.#env.ready(this);
   }
@@ -238,7 +189,7 @@ export class TcpConnection {
   /** ICMP says that the way is too narrow for our packets. */
   narrow(mtu: number, quotedSequence: number): void {
     if (!this.#isOurs(quotedSequence)) return;
-    const size = this.#segmentSize(mtu - this.#headerSize - 20);
+    const size = this.#segmentSize(mtu - this.#writer.headerSize - 20);
     if (size >= this.sender.segmentSize) return;
     this.sender.setSegmentSize(size);
     this.sender.flight.loseAll();
@@ -260,14 +211,19 @@ export class TcpConnection {
   }
 
   /** RFC 9293 §3.10.7.3. */
-  #inSynSent(segment: Segment, now: Instant): void {
+  #inSynSent(segment: Segment, bytes: Uint8Array, now: Instant): void {
     const acknowledges = segment.has(Flag.ack);
-    if (acknowledges && this.sender.offsetOf(segment.acknowledgment) !== 1) return;
+    if (acknowledges && this.sender.offsetOf(segment.acknowledgment) !== 1) {
+      // The peer has a connection that we know nothing of: a reset clears the way (§3.5.1, Figure 9).
+      if (!segment.has(Flag.rst)) this.#reset = segment.acknowledgment;
+      return;
+    }
     if (segment.has(Flag.rst)) {
       if (acknowledges) this.#close(networkFailure("refused-connection", "the peer refused the connection"));
       return;
     }
     if (!segment.has(Flag.syn)) return;
+    this.#takeExtras(segment, bytes);
     this.#negotiate(
       {
         initial: segment.sequence,
@@ -298,27 +254,32 @@ export class TcpConnection {
     const receiver = this.#receiver!;
     const start = receiver.offsetOf(segment.sequence) + (segment.has(Flag.syn) ? 1 : 0);
     const inWindow = receiver.accepts(receiver.offsetOf(segment.sequence), segment.length);
-    if (this.#timestamps && segment.hasTimestamps && !segment.has(Flag.rst) && this.#isOld(segment, now)) {
-      receiver.ackNow = true;
-      return;
+    if (this.#timestamps && !segment.has(Flag.rst)) {
+      // RFC 7323 §3.2: where they were agreed on, a segment without them is nobody's.
+      if (!segment.hasTimestamps) return;
+      if (this.#isOld(segment, now)) {
+        this.#answer(segment, now);
+        return;
+      }
     }
     if (!inWindow) {
       if (this.#state === "synReceived" && segment.has(Flag.syn)) this.#sendSyn = true;
-      else if (!segment.has(Flag.rst)) receiver.ackNow = true;
+      else if (!segment.has(Flag.rst)) this.#answer(segment, now);
       if (segment.has(Flag.rst)) return;
       // A peer that has closed its window still acknowledges, and tells of its own (§3.10.7.4).
       if (!segment.has(Flag.ack) || segment.has(Flag.syn)) return;
     } else if (segment.has(Flag.rst)) {
-      this.#reset(segment.sequence === receiver.nextSequence, now);
+      this.#resetBy(segment, now);
       return;
     } else if (segment.has(Flag.syn)) {
       // RFC 5961 §4.2: never believe it, ask.
-      if (this.#env.mayChallenge(now)) receiver.ackNow = true;
+      this.#challenge(now);
       return;
     }
     if (!segment.has(Flag.ack) || !this.#acknowledge(segment, now) || this.isClosed) return;
     if (!inWindow) return;
     this.#takeTimestamp(segment, start, now);
+    this.#takeExtras(segment, bytes);
     if (this.#ecn) {
       if (ecn === 3) this.#echoCongestion = true;
       if (segment.has(Flag.cwr)) this.#echoCongestion = ecn === 3;
@@ -327,14 +288,34 @@ export class TcpConnection {
   }
 
   /** RFC 5961 §3.2: only the exact number resets; anything else in the window is asked about. */
-  #reset(exact: boolean, now: Instant): void {
-    if (exact) {
+  #resetBy(segment: Segment, now: Instant): void {
+    if (segment.sequence === this.#receiver!.nextSequence) {
       const problem =
         this.#state === "synReceived"
           ? networkFailure("refused-connection", "the peer took its connection back")
           : networkFailure("reset", "the peer reset the connection");
       this.#close(this.#state === "timeWait" ? undefined : problem);
-    } else if (this.#env.mayChallenge(now)) this.#receiver!.ackNow = true;
+    } else this.#challenge(now);
+  }
+
+  /** RFC 5961 §7: an acknowledgement that only the true peer can make sense of, and not too many of them. */
+  #challenge(now: Instant): void {
+    if (this.#challenges.take(now)) this.#receiver!.ackNow = true;
+  }
+
+  /** What does not fit is answered: data at once, for the sender waits for it; bare acknowledgements only so often. */
+  #answer(segment: Segment, now: Instant): void {
+    if (segment.length > 0) this.#receiver!.ackNow = true;
+    else this.#challenge(now);
+  }
+
+  #takeExtras(segment: Segment, bytes: Uint8Array): void {
+    const { extension } = this;
+    if (extension === undefined) return;
+    for (let i = 0; i < segment.extraCount; i++) {
+      const at = segment.extraAt[i]!;
+      extension.read(bytes[at]!, bytes.subarray(at + 2, at + bytes[at + 1]!), segment.has(Flag.syn));
+    }
   }
 
   /** RFC 7323 §5.3: a timestamp before the last one means an old duplicate. */
@@ -356,11 +337,12 @@ export class TcpConnection {
     const ack = sender.offsetOf(segment.acknowledgment);
     if (this.#state === "synReceived") {
       if (ack < 1 || ack > sender.next) {
-        this.#sendReset = true;
+        this.#reset = segment.acknowledgment;
         return false;
       }
-    } else if (ack > sender.next || ack < sender.una - 0x4000_0000) {
-      if (this.#env.mayChallenge(now)) this.#receiver!.ackNow = true;
+    } else if (ack > sender.next || ack < sender.una - sender.windowMax) {
+      // RFC 5961 §5.2: whoever guesses a sequence number has to guess this too.
+      this.#challenge(now);
       return false;
     }
     const window = segment.window << sender.scale;
@@ -409,18 +391,16 @@ export class TcpConnection {
   /** Writes one IP packet at `at` and answers its size; zero if there is nothing to send now. */
   pull(into: Uint8Array, at: number, now: Instant): number {
     const receiver = this.#receiver;
-    if (this.#sendReset) {
-      this.#sendReset = false;
-      return this.#write(into, at, this.sender.next, 0, Flag.rst | (receiver ? Flag.ack : 0), now);
-    }
+    if (this.#reset !== undefined) return this.#pullReset(into, at);
     if (this.isClosed) return 0;
     if (this.#sendSyn) return this.#pullSyn(into, at, now);
     if (!this.#synchronized || receiver === undefined) return 0;
     const { sender } = this;
     // Blocks take room that data would need, so they travel alone.
     if (receiver.ackNow && receiver.hasBlocks) return this.#write(into, at, sender.next, 0, Flag.ack, now);
-    const beside = this.#options.extraOptions?.(false)?.length ?? 0;
-    if (this.#state !== "timeWait" && sender.pick(now, (beside + 3) & ~3)) {
+    const extra = this.extension?.write(false);
+    const beside = extra === undefined ? 0 : (extra.length + 3) & ~3;
+    if (this.#state !== "timeWait" && sender.pick(now, beside)) {
       const size = sender.outSize;
       const fin = sender.outHasFin;
       const last = sender.outStart + size === sender.dataEnd;
@@ -428,81 +408,71 @@ export class TcpConnection {
       const cwr = isNew && this.#reduced;
       if (cwr) this.#reduced = false;
       const flags = Flag.ack | (fin ? Flag.fin : 0) | (last ? Flag.psh : 0) | (cwr ? Flag.cwr : 0);
-      const start = sender.outStart;
-      const total = this.#write(into, at, start, size, flags, now, isNew);
+      // RFC 3168 §6.1.4: only new data are marked capable.
+      const ecn = this.#ecn && isNew && size > 0 ? 2 : 0;
+      const total = this.#write(into, at, sender.outStart, size, flags, now, ecn, extra);
       sender.sent(now);
       return total;
     }
     if (this.#probeKeepAlive) {
       this.#probeKeepAlive = false;
-      return this.#write(into, at, sender.next - 1, 0, Flag.ack, now);
+      return this.#write(into, at, sender.next - 1, 0, Flag.ack, now, 0, extra);
     }
-    return receiver.ackNow ? this.#write(into, at, sender.next, 0, Flag.ack, now) : 0;
+    return receiver.ackNow ? this.#write(into, at, sender.next, 0, Flag.ack, now, 0, extra) : 0;
   }
 
   #pullSyn(into: Uint8Array, at: number, now: Instant): number {
     this.#sendSyn = false;
     const answers = this.#state === "synReceived";
     const ecn = !this.#ecn ? 0 : answers ? Flag.ece : Flag.ece | Flag.cwr;
-    const size = this.#write(into, at, 0, 0, Flag.syn | (answers ? Flag.ack : 0) | ecn, now);
+    const flags = Flag.syn | (answers ? Flag.ack : 0) | ecn;
+    const size = this.#write(into, at, 0, 0, flags, now, 0, this.extension?.write(true));
     this.sender.sentSyn(now);
     return size;
   }
 
-  /** One packet: IP header, TCP header, options, payload from the send buffer, checksum. */
+  #pullReset(into: Uint8Array, at: number): number {
+    const writer = this.#writer;
+    writer.options();
+    writer.sequence = this.#reset!;
+    writer.acknowledgment = this.#receiver?.nextSequence ?? 0;
+    writer.flags = Flag.rst | (this.#receiver === undefined ? 0 : Flag.ack);
+    writer.window = writer.ecn = 0;
+    writer.dscp = this.dscp;
+    this.#reset = undefined;
+    return writer.write(into, at, this.sender.buffer, 0, 0);
+  }
+
   #write(
     into: Uint8Array,
     at: number,
     offset: number,
     size: number,
-    controlFlags: number,
+    flags: number,
     now: Instant,
-    capable = false,
+    ecn = 0,
+    extra?: Uint8Array,
   ): number {
-    const { sender, tuple } = this;
+    const { sender } = this;
+    const writer = this.#writer;
     const receiver = this.#receiver;
-    const syn = (controlFlags & Flag.syn) !== 0;
-    const tcp = at + this.#headerSize;
-    const optionsSize = this.#writeOptions(into, tcp + 20, syn, size > 0, now);
-    const payload = tcp + 20 + optionsSize;
-    if (size > 0) sender.buffer.copy(offset - 1, size, into, payload);
-    const flags = controlFlags | (this.#echoCongestion && !syn ? Flag.ece : 0);
-    const window = receiver?.advertise(!syn) ?? Math.min(this.#receiveWindow, 0xffff);
-    const acknowledgment = receiver?.nextSequence ?? 0;
-    writeTcpHeader(
-      into,
-      tcp,
-      tuple.localPort,
-      tuple.remotePort,
-      sender.sequenceOf(offset),
-      acknowledgment,
-      flags,
-      window,
-      optionsSize,
-    );
-    const length = 20 + optionsSize + size;
-    putU16(into, tcp + 16, finishSum(this.#pseudo + length + sum(into, tcp, length)));
-    // RFC 3168 §6.1.4: only new data are marked capable.
-    writeHeader(
-      into,
-      at,
-      tuple.local,
-      tuple.remote,
-      Protocol.tcp,
-      length,
-      this.#ecn && capable && size > 0 ? 2 : 0,
-      this.dscp,
-      0,
-    );
-    if ((controlFlags & Flag.ack) !== 0 && receiver !== undefined) {
+    const syn = (flags & Flag.syn) !== 0;
+    this.#fillOptions(writer.options(), syn, size > 0, extra, now);
+    writer.sequence = sender.sequenceOf(offset);
+    writer.acknowledgment = receiver?.nextSequence ?? 0;
+    writer.flags = flags | (this.#echoCongestion && !syn ? Flag.ece : 0);
+    writer.window = receiver?.advertise(!syn) ?? Math.min(this.#receiveWindow, 0xffff);
+    writer.ecn = ecn;
+    writer.dscp = this.dscp;
+    const total = writer.write(into, at, sender.buffer, offset - 1, size);
+    if ((flags & Flag.ack) !== 0 && receiver !== undefined) {
       receiver.acknowledged();
       this.#lastAckSent = receiver.next;
     }
-    return this.#headerSize + length;
+    return total;
   }
 
-  #writeOptions(into: Uint8Array, at: number, syn: boolean, hasData: boolean, now: Instant): number {
-    options.reset();
+  #fillOptions(options: OptionsOut, syn: boolean, hasData: boolean, extra: Uint8Array | undefined, now: Instant): void {
     options.timestamps = this.#timestamps;
     if (this.#timestamps) {
       options.timestamp = this.#clock(now);
@@ -517,8 +487,7 @@ export class TcpConnection {
     } else if (!hasData && this.#sack && this.#receiver?.hasBlocks) {
       this.#receiver.writeBlocks(options, sackBlocksMax);
     }
-    options.extra = this.#options.extraOptions?.(syn);
-    return options.write(into, at);
+    options.extra = extra;
   }
 
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -567,7 +536,7 @@ export class TcpConnection {
     const { sender } = this;
     const { suspect } = sender;
     if (suspect === 0 || !this.#synchronized) return;
-    const beside = this.#headerSize + 20 + (this.#timestamps ? 12 : 0);
+    const beside = this.#writer.headerSize + 20 + (this.#timestamps ? 12 : 0);
     const mtu = this.#env.vanished(this.tuple.remote, suspect + beside, now);
     if (mtu !== undefined) sender.tryLess(mtu - beside);
   }
@@ -596,7 +565,7 @@ export class TcpConnection {
   #wantsToSend(): boolean {
     return (
       this.#sendSyn ||
-      this.#sendReset ||
+      this.#reset !== undefined ||
       this.#probeKeepAlive ||
       this.#receiver?.ackNow === true ||
       (this.#synchronized && (this.sender.flight.hasLost || this.sender.next <= this.sender.dataEnd))
@@ -663,7 +632,7 @@ export class TcpConnection {
   // ── small ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get #ourMss(): number {
-    return this.#env.mtu(this.tuple.remote) - this.#headerSize - 20;
+    return this.#env.mtu(this.tuple.remote) - this.#writer.headerSize - 20;
   }
 
   /** Payload that fits a segment of this MSS beside the timestamps (RFC 6691). */
@@ -681,9 +650,4 @@ export class TcpConnection {
     const age = (this.#clock(now) - segment.echo) | 0;
     return age >= 0 && age < 3_600_000 ? Math.max(age, 1) : undefined;
   }
-}
-
-/** Is the checksum of the TCP segment right? */
-export function tcpChecksumHolds(bytes: Uint8Array, at: number, end: number, pseudo: number): boolean {
-  return fold(pseudo + (end - at) + sum(bytes, at, end - at)) === 0xffff;
 }

@@ -2,8 +2,9 @@ import { concat } from "../../bytes/index.js";
 import type { CryptoProvider, Entropy, Instant, Mac } from "../../contract/index.js";
 import { putU16, putU32, u32 } from "../ip/header.js";
 import { synCookieLifetimeMs } from "../limits.js";
-import type { TcpNegotiated, TcpTuple } from "./connection.js";
+import type { TcpNegotiated } from "./interfaces.js";
 import type { Segment } from "./segment.js";
+import type { TcpTuple } from "./tuple-map.js";
 
 /** Segment sizes that two bits of a cookie stand for. */
 const cookieSizes = [536, 1_220, 1_360, 1_460] as const;

@@ -1,5 +1,6 @@
 import { backlogMax, halfOpenMax } from "../limits.js";
-import type { TcpConnection, TcpOptions } from "./connection.js";
+import type { TcpConnection } from "./connection.js";
+import type { TcpOptions } from "./interfaces.js";
 
 export interface ListenOptions extends TcpOptions {
   /** Our address; any of them if absent. */

@@ -1,5 +1,6 @@
+import { fold, sum } from "../../bytes/checksum.js";
 import { putU16, putU32, u16, u32 } from "../ip/header.js";
-import { sackBlocksMax } from "../limits.js";
+import { extraOptionsMax, sackBlocksMax } from "../limits.js";
 
 /** Control bits (RFC 9293 §3.1, RFC 3168 §6.1). */
 export const Flag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128 } as const;
@@ -27,9 +28,9 @@ export class Segment {
   /** Pairs of edges; `sackCount` of them are good. */
   readonly sackEdges = new Uint32Array(8);
   sackCount = 0;
-  /** Options of kinds that this stack does not know, for those who do: kind, size and all (RFC 8547). */
-  extraAt = 0;
-  extraEnd = 0;
+  /** Where options begin of kinds that this stack does not know, for those who do (RFC 8547); `extraCount` are good. */
+  readonly extraAt = new Uint32Array(extraOptionsMax);
+  extraCount = 0;
 
   get payloadSize(): number {
     return this.end - this.payload;
@@ -65,7 +66,7 @@ export class Segment {
     this.sackPermitted = false;
     this.hasTimestamps = false;
     this.sackCount = 0;
-    this.extraAt = this.extraEnd = 0;
+    this.extraCount = 0;
     for (let at = from; at < end; ) {
       const kind = bytes[at]!;
       if (kind === Kind.end) break;
@@ -85,10 +86,7 @@ export class Segment {
       } else if (kind === Kind.sack && size >= 10 && (size - 2) % 8 === 0) {
         this.sackCount = (size - 2) / 8;
         for (let i = 0; i < 2 * this.sackCount; i++) this.sackEdges[i] = u32(bytes, at + 2 + 4 * i);
-      } else if (this.extraAt === 0) {
-        this.extraAt = at;
-        this.extraEnd = at + size;
-      }
+      } else this.extraAt[this.extraCount++] = at;
       at += size;
     }
     return true;
@@ -181,4 +179,9 @@ export function writeTcpHeader(
   into[at + 13] = flags;
   putU16(into, at + 14, window);
   putU32(into, at + 16, 0);
+}
+
+/** Is the checksum of the TCP segment right? `pseudo` is the pseudo header's sum without the length. */
+export function tcpChecksumHolds(bytes: Uint8Array, at: number, end: number, pseudo: number): boolean {
+  return fold(pseudo + (end - at) + sum(bytes, at, end - at)) === 0xffff;
 }

@@ -32,6 +32,8 @@ export class Sender {
   next = 0;
   /** Right edge of what the peer lets us send. */
   edge = 1;
+  /** The largest window that the peer has offered. */
+  windowMax = 0;
   /** Shift of the windows that the peer advertises. */
   scale = 0;
   /** No data follow; the FIN goes out when they are gone. */
@@ -42,7 +44,6 @@ export class Sender {
   /** When the peer last acknowledged something new, or when the first unacknowledged byte was sent. */
   progressAt: Instant | undefined;
 
-  #windowMax = 0;
   #updateSequence = 0;
   #updateAcknowledgment = 0;
   #rtoAt: Instant | undefined;
@@ -140,7 +141,7 @@ export class Sender {
     const edge = acknowledgment + window;
     const opened = edge > this.edge;
     this.edge = Math.max(edge, this.una);
-    this.#windowMax = Math.max(this.#windowMax, window);
+    this.windowMax = Math.max(this.windowMax, window);
     if (window > 0 && this.#persistAt !== undefined) {
       this.#persistAt = undefined;
       this.#persistMs = persistMinMs;
@@ -401,7 +402,7 @@ export class Sender {
   #worthSending(size: number, available: number): boolean {
     if (size >= this.segmentSize) return true;
     if (size === available && (this.noDelay || this.finishing || this.flight.isEmpty)) return true;
-    return this.#windowMax > 0 && size >= this.#windowMax / 2;
+    return this.windowMax > 0 && size >= this.windowMax / 2;
   }
 
   /** A tail probe with nothing new to send repeats the last segment (RFC 8985 §7.3). */

@@ -1,5 +1,12 @@
 import { u16 } from "../ip/header.js";
-import type { TcpTuple } from "./connection.js";
+
+/** The four-tuple, in bytes as packets have it. */
+export interface TcpTuple {
+  readonly local: Uint8Array;
+  readonly localPort: number;
+  readonly remote: Uint8Array;
+  readonly remotePort: number;
+}
 
 /** Finds a connection by the four-tuple as it lies in a packet, without making a key. */
 export class TupleMap<Value extends { readonly tuple: TcpTuple }> {
