@@ -20,7 +20,7 @@ async function exchange(world: World, size: number, how: QuicPairOptions = {}): 
   await world.until(() => stream.isEnded || client.isClosed);
   assert.equal(client.failure, undefined);
   assert.ok(equal(stream.all(), sent), "what was sent came back");
-  return { ...pair, ms: world.elapsed };
+  return Object.assign(pair, { ms: world.elapsed });
 }
 
 async function end(world: World, { client, listener }: QuicPair): Promise<void> {

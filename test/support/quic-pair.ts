@@ -151,6 +151,8 @@ export interface QuicPair {
   readonly server: SessionRecorder;
   /** One more connection from the same client. */
   connect(options?: QuicClientOptions): SessionRecorder;
+  /** Another server in the place of one that is gone. */
+  listenAgain(options?: QuicServerOptions): Promise<QuicListener>;
 }
 
 export interface QuicPairOptions {
@@ -174,14 +176,17 @@ export async function quicPair(world: World, options: QuicPairOptions = {}): Pro
   const far = world.host("server", { addresses: [serverAddress.address] });
   const link = options.between?.(near, far) ?? world.link(near, far, { delayMs: 10, ...options.link });
   const servers: SessionRecorder[] = [];
-  const server = { identity, alpn: ["test"], verify: trusting, ...options.server };
-  const listener = await listen(far, serverAddress, server, (session) => {
-    const recorder = new SessionRecorder();
-    recorder.session = session;
-    recorder.echoes = options.echoes ?? false;
-    servers.push(recorder);
-    return recorder;
-  });
+  const listenAgain = (more: QuicServerOptions = {}): Promise<QuicListener> => {
+    const server = { identity, alpn: ["test"], verify: trusting, ...options.server, ...more };
+    return listen(far, serverAddress, server, (session) => {
+      const recorder = new SessionRecorder();
+      recorder.session = session;
+      recorder.echoes = options.echoes ?? false;
+      servers.push(recorder);
+      return recorder;
+    });
+  };
+  const listener = await listenAgain();
   const begin = (more: QuicClientOptions = {}): SessionRecorder => {
     const recorder = new SessionRecorder();
     const client = { serverName: "server.test", alpn: ["test"], verify: trusting, ...options.client, ...more };
@@ -196,6 +201,7 @@ export async function quicPair(world: World, options: QuicPairOptions = {}): Pro
     servers,
     client: begin(),
     connect: begin,
+    listenAgain,
     get server() {
       return servers[0]!;
     },

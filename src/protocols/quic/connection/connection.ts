@@ -286,6 +286,11 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     closing.drain(failure, now, ptoMs);
   }
 
+  /** A datagram by an id that nobody knows: the peer's, if it has forgotten this connection. */
+  strange(bytes: Uint8Array, from: number, end: number, now: Instant): void {
+    if (this.core.closing.isOpen) this.#inbound.strange(bytes, from, end, now);
+  }
+
   statelessReset(now: Instant): void {
     const { closing, ptoMs } = this.core;
     const message = "the peer has forgotten this connection, and reset it";

@@ -23,6 +23,9 @@ export interface InboundEvents {
   keysFollowed(now: Instant): void;
 }
 
+/** Bytes of the least stateless reset (§10.3). */
+const resetSizeMin = 21;
+
 /** A packet that came before its keys. */
 interface EarlyPacket {
   readonly bytes: Uint8Array;
@@ -72,10 +75,13 @@ export class Inbound {
       if (!core.closing.isOpen && core.closing.state !== "closing") return;
       at = next;
     }
-    // §10.3.1: whatever cannot be opened may be a stateless reset.
-    if (!opened && end - from >= 21 && core.peerCids.isResetToken(bytes.subarray(end - 16, end))) {
-      this.#events.statelessReset(now);
-    }
+    if (!opened) this.strange(bytes, from, end, now);
+  }
+
+  /** What cannot be opened, or has an id that nobody knows, may be a stateless reset (§10.3.1). */
+  strange(bytes: Uint8Array, from: number, end: number, now: Instant): void {
+    const isReset = end - from >= resetSizeMin && this.#core.peerCids.isResetToken(bytes.subarray(from, end));
+    if (isReset) this.#events.statelessReset(now);
   }
 
   /** Keys have come: what waited for them is looked at again. */

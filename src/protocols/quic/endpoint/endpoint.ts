@@ -229,6 +229,10 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
       connection.datagram(bytes, at, end, local, remote, ecn, now);
       this.#touch(connection);
     } else if (this.#ground.role === "server") this.#unknown(bytes, at, end, local, remote, ecn, now);
+    else if (!header.isLong && this.#only !== undefined) {
+      this.#only.strange(bytes, at, end, now);
+      this.#touch(this.#only);
+    }
   }
 
   /** A client without ids has one connection: its port is its name. */
