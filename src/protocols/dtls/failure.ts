@@ -1,3 +1,4 @@
+import { DecodeError } from "../../bytes/index.js";
 import { Failure } from "../../contract/index.js";
 import { type TlsFailure, type TlsReason, tlsFailure } from "../tls/index.js";
 
@@ -12,9 +13,9 @@ export const dtlsFailure = (
   more: { readonly hint?: string; readonly cause?: unknown } = {},
 ): DtlsFailure => tlsFailure(reason, at, message, { ...more, protocol: "DTLS" });
 
-/** A failure of the handshake, said of DTLS. */
-export function inDtls(failure: TlsFailure): DtlsFailure {
-  const { fault, reason, at, message, hint, code, byPeer, cause } = failure;
+/** A failure of the handshake, said of DTLS, perhaps in better words. */
+export function inDtls(failure: TlsFailure, message = failure.message): DtlsFailure {
+  const { fault, reason, at, hint, code, byPeer, cause } = failure;
   return new Failure({
     fault,
     reason,
@@ -52,6 +53,7 @@ export const dropReasons = [
   "unauthenticated-alert",
   "unexpected-record",
   "too-many-associations",
+  "too-many-answers",
   "early-data",
   /** Application data of ours: longer than a datagram may be, more than may wait, or nobody to send it to. */
   "too-long",
@@ -64,3 +66,10 @@ export type DropCounts = { [R in DropReason]: number };
 
 export const noDrops = (): DropCounts =>
   Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as { [R in DropReason]: number };
+
+/** What was thrown while the peer's bytes were read, as a failure. */
+export function asFailure(error: unknown, at: string): DtlsFailure {
+  if (error instanceof DecodeError) return dtlsFailure("malformed-message", at, `it does not parse: ${error.message}`);
+  if (error instanceof Failure) return error as DtlsFailure;
+  return dtlsFailure("internal-error", at, "something that cannot happen did", { cause: error });
+}

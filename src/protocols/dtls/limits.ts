@@ -9,6 +9,10 @@ export const limits = {
   /** What one of them may hold, and for how many milliseconds. */
   partialHelloSizeMax: 4_096,
   partialHelloLifetimeMs: 2_000,
+  /** Answers to strangers that wait to be sent; more strangers are not answered. */
+  answersWaitingMax: 1_024,
+  /** How many times what a stranger sent it may be sent (RFC 9147 §5.1 wants none; a bound that no answer here comes near). */
+  amplificationMax: 3,
   /** A handshake message's body; certificate messages may be larger. */
   messageMax: 65_536,
   certificateMessageMax: 131_072,
@@ -20,12 +24,16 @@ export const limits = {
   /** Records whose keys are not there yet, and application data that wait for the peer's Finished. */
   recordsHeldMax: 16,
   recordBytesHeldMax: 16_384,
+  /** Separate pieces of a message of ours that are not acknowledged: more than the largest message can have. */
+  unacknowledgedRangesMax: 4_096,
   /** Records of one flight of which it is remembered what they held, for ACKs. */
   recordsTrackedMax: 256,
   /** Record numbers in one ACK. */
   ackNumbersMax: 64,
   /** Epochs whose keys are kept for reading: the newest, and those before whose records may be late. */
   readEpochsMax: 4,
+  /** Epochs that can be written: those of the handshake for flights that go again, and the newest. */
+  writeEpochsMax: 4,
   /** Bytes of application data that one association holds for sending; more are dropped and counted. */
   sendQueueMax: 1_048_576,
   /** Plaintext of a record (RFC 9147 §4). */

@@ -47,6 +47,17 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
     return this.#session !== undefined;
   }
 
+  /** Of the ClientHello; undefined until there is one. */
+  get clientRandom(): Uint8Array | undefined {
+    const { clientRandom } = this.#cx;
+    return clientRandom.length === 0 ? undefined : clientRandom;
+  }
+
+  /** The epoch in which the next message must come; undefined when it is over. */
+  get awaitedEpoch(): Epoch | undefined {
+    return this.#state?.epoch;
+  }
+
   /** Has a message been sent or received? */
   get hasBegun(): boolean {
     return this.#begun;
