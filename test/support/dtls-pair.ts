@@ -74,7 +74,8 @@ export class DtlsPair {
   readonly #options: DtlsPairOptions;
   readonly #answering: { readonly client: DtlsClientOptions; readonly server: DtlsServerOptions };
   readonly #buffer = new Uint8Array(1 << 17);
-  #flying: { readonly to: DtlsEnd; readonly from: SocketAddress; readonly at: Instant; readonly bytes: Uint8Array }[] = [];
+  #flying: { readonly to: DtlsEnd; readonly from: SocketAddress; readonly at: Instant; readonly bytes: Uint8Array }[] =
+    [];
 
   constructor(options: DtlsPairOptions = {}) {
     const { seed = 1 } = options;
@@ -141,7 +142,10 @@ export class DtlsPair {
   deliver(to: DtlsSide, bytes: Uint8Array, from: SocketAddress): void {
     const local = to === "server" ? serverAddress : clientAddress;
     const segmentSize = bytes.length;
-    this[to].endpoint.handle({ kind: "datagrams", bytes: bytes.slice(), from, to: local, segmentSize, ecn: 0 }, this.now);
+    this[to].endpoint.handle(
+      { kind: "datagrams", bytes: bytes.slice(), from, to: local, segmentSize, ecn: 0 },
+      this.now,
+    );
   }
 
   async settle(): Promise<void> {

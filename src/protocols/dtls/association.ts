@@ -183,12 +183,8 @@ export class Association {
   receive(bytes: Uint8Array, at: number, end: number, from: SocketAddress, now: Instant): void {
     this.#now = now;
     this.#from = from;
-    if (this.isOver) {
-      this.#repeatAlert();
-      return;
-    }
     this.#inbound.receive(bytes, at, end);
-    this.#settle();
+    if (!this.isOver) this.#settle();
   }
 
   answer(answer: Answer, now: Instant): void {
@@ -208,7 +204,10 @@ export class Association {
     this.#handshake.wake(now);
     this.#pump();
     this.#paths.due(now);
-    if (this.#ackAt !== undefined && this.#ackAt <= now) this.#ackNow = true;
+    if (this.#ackAt !== undefined && this.#ackAt <= now) {
+      this.#ackNow = true;
+      this.#ackAt = undefined;
+    }
     if (this.#flights.due(now, this.#handshake.isBlocked) === "gone") {
       this.#fail(
         dtlsFailure("connection-lost", "flight", "the peer does not answer", {
@@ -231,13 +230,11 @@ export class Association {
     else if (!this.outbound.add(batch)) this.drop("queue-full");
   }
 
-  /** False if it cannot go as 0-RTT. */
+  /** It waits for the ClientHello, which may wait for the look-up of a ticket; without a ticket that allows it, it is dropped. */
   sendEarly(bytes: Uint8Array): void {
-    if (this.#epochs.early === undefined || bytes.length > this.#earlyLeft || this.isOver) this.drop("early-data");
-    else {
-      this.#earlyLeft -= bytes.length;
-      this.#earlyOut.push(bytes.slice());
-    }
+    const isTooLate = this.isConfirmed || this.isOver || this.isServer;
+    if (isTooLate || this.#earlyOut.length >= limits.recordsHeldMax) this.drop("early-data");
+    else this.#earlyOut.push(bytes.slice());
   }
 
   readonly #earlyOut: Uint8Array[] = [];
@@ -306,7 +303,7 @@ export class Association {
     if (out.size > 0) return out;
     const path = this.#pathMessage(into);
     if (path !== undefined) return path;
-    if (this.#earlyOut.length > 0 && this.#sealEarly(into)) return out;
+    while (this.#earlyOut.length > 0 && this.#epochs.early !== undefined) if (this.#sealEarly(into)) return out;
     if (this.#data(into)) return out;
     if (this.#closeWanted && this.outbound.isEmpty && !this.isOver) this.#end(undefined, true);
     out.size = this.#alertRecord(into);
@@ -350,13 +347,14 @@ export class Association {
   }
 
   #sealEarly(into: Uint8Array): boolean {
-    const sealer = this.#epochs.early;
+    const sealer = this.#epochs.early!;
     const bytes = this.#earlyOut.shift()!;
-    const isTooLong = sealer === undefined || bytes.length > this.#flights.mtu - sealer.headroom - sealer.tailroom;
-    if (isTooLong) {
+    const room = this.#flights.mtu - sealer.headroom - sealer.tailroom;
+    if (bytes.length > Math.min(room, this.#earlyLeft)) {
       this.drop("early-data");
       return false;
     }
+    this.#earlyLeft -= bytes.length;
     into.set(bytes, sealer.headroom);
     this.#transmitted.size = sealer.seal(into, 0, bytes.length, contentType.applicationData);
     return true;
@@ -412,7 +410,10 @@ export class Association {
   // What the records hold
 
   #content(type: number, bytes: Uint8Array, at: number, size: number, epoch: number, sequence: number): void {
-    if (this.isOver) return;
+    if (this.isOver) {
+      this.#heardAfterEnd(type, epoch);
+      return;
+    }
     if (epoch > 0) this.#activeAt = this.#now;
     switch (type) {
       case contentType.handshake:
@@ -664,7 +665,12 @@ export class Association {
   #earlyData(status: "offered" | "accepted" | "rejected", max: number): void {
     if (this.#begin.config.role === "client") this.#earlyLeft = status === "offered" ? max : 0;
     else this.#readsEarly = status === "accepted";
-    if (status === "rejected") this.#earlyOut.length = 0;
+    if (status === "rejected") this.#dropEarly();
+  }
+
+  #dropEarly(): void {
+    this.drops["early-data"] += this.#earlyOut.splice(0).length;
+    this.#epochs.endEarly();
   }
 
   #confirmed(outcome: TlsOutcome): void {
@@ -675,7 +681,7 @@ export class Association {
     const srtp =
       answer === undefined || options.srtp === undefined ? undefined : readSrtp(options.srtp, answer, isClient);
     this.#flights.confirmed(outcome.version === "1.2", !isClient, this.#now);
-    this.#epochs.endEarly();
+    this.#dropEarly();
     this.#activeAt = this.#now;
     this.#idleAt = this.#now + this.#begin.idleTimeoutMs;
     this.#outcome = {
@@ -811,11 +817,15 @@ export class Association {
 
   #lastAlert: number | undefined;
 
-  /** Alerts are lost like everything else: who goes on has not heard it. */
-  #repeatAlert(): void {
-    if (this.#alert !== undefined || this.#alertRepeats >= limits.alertRepeatsMax) return;
-    this.#alertRepeats++;
-    this.#alert = this.#lastAlert;
+  /** The peer ends too, and that is that. Or it goes on: alerts are lost like everything else, so it is told again. */
+  #heardAfterEnd(type: number, epoch: number): void {
+    const isBelievable = epoch > 0 || this.#epochs.newestRead === 0;
+    if (type === contentType.alert) {
+      if (isBelievable) this.#peerClosed = true;
+    } else if (this.#alert === undefined && this.#alertRepeats < limits.alertRepeatsMax) {
+      this.#alertRepeats++;
+      this.#alert = this.#lastAlert;
+    }
   }
 
   #go(): void {

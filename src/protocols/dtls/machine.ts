@@ -15,7 +15,7 @@ import type { TlsHandshakeOutput } from "../tls/handshake/vocabulary.js";
 import { clientHandshake, serverHandshake } from "../tls/index.js";
 import { Association, type Beginning, type Surroundings } from "./association.js";
 import { associationsMaxOf, dtlsClientConfig, dtlsServerConfig, transportOf } from "./config.js";
-import { type DropReason, dtlsFailure, noDrops } from "./failure.js";
+import { asFailure, type DropReason, noDrops } from "./failure.js";
 import { ConnectionIds } from "./handshake/connection-ids.js";
 import { fragmentHeaderSize } from "./handshake/fragment.js";
 import { idleTimeoutMs, limits } from "./limits.js";
@@ -101,7 +101,7 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
         this.#with(input.association, (each) => each.send(input.batch));
         break;
       case "wake":
-        for (let due = this.#table.due(now); due !== undefined; due = this.#table.due(now)) {
+        for (const due of this.#table.due(now)) {
           due.wake(now);
           this.#touched(due);
         }
@@ -111,6 +111,9 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
         break;
       case "connect":
         this.#connect(input.association, input.remote, input.options, now);
+        break;
+      case "expect":
+        this.#expect(input.association, input.remote, input.options, now);
         break;
       case "send-early":
         this.#with(input.association, (each) => each.sendEarly(input.bytes));
@@ -235,59 +238,66 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
     }
     const number = this.#nextAssociation;
     this.#nextAssociation += 2;
-    const ids = new ConnectionIds();
     const remote = { ...from };
-    const isProven = options.addressValidation !== "none";
-    const ground = { ...this.#ground, cookieContext: contextOf(from) };
-    const whole = isProven ? { ...options, cookieKey: this.#threshold!.cookieKey } : options;
-    const config = dtlsServerConfig(ground, whole, ids, () => this.#table.name(number, ground.entropy));
-    const association = this.#begin(
-      {
-        id: number,
-        config,
-        handshake: serverHandshake(config, firstMessage) as unknown as Beginning["handshake"],
-        options,
-        transport: transportOf(options),
-        remote,
-        ids,
-        offeredId: none,
-        firstMessage,
-        firstRecord,
-        idleTimeoutMs: options.idleTimeoutMs ?? idleTimeoutMs,
-      },
-      now,
-    );
     this.#events.push({ kind: "accepted", association: number, from: remote });
+    const whole =
+      options.addressValidation === "none" ? options : { ...options, cookieKey: this.#threshold!.cookieKey };
+    const association = this.#serve(number, remote, whole, firstMessage, firstRecord, now);
     association.receive(record, 0, record.length, remote, now);
     this.#touched(association);
   }
 
-  #connect(number: number, remote: SocketAddress, options: DtlsClientOptions, now: Instant): void {
+  #expect(number: number, remote: SocketAddress, options: DtlsServerOptions, now: Instant): void {
+    this.#trying(number, () => this.#touched(this.#serve(number, remote, options, 0, 0, now)));
+  }
+
+  #serve(
+    id: number,
+    remote: SocketAddress,
+    options: DtlsServerOptions,
+    firstMessage: 0 | 1,
+    firstRecord: number,
+    now: Instant,
+  ): Association {
     const ids = new ConnectionIds();
-    const offeredId = options.connectionIdSize === undefined ? none : this.#table.name(number, this.#ground.entropy);
-    try {
+    const { entropy } = this.#ground;
+    const ground = { ...this.#ground, cookieContext: contextOf(remote) };
+    const config = dtlsServerConfig(ground, options, ids, () => this.#table.name(id, entropy));
+    const handshake = serverHandshake(config, firstMessage) as unknown as Beginning["handshake"];
+    const offeredId = none;
+    const transport = transportOf(options);
+    return this.#begin(
+      {
+        ...{ id, config, handshake, options, transport, remote, ids, offeredId, firstMessage, firstRecord },
+        idleTimeoutMs: options.idleTimeoutMs ?? idleTimeoutMs,
+      },
+      now,
+    );
+  }
+
+  #connect(id: number, remote: SocketAddress, options: DtlsClientOptions, now: Instant): void {
+    this.#trying(id, () => {
+      const ids = new ConnectionIds();
+      const transport = transportOf(options);
+      const offeredId = options.connectionIdSize === undefined ? none : this.#table.name(id, this.#ground.entropy);
       const config = dtlsClientConfig(this.#ground, options, offeredId);
+      const handshake = clientHandshake(config) as unknown as Beginning["handshake"];
+      const first = { firstMessage: 0, firstRecord: 0, idleTimeoutMs: Number.POSITIVE_INFINITY } as const;
       const association = this.#begin(
-        {
-          id: number,
-          config,
-          handshake: clientHandshake(config) as unknown as Beginning["handshake"],
-          options,
-          transport: transportOf(options),
-          remote,
-          ids,
-          offeredId,
-          firstMessage: 0,
-          firstRecord: 0,
-          idleTimeoutMs: Number.POSITIVE_INFINITY,
-        },
+        { id, config, handshake, options, transport, remote, ids, offeredId, ...first },
         now,
       );
       this.#touched(association);
+    });
+  }
+
+  /** Options that make no sense end the session that they were for. */
+  #trying(association: number, begin: () => void): void {
+    try {
+      begin();
     } catch (cause) {
-      const failure = dtlsFailure("misuse", "connect", "these options make no sense", { cause });
-      this.#events.push({ kind: "ended", association: number, failure });
-      this.#events.push({ kind: "gone", association: number });
+      this.#events.push({ kind: "ended", association, failure: asFailure(cause, "options") });
+      this.#events.push({ kind: "gone", association });
     }
   }
 

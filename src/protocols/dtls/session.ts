@@ -23,9 +23,9 @@ export interface DtlsSession extends DatagramPort, SessionOf<typeof dtlsProfile>
   readonly messageMax: number;
   /**
    * One message that may go out as 0-RTT data (RFC 9147 §5.6): an attacker can replay it, so it must be harmless twice.
-   * False if it cannot, because there is no ticket that allows it; then it is not sent.
+   * Without a ticket that allows it, and when the server rejects it, it is dropped and counted; the sink hears `earlyData`.
    */
-  sendEarly(bytes: Uint8Array): boolean;
+  sendEarly(bytes: Uint8Array): void;
   /** Keying material bound to the first flight alone (RFC 9846 §7.5). */
   exportEarlyKey(label: string, length: number, context?: Uint8Array): Uint8Array;
   /** Channel bindings, as on a TLS session. */
@@ -34,6 +34,13 @@ export interface DtlsSession extends DatagramPort, SessionOf<typeof dtlsProfile>
   requestConnectionIds(count: number): void;
   /** 1.3: gives the peer a new connection ID to name us by; with `immediate` it must use it from now on. */
   renewConnectionId(options?: { readonly immediate?: boolean }): void;
+  /** Server: ask the client for a certificate now (1.3). The sink hears `authenticated`. */
+  requestAuthentication(): void;
+  /**
+   * Client: goes on from another port, or address; resolves when that is bound. A server that has given us a connection ID
+   * follows; any other loses us.
+   */
+  migrate(local?: SocketAddress): Promise<void>;
   /** Forgets the session without a word. */
   abort(): void;
   readonly statistics: DtlsStatistics;

@@ -110,10 +110,15 @@ export class AssociationTable {
     return this.#waiting.top?.at;
   }
 
-  /** One whose time has come. */
-  due(now: Instant): Association | undefined {
-    const top = this.#waiting.top;
-    return top !== undefined && top.at <= now ? top.association : undefined;
+  /** Those whose time has come, each once; what they want next is to be said by `reschedule`. */
+  due(now: Instant): Association[] {
+    const due: Association[] = [];
+    for (let top = this.#waiting.top; top !== undefined && top.at <= now; top = this.#waiting.top) {
+      this.#waiting.remove(top);
+      top.at = Number.POSITIVE_INFINITY;
+      due.push(top.association);
+    }
+    return due;
   }
 }
 

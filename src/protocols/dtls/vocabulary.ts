@@ -3,7 +3,7 @@ import type { SharedProtocol } from "../../mechanisms/demultiplex.js";
 import type { TlsAsks } from "../tls/handshake/questions.js";
 import type { TlsOutcome } from "../tls/options.js";
 import type { DtlsFailure } from "./failure.js";
-import type { DtlsClientOptions, DtlsOutcome } from "./options.js";
+import type { DtlsClientOptions, DtlsOutcome, DtlsServerOptions } from "./options.js";
 import type { Batch } from "./outbound.js";
 
 /** What an endpoint takes beside its port's inputs and answers. Associations have numbers: odd if they are ours. */
@@ -16,6 +16,13 @@ export type DtlsInput =
       readonly association: number;
       readonly remote: SocketAddress;
       readonly options: DtlsClientOptions;
+    }
+  /** A server's association with a peer that is known to be there: the next ClientHello from this address is for it. */
+  | {
+      readonly kind: "expect";
+      readonly association: number;
+      readonly remote: SocketAddress;
+      readonly options: DtlsServerOptions;
     }
   /** Messages that the machine may hold until it has transmitted them; before the session is confirmed they wait. */
   | { readonly kind: "send"; readonly association: number; readonly batch: Batch }
