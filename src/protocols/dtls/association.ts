@@ -657,7 +657,7 @@ export class Association {
 
   #extensions(extensions: TlsOutcome["extensions"]): void {
     const { ids } = this;
-    ids.provesPaths = extensions.has(routabilityExtension);
+    ids.provesPaths ||= extensions.has(routabilityExtension);
     const theirs = extensions.get(connectionIdExtension);
     if (theirs !== undefined && this.#begin.config.role === "client") ids.negotiate(theirs, this.#begin.offeredId);
   }

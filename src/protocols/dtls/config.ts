@@ -47,8 +47,8 @@ export function transportOf(options: DtlsOptions): Transport {
 export function dtlsClientConfig(ground: Ground, options: DtlsClientOptions, ours: Uint8Array): ClientConfig {
   const extensions: ApplicationExtension[] = [...(options.extensions ?? [])];
   if (options.connectionIdSize !== undefined) {
-    extensions.push({ type: connectionIdExtension, data: encodeConnectionId(ours) });
-    extensions.push({ type: routabilityExtension, data: new Uint8Array(0) });
+    extensions.push({ type: connectionIdExtension, data: encodeConnectionId(ours), inServerHello: true });
+    extensions.push({ type: routabilityExtension, data: new Uint8Array(0), inServerHello: true });
   }
   const { srtp } = options;
   if (srtp !== undefined) {
@@ -71,6 +71,7 @@ export function dtlsServerConfig(
   if (options.connectionIdSize !== undefined) {
     extensions.push({
       type: connectionIdExtension,
+      inServerHello: true,
       data: (theirs) => {
         if (theirs === undefined) return undefined;
         const ours = newId();
@@ -78,7 +79,11 @@ export function dtlsServerConfig(
         return encodeConnectionId(ours);
       },
     });
-    extensions.push({ type: routabilityExtension, data: () => (ids.isNegotiated ? new Uint8Array(0) : undefined) });
+    extensions.push({
+      type: routabilityExtension,
+      inServerHello: true,
+      data: () => (ids.isNegotiated ? new Uint8Array(0) : undefined),
+    });
   }
   const { srtp } = options;
   if (srtp !== undefined) {

@@ -86,7 +86,11 @@ export class Station {
     return this.#sessions.values();
   }
 
-  bind(network: Pick<Network, "bindDatagrams">, local: SocketAddress, options?: DatagramOptions): Promise<DatagramPort> {
+  bind(
+    network: Pick<Network, "bindDatagrams">,
+    local: SocketAddress,
+    options?: DatagramOptions,
+  ): Promise<DatagramPort> {
     return this.driver.bind(network, local, options);
   }
 

@@ -198,6 +198,8 @@ export interface ApplicationExtension {
   readonly type: number;
   /** What a client offers; on a server the answer, or a function of what was offered; undefined answers nothing. */
   readonly data: Uint8Array | ((offered: Uint8Array | undefined) => Uint8Array | undefined);
+  /** 1.3: the answer stands in ServerHello, not in EncryptedExtensions: connection_id (RFC 9146 §10.2) is one. */
+  readonly inServerHello?: boolean;
   /** Fail with missing_extension if the peer does not send it. */
   readonly required?: boolean;
 }

@@ -21,7 +21,6 @@ export interface Negotiated extends Agreed {
   readonly offer: Offer;
   readonly alpn: string | undefined;
   readonly earlyData: TlsOutcome["earlyData"];
-  readonly extensions: ReadonlyMap<number, Uint8Array>;
   readonly serverCertificateType: CertificateType;
   readonly clientCertificateType: CertificateType;
   /** ECHConfigList of a server that could not read our ClientHello. */
@@ -55,7 +54,7 @@ export class ExpectEncryptedExtensions implements State<ClientConfig> {
       offer: this.#offer,
       alpn,
       earlyData: this.#earlyData(answers, alpn, cx),
-      extensions: cx.heard(checkApplicationExtensions(cx.config, answers)),
+      extensions: new Map([...this.#agreed.extensions, ...cx.heard(checkApplicationExtensions(cx.config, answers))]),
       serverCertificateType: this.#certificateType(answers, "server", cx),
       clientCertificateType: this.#certificateType(answers, "client", cx),
       retryConfigs: retryConfigs(answers),

@@ -5,6 +5,7 @@ import { settleRetry, settleServerHello, useOuter } from "../ech/client.js";
 import { refuse } from "../failure.js";
 import type { Context, State } from "../handshake/context.js";
 import { expect } from "../handshake/expect.js";
+import { checkApplicationExtensions } from "../handshake/negotiation.js";
 import { Transcript } from "../handshake/transcript.js";
 import { continueClient12 } from "../handshake12/client.js";
 import { EarlySecret, type HandshakeSecret, Labels } from "../keys13.js";
@@ -35,6 +36,8 @@ export interface Agreed {
   readonly secret: HandshakeSecret;
   readonly clientTraffic: Secret;
   readonly serverTraffic: Secret;
+  /** Answers to the application's extensions, those that stand here. */
+  readonly extensions: ReadonlyMap<number, Uint8Array>;
 }
 
 /** From here on our handshake messages are sealed. */
@@ -154,6 +157,7 @@ export class ExpectServerHello implements State<ClientConfig> {
       secret,
       clientTraffic: secret.clientTraffic(helloHash),
       serverTraffic: secret.serverTraffic(helloHash),
+      extensions: cx.heard(checkApplicationExtensions(config, hello.extensions)),
     };
     cx.logKey("CLIENT_HANDSHAKE_TRAFFIC_SECRET", agreed.clientTraffic);
     cx.logKey("SERVER_HANDSHAKE_TRAFFIC_SECRET", agreed.serverTraffic);

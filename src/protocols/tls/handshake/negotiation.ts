@@ -40,15 +40,17 @@ export function recordLimits(
 /** The peer's answers to the application's extensions; those without which there is no session must be there. */
 export function checkApplicationExtensions(
   config: Config,
-  block: ExtensionBlock<"EE"> | ExtensionBlock<"CH"> | ExtensionBlock<"SH12">,
+  block: ExtensionBlock<"EE"> | ExtensionBlock<"CH"> | ExtensionBlock<"SH"> | ExtensionBlock<"SH12">,
 ): ReadonlyMap<number, Uint8Array> {
   const answers = new Map<number, Uint8Array>();
-  for (const { type, required } of config.options.extensions ?? []) {
+  for (const { type, required, inServerHello = false } of config.options.extensions ?? []) {
+    // The two messages of 1.3 share what the one of 1.2 has.
+    if (block.message === (inServerHello ? "EE" : "SH")) continue;
     const data = block.raw(type);
     if (data !== undefined) answers.set(type, data.slice());
     else if (required === true) refuse("missing-extension", `extension ${type}`, "the application requires it");
   }
-  for (const type of config.dialect.requiredExtensions) {
+  for (const type of block.message === "SH" ? [] : config.dialect.requiredExtensions) {
     if (block.raw(type) === undefined) refuse("missing-extension", `extension ${type}`, "the protocol requires it");
   }
   return answers;

@@ -117,6 +117,7 @@ function greet(
       ...(psk ? [extension("SH", ext.preSharedKey, psk.index)] : []),
       ...(group && answer ? [extension("SH", ext.keyShare, { group: group.id, key: answer.share })] : []),
       extension("SH", ext.supportedVersions, config.dialect.version13),
+      ...applicationAnswers(choice, config, true),
     ],
   );
   if (request.ech?.status === "accepted") confirmServerHello(cx, suite, request.ech, body);
@@ -222,14 +223,21 @@ function sendParameters(
   );
   const retry = request.ech?.status === "rejected" ? retryConfigs(config) : undefined;
   add(retry !== undefined, () => extension("EE", ext.encryptedClientHello, retry!));
-  for (const { type, data } of config.options.extensions ?? []) {
+  items.push(...applicationAnswers(choice, config, false));
+  cx.send("handshake", handshakeType.encryptedExtensions, encode(encryptedExtensions, new ExtensionBlock("EE", items)));
+  if (asked) cx.send("handshake", handshakeType.certificateRequest, requestBody(config, new Uint8Array(0)));
+}
+
+/** Answers to the application's extensions, in the message that they belong to. */
+function applicationAnswers(choice: Choice, { options }: ServerConfig, inServerHello: boolean): Extension[] {
+  const items: Extension[] = [];
+  for (const { type, data, inServerHello: wanted = false } of options.extensions ?? []) {
     const theirs = choice.extensions.get(type);
-    if (theirs === undefined) continue;
+    if (theirs === undefined || wanted !== inServerHello) continue;
     const value = typeof data === "function" ? data(theirs) : data;
     if (value !== undefined) items.push({ type, data: value });
   }
-  cx.send("handshake", handshakeType.encryptedExtensions, encode(encryptedExtensions, new ExtensionBlock("EE", items)));
-  if (asked) cx.send("handshake", handshakeType.certificateRequest, requestBody(config, new Uint8Array(0)));
+  return items;
 }
 
 /** record_size_limit is answered with our own (RFC 8449 §4); max_fragment_length with what was asked (RFC 6066 §4). */
