@@ -54,7 +54,11 @@ export class DatagramDriver<Input, Event> {
   }
 
   /** Binds one more port. The first opens the machine. */
-  async bind(network: Pick<Network, "bindDatagrams">, local: SocketAddress, options?: DatagramOptions): Promise<DatagramPort> {
+  async bind(
+    network: Pick<Network, "bindDatagrams">,
+    local: SocketAddress,
+    options?: DatagramOptions,
+  ): Promise<DatagramPort> {
     let port: DatagramPort | undefined;
     port = await network.bindDatagrams(
       local,
