@@ -43,6 +43,7 @@ export const commands = [
         metavar: "SOURCE",
         about: "Send this first, as 0-RTT if a session allows; an attacker may replay it",
       },
+      post: { kind: "text", metavar: "SOURCE", about: "Behind a path: POST this instead of GET: @FILE, env:NAME or -" },
     },
     examples: [
       ["sealport connect tls://example.com:443?alpn=http/1.1", "talk to a web server"],
@@ -51,6 +52,7 @@ export const commands = [
         "an authority of your own, sessions kept",
       ],
       ["sealport connect tls://localhost:8443 --psk @shared.psk", "a pre-shared key instead of certificates"],
+      ["sealport connect quic://localhost:4433/index.html --alpn h3 --trust ca.crt", "a file by HTTP/3"],
     ],
     run: async (values, context) => (await import("./commands/connect.js")).connect(values, context),
   }),
@@ -63,6 +65,7 @@ export const commands = [
       echo: { kind: "flag", about: "Give back what each peer says" },
       exec: { kind: "text", metavar: "COMMAND", about: "Run this for each peer, with it for stdin and stdout" },
       once: { kind: "flag", about: "End after the first peer" },
+      www: { kind: "text", metavar: "DIR", about: "quic: serve the files of this folder, by HTTP/3 and hq-interop" },
       "ask-client": {
         kind: "choice",
         metavar: "HOW",
@@ -76,6 +79,7 @@ export const commands = [
         "server.crt and server.key, as keygen made them",
       ],
       ["sealport listen tls://*:8443 --identity server --exec 'date'", "a command for each peer"],
+      ["sealport listen quic://*:4433 --identity server --www public", "files by HTTP/3"],
       ["sealport listen wireguard://*:51820 --echo", "prints the file of a client, and a QR code of it"],
     ],
     run: async (values, context) => (await import("./commands/listen.js")).listen(values, context),

@@ -39,7 +39,7 @@ export function summary(connection: Connection): string {
   return `${where}: ${words.filter((word) => word !== undefined).join(", ")}, peer ${peerText(peer)}`;
 }
 
-function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Record<string, unknown>> | undefined {
+export function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Record<string, unknown>> | undefined {
   if (peer === undefined) return undefined;
   const { kind } = peer;
   if (kind === "certificate") {

@@ -19,7 +19,7 @@ import { didYouMean } from "./suggest.js";
 import type { TargetWithOptions } from "./url.js";
 
 /** The security parameters that a URL and the options beside it stand for. An option adds to what the query says. */
-export function securityOf(target: TargetWithOptions, values: SessionValues, host: Host): SecurityInit {
+export function securityOf(target: Pick<TargetWithOptions, "query">, values: SessionValues, host: Host): SecurityInit {
   const list = (name: "alpn" | "versions" | "suites" | "groups" | "signatures") => [
     ...(target.query[name] ?? []),
     ...values[name].flatMap((each) => each.split(",")),
@@ -59,7 +59,7 @@ function trustOf(values: SessionValues): Pick<SecurityInit, "trust" | "pins" | "
   return { trust: anchors, ...(pins.length > 0 && { pins }) };
 }
 
-function readPsk(target: TargetWithOptions, values: SessionValues): PreSharedKey | undefined {
+function readPsk(target: Pick<TargetWithOptions, "query">, values: SessionValues): PreSharedKey | undefined {
   if (values.psk === undefined) return undefined;
   const identity = values["psk-identity"] ?? target.query["psk-identity"]?.[0] ?? "Client_identity";
   return { identity, key: readKey(values.psk, "--psk") };

@@ -36,6 +36,7 @@ export const sessionOptions = {
     metavar: "FILE",
     about: "Write what passes, with its secrets, as a capture that Wireshark decrypts",
   },
+  qlog: { kind: "text", metavar: "FILE", about: "Write what QUIC does as a qlog (.sqlog)" },
   timeout: {
     kind: "number",
     metavar: "MS",

@@ -9,6 +9,15 @@ export {
 } from "./client.js";
 export { Http3Connection, type Http3Options } from "./connection.js";
 export {
+  addressOf,
+  connectHttp3,
+  type Http3ConnectOptions,
+  type Http3ListenOptions,
+  type Http3Server,
+  http3Protocol,
+  listenHttp3,
+} from "./door.js";
+export {
   type Http3ErrorName,
   type Http3Failure,
   type Http3Reason,
@@ -21,6 +30,7 @@ export { fileHandlers } from "./files.js";
 export { type HqHandler, hqGet, hqProtocol, hqServer } from "./hq.js";
 export { http3Limits } from "./limits.js";
 export type { RequestHead, ResponseHead } from "./message.js";
+export { Origin, type OriginAnswer } from "./origin.js";
 export { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
 export {
   type Answer,

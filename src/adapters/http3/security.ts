@@ -72,7 +72,11 @@ export function serverSecurity(
     alpn,
     identity,
     tickets: new TicketKeyRing({ crypto: host.crypto, entropy: host.entropy }),
-    ...(earlyData && { earlyData, antiReplay: new StrikeRegister(host.now()) }),
+    // The keys of its tickets are as new as the register: nothing from before can be replayed (RFC 9846 §8.2).
+    ...(earlyData && { earlyData, antiReplay: new StrikeRegister(host.now() - registerAgeMs) }),
     ...quic,
   };
 }
+
+/** More than tickets' clocks may differ by. */
+const registerAgeMs = 60_000;

@@ -4,6 +4,7 @@ import { preconnectionFor } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
+import { isHttp } from "../http-url.js";
 import { pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
@@ -15,6 +16,7 @@ export interface ConnectValues extends SessionValues {
   readonly url: string | undefined;
   readonly session: string | undefined;
   readonly "early-data": string | undefined;
+  readonly post: string | undefined;
 }
 
 const timeoutMs = 30_000;
@@ -22,8 +24,10 @@ const timeoutMs = 30_000;
 /** Stdin goes to the peer and what it says to stdout, each direction ending by itself. */
 export async function connect(values: ConnectValues, { terminal, signal }: CommandContext): Promise<ExitName> {
   if (values.url === undefined) throw new UsageError("connect needs a URL", "sealport connect tls://example.com:443");
+  if (isHttp(values.url)) return (await import("./connect-http.js")).connectHttp(values, { terminal, signal });
+  if (values.post !== undefined) throw new UsageError("--post needs a URL with a path", "quic://HOST:PORT/PATH");
   const to = target(values.url);
-  await using recording = openRecording(values);
+  await using recording = openRecording(values, "client");
   const { host } = recording;
   const system = systemServices({ host });
   const security = securityOf(to, values, host);

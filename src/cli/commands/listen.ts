@@ -16,6 +16,7 @@ export interface ListenValues extends SessionValues {
   readonly echo: boolean;
   readonly exec: string | undefined;
   readonly once: boolean;
+  readonly www: string | undefined;
   readonly "ask-client": "request" | "require" | undefined;
 }
 
@@ -27,8 +28,9 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   if (values.url.startsWith("wireguard:")) {
     return (await import("./listen-wireguard.js")).listenWireGuard(values, { terminal, signal });
   }
+  if (values.www !== undefined) return (await import("./listen-http.js")).listenHttp(values, { terminal, signal });
   const at = target(values.url);
-  await using recording = openRecording(values);
+  await using recording = openRecording(values, "server");
   const { host } = recording;
   const system = systemServices({ host });
   const security = securityOf(at, values, host);

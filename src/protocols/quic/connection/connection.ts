@@ -78,6 +78,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     const received = core.packetsReceived;
     this.#guard(now, () => this.#inbound.datagram(bytes, from, end, path, ecn, now));
     this.#migration.followId();
+    this.#migration.goOn(now);
     if (!core.isClient && received === 0 && core.isHeard) {
       core.events.unshift({ kind: "accepted", connection: core.number, local: core.paths.current.local, remote });
     }

@@ -9,6 +9,8 @@ export class Migration {
   readonly #core: Core;
   /** Where the candidate leads: to the server's preferred address, or from another address of ours. */
   #isPreferred = false;
+  /** Where the application wants to be, once the handshake is confirmed (§9). */
+  #wanted: SocketAddress | undefined;
 
   constructor(core: Core) {
     this.#core = core;
@@ -17,6 +19,10 @@ export class Migration {
   /** Client: asks the server whether it hears us from there; data follow when it has answered (§9.2). */
   begin(local: SocketAddress, now: Instant): void {
     const core = this.#core;
+    if (core.isClient && !core.isConfirmed) {
+      this.#wanted = local;
+      return;
+    }
     const problem = this.#problem();
     if (problem !== undefined) {
       core.emit({
@@ -29,6 +35,14 @@ export class Migration {
     }
     this.#isPreferred = false;
     this.#probe(local, core.paths.current.remote, now);
+  }
+
+  /** The datagram in hand is read: what waited for the handshake's end may go on. */
+  goOn(now: Instant): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined || !this.#core.isConfirmed) return;
+    this.#wanted = undefined;
+    this.begin(wanted, now);
   }
 
   /** Client: §9.6. */
@@ -120,7 +134,6 @@ export class Migration {
   #problem(): string | undefined {
     const core = this.#core;
     if (!core.isClient) return "a server does not move";
-    if (!core.isConfirmed) return "the handshake is not confirmed yet";
     if (core.peer?.disableActiveMigration) return "the server does not want it: disable_active_migration";
     if (core.paths.candidate !== undefined) return "another migration is on its way";
     if (core.ground.generator.size === 0) return "without connection ids of our own the server could not find us";
