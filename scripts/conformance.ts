@@ -65,7 +65,6 @@ const userTimeoutTest =
 const clientCertificateTest = "a client certificate is asked for, shown, and signed by the identity challenge";
 const framingOrderTest = "the framer added last runs first on the way down and last on the way up";
 const listenTest = "a TCP Connection echoes through a Listener, half-closes with a final Message, and closes";
-const localEndpointsTest = "endpoints cannot be added to or taken from an open Connection here, and the answer says so";
 const addRemoteTest = "AddRemote on a Connection that is establishing joins its race; RemoveRemote leaves it";
 
 export const conformanceRows: readonly ConformanceRow[] = [
@@ -103,10 +102,15 @@ export const conformanceRows: readonly ConformanceRow[] = [
     "preserveMsgBoundaries",
     "a framer keeps Messages apart over TCP, and so satisfies who requires boundaries",
   ),
-  acts("6.2.3", "perMsgReliability", preferencesTest, "no stack provides it yet"),
+  acts(
+    "6.2.3",
+    "perMsgReliability",
+    "perMsgReliability: a single Message of a reliable Connection may be unreliable, and the reverse",
+    "QUIC, without preserveOrder",
+  ),
   acts("6.2.4", "preserveOrder", preferencesTest),
   acts("6.2.5", "zeroRttMsg", preferencesTest),
-  acts("6.2.6", "multistreaming", preferencesTest, "no stack provides it yet"),
+  acts("6.2.6", "multistreaming", "multistreaming decides between QUIC and TLS: required and prohibited"),
   acts("6.2.7", "fullChecksumSend", preferencesTest),
   acts("6.2.8", "fullChecksumRecv", preferencesTest),
   acts("6.2.9", "congestionControl", preferencesTest),
@@ -127,7 +131,12 @@ export const conformanceRows: readonly ConformanceRow[] = [
     "useTemporaryLocalAddress",
     "useTemporaryLocalAddress requires and prohibits temporary addresses, excludes IPv4 when required, and reads back",
   ),
-  answers("6.2.14", "multipath", inactiveTest, "no stack has several paths"),
+  acts(
+    "6.2.14",
+    "multipath",
+    "multipath disabled rules migration out: endpoints are refused, and the peer is told not to move",
+    "QUIC migrates, which is multipath's limited form (RFC 9623 §7.2); other stacks answer that they cannot",
+  ),
   answers("6.2.15", "advertisesAltaddr", inactiveTest, "no stack advertises addresses"),
   acts("6.2.16", "direction", "direction takes the other direction away, at both ends of the API"),
   acts("6.2.17", "softErrorNotify", "a SoftError is told on a Connection that lives on: nobody listens at a UDP port"),
@@ -195,11 +204,22 @@ export const conformanceRows: readonly ConformanceRow[] = [
     "Preconnection.AddRemote",
     "changes to what a Preconnection was made of, or to it, do not reach what it began",
   ),
-  acts("7.4", "Clone", cloneTest, "a new TCP connection or UDP port; streams where a protocol has them"),
+  acts("7.4", "Clone", cloneTest, "a stream with QUIC; elsewhere a new TCP connection or UDP port"),
+  acts(
+    "7.4",
+    "Passive Connections of a group",
+    "streams that the peer opens are Connections of the group for who listens to the session, and refused before",
+    "`connection.listen()`",
+  ),
   acts("7.4", "CloneError", "a clone that fails is an EstablishmentError of its own and a CloneError at its origin"),
   acts("7.4", "GroupedConnections", cloneTest),
   acts("7.5", "Connection.AddRemote, RemoveRemote", addRemoteTest),
-  answers("7.5", "Connection.AddLocal, RemoveLocal", localEndpointsTest, "no stack can move a Connection"),
+  acts(
+    "7.5",
+    "Connection.AddLocal, RemoveLocal",
+    "PathChange tells every Connection of the group of a handover, at both ends",
+    "QUIC migrates; other stacks answer that they cannot",
+  ),
   acts("8", "SetProperty, GetProperties", "SetProperty answers failures and does not end the Connection"),
   answers("8.1.1", "recvChecksumLen", unsupportedTest, "checksums always cover everything"),
   acts("8.1.2", "connPriority", schedulerTest),
@@ -217,7 +237,12 @@ export const conformanceRows: readonly ConformanceRow[] = [
   answers("8.1.8", "minRecvRate", rateTest, "as minSendRate"),
   acts("8.1.8", "maxSendRate", "maxSendRate: no second carries more than the rate"),
   acts("8.1.8", "maxRecvRate", rateTest, "datagrams cannot be held back at their sender: unsupported there"),
-  answers("8.1.9", "groupConnLimit", unsupportedTest, "no stack has streams that a peer can open yet"),
+  acts(
+    "8.1.9",
+    "groupConnLimit",
+    "groupConnLimit: the peer adds so many Connections to a group, and further streams are reset",
+    "QUIC; unsupported where there are no streams",
+  ),
   acts("8.1.10", "isolateSession", resumedTest),
   acts("8.1.11.1", "connState", readOnlyTest),
   acts("8.1.11.2", "canSend", readOnlyTest),
@@ -229,7 +254,12 @@ export const conformanceRows: readonly ConformanceRow[] = [
   answers("8.2", "tcp.userTimeoutEnabled", userTimeoutTest, "no host lets us send the option of RFC 5482"),
   acts("8.2", "tcp.userTimeoutChangeable", userTimeoutTest),
   acts("8.3.1", "SoftError", "a SoftError is told on a Connection that lives on: nobody listens at a UDP port"),
-  acts("8.3.2", "PathChange", "a PathChange tells that the path takes smaller packets"),
+  acts(
+    "8.3.2",
+    "PathChange",
+    "PathChange tells every Connection of the group of a handover, at both ends",
+    "and that the path takes smaller packets, over UDP",
+  ),
   acts(
     "9.1.1",
     "MessageContext",

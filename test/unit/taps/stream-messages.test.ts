@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromUtf8, utf8 } from "../../../src/bytes/index.js";
-import { type Connection, SendError, TransportProperties, unreliableDatagram } from "../../../src/taps/index.js";
+import {
+  type Connection,
+  ConnectionError,
+  SendError,
+  TransportProperties,
+  unreliableDatagram,
+} from "../../../src/taps/index.js";
 import type { FakeSession } from "../../support/fake-quic.js";
 import {
   clientSecurity,
@@ -140,3 +146,19 @@ test("what asks for streams and what asks for Messages never race with one anoth
     })(),
   );
 });
+
+test("a clone of a Connection of Messages is a session of its own in the group", () =>
+  between(unreliableDatagram, async ({ connection, quic }) => {
+    const clone = await connection.clone().ready;
+    assert.equal(quic.sessions.length, 4);
+    assert.equal(await clone.send(utf8("x")), "sent");
+    assert.ok(connection.group.has(clone));
+  }));
+
+test("Abort of a Connection of Messages ends the session at once", () =>
+  between(unreliableDatagram, async ({ connection, accepted, session }) => {
+    connection.abort();
+    assert.equal(session.closedWith, 0);
+    await assert.rejects(connection.closed, ConnectionError);
+    await accepted.closed;
+  }));

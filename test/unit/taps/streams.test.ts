@@ -491,3 +491,12 @@ test("a thousand streams of one session, and no more than a group holds", () =>
     await Promise.all(Array.from({ length: groupMembersMax - 1_000 }, () => connection.clone().ready));
     assert.throws(() => connection.clone(), /at most 1024 members/);
   }));
+
+test("the peer hears of a stream with what is first sent on it", () =>
+  between({}, async (ends) => {
+    const { connection, listener, met } = ends;
+    await sleep(ends, 1_000);
+    await assert.rejects(listener.accept({ timeout: 10 }), TapsFailure);
+    assert.equal(connection.get("activeReadBeforeSend"), false);
+    assert.equal((await met()).state, "established");
+  }));
