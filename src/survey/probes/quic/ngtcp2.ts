@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ask, Program } from "../../program.js";
+import type { Authority } from "../tls/stage.js";
+import { bound } from "./wire.js";
+
+/** ngtcp2's server on GnuTLS as a peer: another implementation, by other people. It speaks HTTP/3 alone. */
+export interface Ngtcp2 {
+  readonly name: string;
+  /** On a free port, with an identity of the authority. */
+  serve(names: readonly string[], args: readonly string[], signal: AbortSignal): Promise<Ngtcp2Server>;
+}
+
+export interface Ngtcp2Server extends AsyncDisposable {
+  readonly port: number;
+  readonly program: Program;
+}
+
+/** Looks for `gtlsserver` in PATH. Its files are in a folder of their owner's alone, and go when the process ends. */
+export async function findNgtcp2(authority: Authority): Promise<Ngtcp2 | undefined> {
+  if ((await ask("gtlsserver", ["--help"])) === undefined) return undefined;
+  return {
+    name: "ngtcp2's gtlsserver",
+    async serve(names, args, signal) {
+      const folder = mkdtempSync(join(tmpdir(), "sealport-"));
+      const gone = () => rmSync(folder, { recursive: true, force: true });
+      process.once("exit", gone);
+      const { chain, key } = await authority.pem(...names);
+      const files = [join(folder, "key"), join(folder, "chain")] as const;
+      writeFileSync(files[0], key, { mode: 0o600 });
+      writeFileSync(files[1], chain, { mode: 0o600 });
+      // It cannot take a free port by itself, and says nothing when it listens: a port that was free a moment ago.
+      const socket = await bound();
+      const { port } = socket.address();
+      await new Promise<void>((closed) => socket.close(closed));
+      const program = new Program("gtlsserver", [...args, "-d", folder, "127.0.0.1", String(port), ...files], signal);
+      const end = async () => {
+        await program[Symbol.asyncDispose]();
+        process.off("exit", gone);
+        gone();
+      };
+      return { port, program, [Symbol.asyncDispose]: end };
+    },
+  };
+}
