@@ -16,6 +16,7 @@ export interface Scheme {
 /** The one table of schemes. */
 export const urlSchemes: Readonly<Record<string, Scheme>> = {
   tls: { allowed: ["TLS"], transport: reliableInorderStream, about: "TLS 1.3 or 1.2 over TCP", protocol: "TLS" },
+  quic: { allowed: ["QUIC"], transport: reliableInorderStream, about: "a stream of QUIC over UDP", protocol: "QUIC" },
   tcp: { allowed: [], transport: reliableInorderStream, about: "TCP without any security", protocol: "TCP" },
   udp: { allowed: [], transport: unreliableDatagram, about: "UDP datagrams without any security", protocol: "UDP" },
 };

@@ -1,7 +1,9 @@
+import { connect, listen } from "../../protocols/quic/index.js";
+import { quicStacks } from "./quic.js";
 import type { ProtocolStack } from "./stack.js";
 import { tcp } from "./tcp.js";
 import { tls } from "./tls.js";
 import { udp } from "./udp.js";
 
 /** Every protocol stack there is, one row each; the order settles what preferences leave open. */
-export const protocolStacks: readonly ProtocolStack[] = [tls, tcp, udp];
+export const protocolStacks: readonly ProtocolStack[] = [tls, ...quicStacks({ connect, listen }), tcp, udp];
