@@ -115,6 +115,11 @@ export const commands = [
         about: "As root on Linux: a device of this name, with the file's addresses, MTU and routes, for all programs",
       },
       metrics: { kind: "text", metavar: "ADDRESS", about: "Serve /metrics (OpenMetrics) and /readyz over HTTP" },
+      pcapng: {
+        kind: "text",
+        metavar: "FILE",
+        about: "Write what passes outside and, decrypted, inside, with its secrets, as a capture for Wireshark",
+      },
       ...tunnelOptions,
     },
     examples: [

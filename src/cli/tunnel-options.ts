@@ -13,9 +13,17 @@ export interface TunnelValues {
 }
 
 /** Opens the tunnel that a command names; what the file says in vain is told with its line. */
-export async function openNamed(values: TunnelValues, command: string, terminal: Terminal): Promise<OpenTunnel> {
+export async function openNamed(
+  values: TunnelValues,
+  command: string,
+  terminal: Terminal,
+  pcapng?: string,
+): Promise<OpenTunnel> {
   const file = namedFile(values, command);
-  const office = await openTunnel(host(), file, keyOptions(values.key));
+  const office = await openTunnel(host(), file, {
+    ...keyOptions(values.key),
+    ...(pcapng !== undefined && { pcapng }),
+  });
   tellWarnings(office.warnings, file, terminal);
   return office;
 }

@@ -1,4 +1,4 @@
-export { PacketTunnel, type PacketTunnelEvent } from "./packet-tunnel.js";
+export { type PacketTap, PacketTunnel, type PacketTunnelEvent } from "./packet-tunnel.js";
 export type { DnsAnswer, DnsCodec, DnsResponse } from "./resolver.js";
 export { type StackDriver, StackNetwork } from "./stack-network.js";
 export { Tunnel, type TunnelHandlers } from "./tunnel.js";

@@ -17,6 +17,9 @@ export interface StackTouched {
   readonly kind: "stack-touched";
 }
 
+/** Sees every packet that passes between the protocol and the stack. Lent. */
+export type PacketTap = (direction: "in" | "out", packet: Uint8Array) => void;
+
 export const stackTouched: StackTouched = Object.freeze({ kind: "stack-touched" });
 
 export type PacketTunnelEvent<Event> =
@@ -34,11 +37,13 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
   readonly protocol: PacketProtocol<Input, Event>;
   readonly stack: Stack;
   readonly #events: PacketTunnelEvent<Event>[] = [];
+  readonly #tap: PacketTap | undefined;
 
-  /** The protocol must pull its packets from this stack. */
-  constructor(protocol: PacketProtocol<Input, Event>, stack: Stack) {
+  /** The protocol must pull its packets from this stack, through `tapped` if there is a tap. */
+  constructor(protocol: PacketProtocol<Input, Event>, stack: Stack, tap?: PacketTap) {
     this.protocol = protocol;
     this.stack = stack;
+    this.#tap = tap;
   }
 
   handle(input: Input | DatagramInput | Answer | StackTouched | Wake, now: Instant): void {
@@ -47,7 +52,7 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
       this.protocol.handle(input as Wake, now);
     } else if (input.kind !== "stack-touched") this.protocol.handle(input as Input | DatagramInput | Answer, now);
     for (let event = this.protocol.event(); event !== undefined; event = this.protocol.event()) {
-      if (event.kind === "packets") this.stack.handle(event as StackInput, now);
+      if (event.kind === "packets") this.#packets(event as StackInput, now);
       else if (event.kind === "question") this.#events.push(event as Extract<Event, { readonly kind: "question" }>);
       else {
         const told = event as Exclude<Event, { readonly kind: "question" }>;
@@ -64,6 +69,15 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
     return this.protocol.transmit(into, now);
   }
 
+  #packets(input: StackInput, now: Instant): void {
+    const tap = this.#tap;
+    const { bytes, ranges, count } = input;
+    if (tap !== undefined) {
+      for (let i = 0; i < count; i++) tap("in", bytes.subarray(ranges[2 * i]!, ranges[2 * i + 1]!));
+    }
+    this.stack.handle(input, now);
+  }
+
   event(): PacketTunnelEvent<Event> | undefined {
     return this.#events.shift();
   }
@@ -71,4 +85,15 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
   deadline(): Instant | undefined {
     return earliest(this.protocol.deadline(), this.stack.deadline());
   }
+}
+
+/** A stack whose packets are seen as they are pulled. */
+export function tapped(stack: Stack, tap: PacketTap): { pull(into: Uint8Array, at: number, now: Instant): number } {
+  return {
+    pull: (into, at, now) => {
+      const size = stack.pull(into, at, now);
+      if (size > 0) tap("out", into.subarray(at, at + size));
+      return size;
+    },
+  };
 }

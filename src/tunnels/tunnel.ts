@@ -3,6 +3,7 @@ import { DatagramDriver } from "../mechanisms/driver/index.js";
 import type { Stack } from "../stack/index.js";
 import {
   type PacketProtocol,
+  type PacketTap,
   PacketTunnel,
   type PacketTunnelEvent,
   type StackTouched,
@@ -16,6 +17,8 @@ export interface TunnelHandlers<Event> {
   answer?(question: unknown, signal: AbortSignal): unknown;
   echoReply?(source: Uint8Array, word: number, body: Uint8Array): void;
   softError?(failure: Failure): void;
+  /** Sees the packets inside; the protocol pulls those that go out through `tapped`. */
+  tap?: PacketTap | undefined;
 }
 
 /**
@@ -44,7 +47,7 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
     this.host = host;
     this.stack = stack;
     this.network = new StackNetwork(name, this, (text, options) => resolve(this.network)(text, options));
-    this.#driver = new DatagramDriver(host, new PacketTunnel<Input, Event>(protocol, stack), {
+    this.#driver = new DatagramDriver(host, new PacketTunnel<Input, Event>(protocol, stack, handlers.tap), {
       event: (event) => {
         if (event.kind === "protocol") handlers.event?.(event.event);
         else if (event.kind === "stack" && event.event.kind === "echo-reply") {

@@ -5,6 +5,7 @@ import { type PeerStatus, parseWgQuick, type WgQuickFile, WireGuard } from "../p
 import { Stack } from "../stack/index.js";
 import { EndpointNames, outsideFamily, withEndpoint } from "./endpoints.js";
 import { mtuDefault } from "./limits.js";
+import { type PacketTap, tapped } from "./packet-tunnel.js";
 import { type DnsCodec, Resolver } from "./resolver.js";
 import { Tunnel, type TunnelHandlers } from "./tunnel.js";
 
@@ -24,6 +25,8 @@ export interface WireGuardTunnelOptions {
     signal: AbortSignal,
   ) => WireGuardAsks["accept-peer"]["answer"] | undefined | Promise<WireGuardAsks["accept-peer"]["answer"] | undefined>;
   readonly on?: TunnelHandlers<WireGuardEvent>["event"];
+  /** Sees the packets inside, decrypted. */
+  readonly tap?: PacketTap;
 }
 
 /** A WireGuard tunnel that is up: the network inside, and how it is doing. */
@@ -76,7 +79,7 @@ export async function openWireGuard(
       privateKey,
       peers,
       mtu,
-      source: stack,
+      source: options.tap === undefined ? stack : tapped(stack, options.tap),
       acceptUnknownPeers: options.acceptPeer !== undefined,
       ...(host.keyLog && { keyLog: host.keyLog }),
     },
@@ -103,6 +106,7 @@ export async function openWireGuard(
         answer: (question, signal) => options.acceptPeer!(question as WireGuardAsks["accept-peer"]["ask"], signal),
       }),
       echoReply: (_, word) => pings.get(word)?.(host.now()),
+      tap: options.tap,
     },
   );
   open = tunnel;

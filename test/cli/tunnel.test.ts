@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
@@ -49,6 +49,30 @@ test("curl goes through the tunnel by SOCKS5, CONNECT and plain HTTP on one port
   assert.match(await curl(`${metrics}/readyz`), /"isUp":true,"handshakeAgeMs":\d+/);
   tunnel.kill("SIGINT");
   assert.equal(await tunnel.ends(), "exited with 130");
+});
+
+test("--pcapng keeps what passes outside and inside on two interfaces, and tshark decrypts the one into the other", async () => {
+  const capture = join(scratch(), "tunnel.pcapng");
+  await using tunnel = running("--socks", "127.0.0.1:0", "--pcapng", capture);
+  const proxy = `127.0.0.1:${await portOf(tunnel, /proxy/)}`;
+  assert.equal(await curl("-x", `socks5h://${proxy}`, intranet), said);
+  tunnel.kill("SIGINT");
+  assert.equal(await tunnel.ends(), "exited with 130");
+  assert.equal(statSync(capture).mode & 0o777, 0o600);
+  const tshark = async (...args: readonly string[]): Promise<string[]> => {
+    const run = new Program("tshark", "tshark", ["-r", capture, ...args]);
+    await run.ends();
+    return run.said.split("\n").filter((line) => !/^(Running as user|$)/.test(line));
+  };
+  const names = await tshark("-T", "fields", "-e", "frame.interface_name");
+  assert.equal(new Set(names).size, 2);
+  assert.ok(names.includes("wg:office"));
+  // The request stands on the inner interface as it is, and in the outer packets behind WireGuard's secrets.
+  const payloads = (where: string) =>
+    tshark("-Y", `${where} and tcp.dstport == 8080 and tcp.len > 0`, "-T", "fields", "-e", "tcp.payload");
+  const [request] = await payloads("frame.interface_id == 1");
+  assert.match(Buffer.from(request!, "hex").toString(), /^GET \/ HTTP\/1\.1\r\nHost: intranet\.office\.test:8080/i);
+  assert.deepEqual(await payloads("frame.interface_id == 0 and wg"), [request]);
 });
 
 test("ports are forwarded both ways, TCP and UDP", async () => {

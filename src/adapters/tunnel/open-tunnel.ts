@@ -3,6 +3,7 @@ import type { Agent, AgentOptions } from "node:http";
 import type { Duplex } from "node:stream";
 import { toBase64 } from "../../bytes/index.js";
 import type { Host, Network, SocketAddress } from "../../contract/index.js";
+import { type Capture, captureToFile } from "../../hosts/node/capture.js";
 import type { WgQuickWarning, WireGuardEvent } from "../../protocols/wireguard/index.js";
 import {
   type Connection,
@@ -38,6 +39,11 @@ export interface TunnelOptions {
   readonly network?: Network;
   /** Address outside to bind; any by default. */
   readonly localAddress?: string;
+  /**
+   * A file, made with mode 0600, for what passes: the packets outside, those inside, decrypted, and the secrets by which
+   * Wireshark decrypts the former too. Whoever has it can read everything.
+   */
+  readonly pcapng?: string;
   /** For what is dialled securely inside: trust, identity, verify. */
   readonly security?: SecurityInit;
 }
@@ -58,16 +64,24 @@ export interface TunnelEvents {
 export async function openTunnel(host: Host, source: string | URL, options: TunnelOptions = {}): Promise<OpenTunnel> {
   const { text, name } = readTunnelFile(source);
   const privateKey = options.privateKey && readKeySource(options.privateKey);
+  const tunnelName = `wg:${options.name ?? name}`;
+  const outside = options.network && { network: options.network };
+  const capture =
+    options.pcapng === undefined ? undefined : captureToFile(host, options.pcapng, { ...outside, inside: tunnelName });
   const events: { tell: (event: TunnelEvent) => void } = { tell: () => {} };
-  const below = await openWireGuard(host, text, {
-    name: `wg:${options.name ?? name}`,
+  const opening = openWireGuard(capture?.host ?? host, text, {
+    name: tunnelName,
     dns: dnsCodec,
     on: (event) => events.tell(event),
-    ...(options.network && { network: options.network }),
+    ...(capture ? { tap: capture.inside } : outside),
     ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
     ...(privateKey && { privateKey }),
   });
-  const open = new OpenTunnel(host, below, options.security);
+  const below = await opening.catch(async (failure: unknown) => {
+    await capture?.close();
+    throw failure;
+  });
+  const open = new OpenTunnel(host, below, options.security, capture);
   events.tell = (event) => open.told(event);
   return open;
 }
@@ -85,6 +99,7 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   readonly #host: Host;
   readonly #below: WireGuardTunnel;
   readonly #security: SecurityInit | undefined;
+  readonly #capture: Capture | undefined;
   readonly #connections = new Set<Connection>();
   readonly #servers = new Set<TunnelServer>();
   readonly #agents = new Set<Agent>();
@@ -94,8 +109,9 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   #isClosed = false;
   #drained = (): void => {};
 
-  constructor(host: Host, below: WireGuardTunnel, security?: SecurityInit) {
+  constructor(host: Host, below: WireGuardTunnel, security?: SecurityInit, capture?: Capture) {
     super();
+    this.#capture = capture;
     this.#host = host;
     this.#below = below;
     this.#security = security;
@@ -285,6 +301,7 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
     }
     this.#isClosed = true;
     this.#below.close();
+    await this.#capture?.close();
     this.emit("closed");
   }
 }

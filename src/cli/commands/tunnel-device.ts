@@ -18,6 +18,7 @@ export async function tunnelDevice(
     "-L": values.local.length > 0,
     "-R": values.remote.length > 0,
     "-W": values.stdio !== undefined,
+    "--pcapng": values.pcapng !== undefined,
   })) {
     if (isGiven) throw new UsageError(`${option} goes through a stack of our own, and --tun leaves that to the system`);
   }

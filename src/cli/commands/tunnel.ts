@@ -26,6 +26,7 @@ export interface TunnelCommandValues extends TunnelValues {
   readonly stdio: string | undefined;
   readonly metrics: string | undefined;
   readonly tun: string | undefined;
+  readonly pcapng: string | undefined;
 }
 
 /** How often the live line is drawn, in milliseconds. */
@@ -36,7 +37,7 @@ export async function tunnel(values: TunnelCommandValues, context: CommandContex
   if (values.tun !== undefined) return (await import("./tunnel-device.js")).tunnelDevice(values, values.tun, context);
   const { terminal, signal } = context;
   const wanted = readWishes(values);
-  await using office = await openNamed(values, "tunnel", terminal);
+  await using office = await openNamed(values, "tunnel", terminal, values.pcapng);
   const ends: (() => unknown)[] = [];
   await using _ = {
     [Symbol.asyncDispose]: async () => {

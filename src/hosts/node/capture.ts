@@ -1,11 +1,20 @@
-import type { Host } from "../../contract/index.js";
+import type { Host, Network } from "../../contract/index.js";
 import { captured, Pcapng, secretsKindOf } from "../../mechanisms/capture/index.js";
 import { captureHoldBytesMax, captureHoldMs } from "./limits.js";
 import { fileSink } from "./sinks.js";
 
+export interface CaptureOptions {
+  /** The network to record. Default: the host's. */
+  readonly network?: Network;
+  /** Name of a second interface, for the packets inside a tunnel: `inside` writes them. */
+  readonly inside?: string;
+}
+
 export interface Capture {
   /** The host that was given, with a network that is recorded and a key log that goes into the file as well. */
   readonly host: Host;
+  /** Records an IP packet on the interface inside. */
+  inside(direction: "in" | "out", packet: Uint8Array): void;
   /** Blocks that a slow disk did not take. */
   readonly dropped: number;
   /** When all is on its way to the disk; rejects if something could not be written. */
@@ -17,7 +26,8 @@ export interface Capture {
  * as it is. It reads a file from the front, so secrets have to stand before the packets that they decrypt: packets are
  * held back for a moment, in which whoever receives them comes to their secrets.
  */
-export function captureToFile(host: Host, path: string): Capture {
+export function captureToFile(host: Host, path: string, options: CaptureOptions = {}): Capture {
+  const outside = options.network ?? host.network;
   const sink = fileSink(path);
   let held: Uint8Array[] = [];
   let heldBytes = 0;
@@ -37,9 +47,12 @@ export function captureToFile(host: Host, path: string): Capture {
     heldBytes += block.length;
     if (heldBytes > captureHoldBytesMax) flush();
   };
-  const pcapng = new Pcapng(write, [{ name: host.network.name, link: "ip" }]);
+  const pcapng = new Pcapng(write, [
+    { name: outside.name, link: "ip" },
+    ...(options.inside === undefined ? [] : [{ name: options.inside, link: "ip" } as const]),
+  ]);
   isHolding = true;
-  const network = captured(host.network, host, pcapng);
+  const network = captured(outside, host, pcapng);
   return {
     host: {
       name: host.name,
@@ -62,6 +75,7 @@ export function captureToFile(host: Host, path: string): Capture {
       wakeAt: (at, call) => host.wakeAt(at, call),
       soon: (call) => host.soon(call),
     },
+    inside: (direction, bytes) => pcapng.packet({ at: host.now(), on: 1, bytes, direction }),
     get dropped() {
       return sink.dropped;
     },
