@@ -76,7 +76,10 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     const path =
       known ?? new Path(local, remote, { isValidated: false, isLimited: true }, current.cid, current.cidSequence);
     const received = core.packetsReceived;
-    this.#guard(now, () => this.#inbound.datagram(bytes, from, end, path, ecn, now));
+    this.#guard(now, () => {
+      this.#inbound.datagram(bytes, from, end, path, ecn, now);
+      if (core.hasNewReadKeys) this.#inbound.replay(now);
+    });
     this.#migration.followId();
     this.#migration.goOn(now);
     if (!core.isClient && received === 0 && core.isHeard) {
@@ -89,6 +92,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     this.#guard(now, () => {
       this.core.tls.answer({ ...answer, id: answer.id % questionsPerConnection }, now);
       this.#handshake.pump(now);
+      if (this.core.hasNewReadKeys) this.#inbound.replay(now);
     });
   }
 
@@ -258,7 +262,6 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       this.#issueToken(now);
       this.#confirm(now);
     }
-    this.#inbound.replay(now);
   }
 
   handshakeDone(now: Instant): void {

@@ -105,6 +105,8 @@ export class Core {
 
   /** Any packet of the peer's has been opened. */
   isHeard = false;
+  /** What came too early can be looked at again. */
+  hasNewReadKeys = false;
   /** TLS is done (RFC 9001 §4.1.1), and both sides know it (§4.1.2). */
   isComplete = false;
   isConfirmed = false;

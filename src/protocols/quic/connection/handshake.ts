@@ -60,6 +60,11 @@ export class HandshakeDriver {
       core.tls = TlsGlue.client(ground, options, encoded, version, () => core.peer);
     } else {
       const options = ground.options as QuicServerOptions;
+      if (options.preferredAddress !== undefined) {
+        const { cid: connectionId, token: statelessResetToken } = core.ownCids.preferred();
+        const { ipv4, ipv6 } = options.preferredAddress;
+        core.ownPreferredAddress = { ipv4, ipv6, connectionId, statelessResetToken };
+      }
       const answer = (offered: Uint8Array): Uint8Array => this.#answer(offered);
       const parameters = (): TransportParameters => ({ ...defaultParameters, ...this.#serverParameters() });
       core.tls = TlsGlue.server(ground, options, answer, version, parameters);
@@ -116,6 +121,7 @@ export class HandshakeDriver {
   #keys(epoch: keyof typeof spaceOf, direction: "read" | "write", { suite, secret }: TrafficKeys13): void {
     const core = this.#core;
     const space = core.spaces[spaceOf[epoch]];
+    if (direction === "read") core.hasNewReadKeys = true;
     if (epoch === "application") {
       if (direction === "read") core.oneRtt.setRead(suite, secret);
       else {
@@ -210,7 +216,7 @@ export class HandshakeDriver {
     const core = this.#core;
     if (core.isClient) this.#takeServer(outcome.extensions.get(parametersExtension)!);
     else if (this.#awaitsIdentity) core.streams.start(streamLimits(core.peer!));
-    core.isComplete = true;
+    core.isComplete = core.hasNewReadKeys = true;
     const told = this.#outcome(outcome);
     core.trace("parameters_set", now, () => ({ version: told.version, suite: told.suite, alpn: told.alpn }));
     core.emit({ kind: "confirmed", connection: core.number, outcome: told });

@@ -86,6 +86,7 @@ export class Inbound {
 
   /** Keys have come: what waited for them is looked at again. */
   replay(now: Instant): void {
+    this.#core.hasNewReadKeys = false;
     if (this.#early.length === 0) return;
     const early = this.#early;
     this.#early = [];
@@ -104,6 +105,10 @@ export class Inbound {
   /** False: it is dropped. */
   #packet(bytes: Uint8Array, at: number, path: Path, ecn: Ecn, now: Instant): boolean {
     const header = this.#header;
+    // A client is given all that comes to its port; what is for another id is not for it.
+    const { isClient, beginning } = this.#core;
+    if (isClient && header.isLong && !sameBytesIn(bytes, header.dcidAt, beginning.ownCid, header.dcidSize))
+      return false;
     switch (header.type) {
       case PacketType.oneRtt:
         return this.#oneRtt(bytes, at, path, ecn, now);
