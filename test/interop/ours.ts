@@ -336,7 +336,7 @@ export function ourIdentity(name: IdentityName, setup: TlsSetup = {}): TlsIdenti
 }
 
 /** Trusts what the run's authority issued, judged by Node's X.509 so that TLS is tried apart from our own. */
-function verify(ask: PeerAsk): PeerVerdict {
+export function verify(ask: PeerAsk): PeerVerdict {
   if (ask.rawPublicKey) {
     const publicKey = host.crypto.publicKey(ask.rawPublicKey);
     if (!publicKey) return distrust("unsupported-certificate", "the raw key is not one that we know");

@@ -125,6 +125,8 @@ export function python(file: string): Command {
 
 /** Where trixie is unpacked, and how to start what was compiled against it. */
 export const trixieRoot: string = join(peers, "trixie/root");
+/** Where sid is, whose libraries C programs are compiled against. */
+export const sidRoot: string = join(peers, "sid/root");
 export const onTrixie = (path: string): Command => ({
   name: path,
   command: join(scripts, "trixie.sh"),

@@ -1,0 +1,23 @@
+import { createSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
+import type { Program } from "./program.js";
+
+/** A UDP port of 127.0.0.1 that was free a moment ago, for programs that cannot be told to choose one. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((done) => socket.bind(0, "127.0.0.1", done));
+  const { port } = socket.address();
+  await new Promise<void>((done) => socket.close(() => done()));
+  return port;
+}
+
+/** Waits until somebody has bound the port: the kernel's tables are read. */
+export async function listeningUdp(port: number, program: Program): Promise<void> {
+  const wanted = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} [0-9A-F]+:[0-9A-F]{4} 07 `);
+  const tables = () => readFileSync("/proc/net/udp", "latin1") + readFileSync("/proc/net/udp6", "latin1");
+  for (let tries = 0; tries < 1000 && program.status === undefined; tries++) {
+    if (wanted.test(tables())) return;
+    await new Promise((again) => setTimeout(again, 10));
+  }
+  throw new Error(`${program.name} does not listen on ${port}: ${program.status ?? "running"}\n${program.said}`);
+}
