@@ -34,9 +34,8 @@ export class OurDtlsEnd implements DtlsSink, AsyncDisposable {
     return this.session.confirmed;
   }
 
-  get exporter(): string {
-    return Buffer.from(this.session.exportKey(dtlsLabel, 32)).toString("hex");
-  }
+  /** Taken when the session was confirmed: its end wipes the secrets. */
+  exporter = "";
 
   say(text: string): void {
     this.session.send(new TextEncoder().encode(text));
@@ -55,7 +54,8 @@ export class OurDtlsEnd implements DtlsSink, AsyncDisposable {
     return this.#failure;
   }
 
-  confirmed(): void {
+  confirmed(_outcome: DtlsOutcome, session: DtlsSession): void {
+    this.exporter = Buffer.from(session.exportKey(dtlsLabel, 32)).toString("hex");
     this.#tell("confirmed");
   }
 
@@ -157,13 +157,14 @@ export class OurDtlsServer implements AsyncDisposable {
     return this.listener.local.port;
   }
 
-  async next(): Promise<OurDtlsEnd> {
+  async next(program: { readonly status: string | undefined }): Promise<OurDtlsEnd> {
     for (let tries = 0; tries < 1000; tries++) {
       const end = this.ends.at(-1);
       if (end !== undefined) return end;
+      if (program.status !== undefined) throw new Error(`the client ${program.status}`);
       await new Promise((again) => setTimeout(again, 10));
     }
-    throw new Error("nobody came");
+    throw new Error(`nobody came; dropped: ${JSON.stringify(this.listener.drops)}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -61,7 +61,7 @@ export class Threshold {
         this.#drop("bad-hello");
         return undefined;
       }
-      const entrance = this.#piece(bytes, content, readSequence(bytes, next + 5), end - at, from, now);
+      const entrance = this.#piece(bytes, content, readSequence(bytes, next + 5), from, now);
       if (entrance !== undefined) return entrance;
       next = behind;
     }
@@ -80,14 +80,7 @@ export class Threshold {
     return { size: answer.bytes.length, to: answer.to };
   }
 
-  #piece(
-    bytes: Uint8Array,
-    at: number,
-    record: number,
-    received: number,
-    from: SocketAddress,
-    now: Instant,
-  ): Entrance | undefined {
+  #piece(bytes: Uint8Array, at: number, record: number, from: SocketAddress, now: Instant): Entrance | undefined {
     const { sequence, size } = head;
     const key = `${from.address} ${from.port} ${from.zone ?? ""}`;
     const isWhole = head.length === size;
@@ -105,14 +98,13 @@ export class Threshold {
     const whole = messages.take();
     if (whole === undefined) return undefined;
     if (!isWhole) this.#partial.take(key, now);
-    return this.#hello(whole.bytes, sequence === 0 ? 0 : 1, record, received, from, now);
+    return this.#hello(whole.bytes, sequence === 0 ? 0 : 1, record, from, now);
   }
 
   #hello(
     message: Uint8Array,
     sequence: 0 | 1,
     record: number,
-    received: number,
     from: SocketAddress,
     now: Instant,
   ): Entrance | undefined {
@@ -129,7 +121,7 @@ export class Threshold {
       return { record: asRecord(message, sequence, record), firstMessage: sequence, firstRecord: record };
     }
     const answer = asRecord(reception.message, sequence, record);
-    if (this.#answers.length >= limits.answersWaitingMax || answer.length > limits.amplificationMax * received) {
+    if (this.#answers.length >= limits.answersWaitingMax || answer.length > limits.amplificationMax * message.length) {
       this.#drop("too-many-answers");
     } else this.#answers.push({ bytes: answer, to: { ...from } });
     return undefined;

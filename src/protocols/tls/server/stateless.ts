@@ -59,7 +59,9 @@ function missingGroup(config: ServerConfig, request: Request): Group | undefined
   return common.some(({ id }) => request.shares.has(id)) ? undefined : common[0];
 }
 
-const cookie12 = struct({ issuedAtSeconds: u32, mac: opaque(32) });
+/** Of a cookie's MAC: a whole cookie must fit the 32 bytes that clients of DTLS 1.0's time have for it. */
+const macSize = 16;
+const cookie12 = struct({ issuedAtSeconds: u32, mac: opaque(macSize) });
 
 /** RFC 6347 §4.2.1: the cookie is made of the address and of what the second ClientHello repeats. */
 function verify(cx: Context<ServerConfig>, key: Secret, hello: ClientHello): Reception {
@@ -87,11 +89,11 @@ function mac12(cx: Context<ServerConfig>, key: Secret, hello: ClientHello, issue
   const { random, sessionId } = hello;
   // The label keeps these apart from cookies of 1.3 under the same key.
   const content = encode(repeated, { label: verifyLabel, issuedAtSeconds, random, sessionId });
-  const value = hmac.compute(content, cx.config.cookieContext);
+  const value = hmac.compute(content, cx.config.cookieContext).subarray(0, macSize);
   hmac.destroy();
   return value;
 }
 
 const verifyLabel = Uint8Array.from("HelloVerifyRequest", (letter) => letter.charCodeAt(0));
-const cookieSize = 36;
+const cookieSize = 4 + macSize;
 const at = "ClientHello";
