@@ -24,6 +24,7 @@ const once = [
   "scenarios/throughput",
   "interop/bulk",
   "interop/drivers",
+  "interop/tcp-kernel",
   "interop/tun",
   "interop/srtp-media",
   "interop/wireguard",

@@ -114,6 +114,27 @@ test(`${megabytes} MiB go each way between our TCP and the kernel's, intact, wit
   ours.tunnel.close();
 });
 
+test("our TCP and the kernel's get their data through netem's delay, loss, reordering and duplication", async () => {
+  const key = newKey();
+  const ours = await open(await kernel(key), key, { endpoint: v4() });
+  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await guest.run("/bin/tc qdisc add dev wg0 root netem delay 10ms 3ms loss 1% reorder 90% duplicate 1%");
+  const size = 2 << 20;
+  await guest.run("socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & sleep 0.5");
+  const up = stream(ours.tunnel.network, { address: "fd99::1", port: 7001 });
+  const digest = await up.send(host.entropy.fill(new Uint8Array(1 << 16)), size >> 16);
+  await up.closed;
+  assert.equal(hashIn(await guest.run("wait; sha256sum < /tmp/got")), digest);
+  const made = await guest.run(`head -c ${size} /dev/urandom > /tmp/give; sha256sum < /tmp/give`);
+  await guest.run("socat -u OPEN:/tmp/give TCP-LISTEN:7002 & sleep 0.5");
+  const down = stream(ours.tunnel.network, { address: "10.99.0.1", port: 7002 });
+  down.port.finish();
+  await down.closed;
+  assert.equal(down.heard.digest, hashIn(made));
+  assert.match(await guest.run("/bin/tc -s qdisc show dev wg0"), /dropped [1-9]/);
+  ours.tunnel.close();
+});
+
 test("the kernel follows us to another port, and we follow it, with a transfer under way", async () => {
   const key = newKey();
   const ours = await open(await kernel(key), key, { endpoint: v4() });

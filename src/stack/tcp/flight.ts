@@ -1,5 +1,8 @@
 import type { Instant } from "../../contract/index.js";
 
+/** Step of the clock behind TCP's timestamps, in milliseconds. */
+const clockStepMs = 1;
+
 /** One segment on its way, by offsets in our sequence space. */
 export interface Sent {
   start: number;
@@ -43,6 +46,8 @@ export class Flight {
   #reorderingSeen = false;
   #windowMultiplier = 1;
   #windowPersists = 0;
+  #minRttMs = 0;
+  #echoedAt: Instant | undefined;
 
   get isEmpty(): boolean {
     return this.#head === this.#segments.length;
@@ -98,8 +103,14 @@ export class Flight {
     segment.retransmitted = true;
   }
 
-  /** Before the parts of one acknowledgement are told. */
-  begin(): void {
+  /**
+   * Before the parts of one acknowledgement are told.
+   *
+   * @param echoedAt when the peer had what it echoes the timestamp of sent to it, if it echoes one
+   */
+  begin(minRttMs = 0, echoedAt: Instant | undefined = undefined): void {
+    this.#minRttMs = minRttMs;
+    this.#echoedAt = echoedAt;
     this.delivered = 0;
     this.largestDelivered = 0;
     this.newestSentAt = Number.NEGATIVE_INFINITY;
@@ -211,6 +222,13 @@ export class Flight {
     }
     if (!segment.retransmitted && segment.end < this.#highestDelivered) this.#reorderingSeen = true;
     this.#highestDelivered = Math.max(this.#highestDelivered, segment.end);
+    // RFC 8985 §6.2, step 2: what arrived was the original, and says nothing about what was sent before its repetition.
+    const isOriginal =
+      rttMs < this.#minRttMs || (this.#echoedAt !== undefined && this.#echoedAt < segment.sentAt - clockStepMs);
+    if (segment.retransmitted && isOriginal) {
+      this.#reorderingSeen = true;
+      return;
+    }
     if (segment.sentAt > this.#rackSentAt || (segment.sentAt === this.#rackSentAt && segment.end > this.#rackEnd)) {
       this.#rackSentAt = segment.sentAt;
       this.#rackEnd = segment.end;

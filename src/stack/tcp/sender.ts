@@ -63,6 +63,11 @@ export class Sender {
   #vanishedSize = 0;
   #raiseFrom = 0;
   #raiseAt: Instant = 0;
+  /** Of the last recovery: where it began, and how much was sent again, from when on and as far as which offset. */
+  #recoveryStart = 0;
+  #resent = 0;
+  #resentAt: Instant | undefined;
+  #resentEnd = 0;
   /** Of the last timeout: when, so that an echo of an older time shows that it was spurious (RFC 3522). */
   #timedOutAt: Instant | undefined;
   /** The last wake was a timeout. */
@@ -154,7 +159,7 @@ export class Sender {
     const { flight, rtt } = this;
     const before = flight.inFlight;
     const limited = !this.#heldByWindow;
-    flight.begin();
+    flight.begin(rtt.minMs, echoMs === undefined ? undefined : now - echoMs);
     if (ack > this.una) {
       flight.acknowledge(ack, now);
       this.una = ack;
@@ -167,6 +172,7 @@ export class Sender {
     const sample = flight.newestRttMs ?? echoMs;
     if (sample !== undefined) rtt.sample(sample);
     if (this.#timedOutAt !== undefined) this.#judgeTimeout(ack, echoMs, now);
+    else this.#judgeRecovery(echoMs, now);
     this.#backoff = 0;
     this.#probeOutstanding = false;
     this.controller.acknowledged(flight.delivered, flight.newestSentAt, before, rtt, now, limited);
@@ -242,6 +248,9 @@ export class Sender {
     this.#forced = undefined;
     if (this.outSent !== undefined) {
       const size = this.outEnd - this.outStart;
+      this.#resent++;
+      this.#resentAt ??= now;
+      this.#resentEnd = Math.max(this.#resentEnd, this.outEnd);
       this.flight.resend(this.outSent, size, now);
       this.controller.sent(size, this.flight.inFlight, now);
     } else {
@@ -335,7 +344,7 @@ export class Sender {
       const to = this.offsetOf(segment.sackEdges[2 * i + 1]!);
       if (from >= to || to > this.next) continue;
       const inside = i === 0 && segment.sackCount > 1 && this.#holds(segment, from, to);
-      if (i === 0 && (to <= ack || inside)) this.flight.duplicateArrived();
+      if (i === 0 && (to <= ack || inside)) this.#duplicate(to);
       else if (from >= ack) this.flight.sack(from, to, now);
     }
   }
@@ -357,7 +366,29 @@ export class Sender {
     const lost = flight.firstLost()!;
     const wasProbe = lost.end - lost.start > this.segmentSize + 1 && flight.newlyLostBytes === lost.end - lost.start;
     if (!wasProbe) this.controller.congested(flight.lostSentAt, flight.inFlight, "loss", now);
+    if (this.#recoveryPoint === undefined) {
+      this.#recoveryStart = this.una;
+      this.#resent = this.#resentEnd = 0;
+      this.#resentAt = undefined;
+    }
     this.#recoveryPoint ??= this.next;
+  }
+
+  /** The peer got something twice. If that is all that was sent again, nothing had been lost (RFC 3708 §2). */
+  #duplicate(end: number): void {
+    this.flight.duplicateArrived();
+    if (this.#resent === 0 || end <= this.#recoveryStart || end > this.#resentEnd) return;
+    if (--this.#resent === 0) this.controller.undo();
+  }
+
+  /** RFC 3522: all that was sent again had arrived before, since the peer echoes a time before that. */
+  #judgeRecovery(echoMs: number | undefined, now: Instant): void {
+    if (this.#recoveryPoint === undefined || this.#resentAt === undefined || echoMs === undefined) return;
+    if (this.una < this.#resentEnd || now - echoMs >= this.#resentAt - 1 || this.flight.hasLost) return;
+    this.#resent = 0;
+    this.#resentAt = undefined;
+    this.#recoveryPoint = undefined;
+    this.controller.undo();
   }
 
   #timeout(now: Instant): void {
