@@ -29,6 +29,7 @@ const once = [
   "interop/srtp-media",
   "interop/wireguard",
   "interop/ml-dsa",
+  "interop/quic-",
 ];
 
 const wanted = process.argv.slice(2);

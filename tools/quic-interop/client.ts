@@ -68,17 +68,20 @@ async function fetchAll(
   const origin = new Origin(host, remote, authority, security);
   const over = origin.done.then((failure) => Promise.reject(failure ?? new Error("the server closed the session")));
   over.catch(() => undefined);
-  const fetching = urls.map(async (url) => {
+  const fetching = Promise.all(urls.map((url) => fetchOne(url)));
+  fetching.catch(() => undefined);
+  const outcome = await Promise.race([over, origin.session.confirmed]);
+  const during = played.during?.(origin.session);
+  await Promise.race([over, Promise.all([fetching, during, awaitsTicket && origin.ticket])]);
+  await origin.close();
+  return outcome;
+
+  async function fetchOne(url: string): Promise<void> {
     const { pathname, search } = new URL(url);
     const { status = 200, body } = await origin.ask(pathname + search);
     if (status !== 200) throw new Error(`${url} is answered with ${status}`);
     await save(body, join(downloads, basename(pathname)));
-  });
-  const outcome = await Promise.race([over, origin.session.confirmed]);
-  const during = played.during?.(origin.session);
-  await Promise.race([over, Promise.all([...fetching, during, awaitsTicket && origin.ticket])]);
-  await origin.close();
-  return outcome;
+  }
 }
 
 async function save(body: IncomingBody, path: string): Promise<void> {
