@@ -23,6 +23,8 @@ export interface DriverHandlers<Event> {
   answer?(question: AskOf<Event>, signal: AbortSignal): unknown;
   /** After the port had been full: it takes more, and all that the machine had to transmit is on its way. */
   writable?(): void;
+  /** All that there was to tell has been told, for now: what was gathered of it may be handed on. */
+  settled?(): void;
   /** Something that does not end the port went wrong on the way. */
   softError?(failure: Failure): void;
   /** The port is gone; nothing follows. */
@@ -107,6 +109,7 @@ export class DriverCore<Input, Event> {
           told = true;
           this.#tell(event);
         }
+        if (told) this.#handlers.settled?.();
       } while (told);
     } finally {
       this.#draining = false;

@@ -7,11 +7,20 @@ export function packetNumberSize(number: number, largestAcked: number): 1 | 2 | 
 
 /** The whole number of which `truncated` are the last `size` bytes (RFC 9000 §A.3). */
 export function decodePacketNumber(truncated: number, size: number, expected: number): number {
+  if (expected < 0x4000_0000 && size < 4) return decodeSmall(truncated, 1 << (8 * size), expected);
   const window = 2 ** (8 * size);
   const candidate = expected - (expected % window) + truncated;
   if (candidate <= expected - window / 2 && candidate < 2 ** 62 - window) return candidate + window;
   if (candidate > expected + window / 2 && candidate >= window) return candidate - window;
   return candidate;
+}
+
+/** The same for numbers that are small integers to the engine. */
+function decodeSmall(truncated: number, window: number, expected: number): number {
+  const candidate = (expected & ~(window - 1)) | truncated;
+  const half = window >> 1;
+  if (candidate <= expected - half) return candidate + window;
+  return candidate > expected + half && candidate >= window ? candidate - window : candidate;
 }
 
 /** The per-packet nonce: the IV, and the packet number on its last eight bytes (RFC 9001 §5.3). Numbers up to 2^53. */

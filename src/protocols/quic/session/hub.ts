@@ -20,17 +20,27 @@ export class Hub {
   /** The last connection is gone, or the port is. */
   idle: (() => void) | undefined;
 
+  readonly #gathering: SessionOfConnection[] = [];
+
   constructor(host: Host, endpoint: QuicEndpoint, options: QuicClientOptions | QuicServerOptions) {
     this.host = host;
     this.endpoint = endpoint;
     this.driver = new DatagramDriver<QuicInput, QuicEvent>(host, endpoint, {
       event: (event) => this.#tell(event),
       answer: (question, signal) => this.#answer(question, options, signal),
+      settled: () => {
+        for (const session of this.#gathering.splice(0)) session.flush();
+      },
       softError: (failure) => {
         for (const session of this.sessions.values()) session.softError(failure);
       },
       closed: (failure) => this.#closed(failure),
     });
+  }
+
+  /** The session holds bytes for a stream until all that has come is told. */
+  gathers(session: SessionOfConnection): void {
+    this.#gathering.push(session);
   }
 
   get ports(): readonly DatagramPort[] {

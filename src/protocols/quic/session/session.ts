@@ -32,7 +32,7 @@ import { SessionStreamOf, type StreamHome } from "./stream.js";
 type Input = ConnectionInput extends infer I ? (I extends unknown ? Omit<I, "connection"> : never) : never;
 
 /** What is received is copied into memory of its reader's own, carved from pieces of this size. */
-const slabSize = 262_144;
+const slabSize = 131_072;
 
 /** A connection, as applications see it. */
 export class SessionOfConnection implements QuicSession, StreamHome {
@@ -60,6 +60,9 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   #migrating: ((failure: QuicFailure | undefined) => void) | undefined;
   #slab = new Uint8Array(0);
   #slabAt = 0;
+  /** The stream whose bytes are gathered at the slab's end, and where they begin. */
+  #gathered = -1;
+  #gatheredAt = 0;
   readonly #openedAt: Instant;
   #confirmedAt: Instant | undefined;
   #last: QuicStatistics | undefined;
@@ -249,6 +252,11 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   // What the machine tells
 
   tell(event: ConnectionEvent): void {
+    if (event.kind === "stream" && event.event.kind === "bytes") {
+      this.#gather(event.event.id, event.event.bytes);
+      return;
+    }
+    this.flush();
     const sink = this.#sink;
     switch (event.kind) {
       case "stream":
@@ -320,9 +328,6 @@ export class SessionOfConnection implements QuicSession, StreamHome {
       case "opened":
         this.#accept(event.id, early);
         return;
-      case "bytes":
-        this.#streams.get(event.id)?.tell({ ...event, bytes: this.#own(event.bytes) });
-        return;
       case "over": {
         const stream = this.#streams.get(event.id);
         this.#streams.delete(event.id);
@@ -347,13 +352,37 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     stream.opened();
   }
 
+  /** What comes of one stream in one go is handed on in one piece. */
+  #gather(id: number, bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (id !== this.#gathered || this.#slabAt + length > this.#slab.length) {
+      this.flush();
+      if (this.#slabAt + length > this.#slab.length) this.#newSlab(length);
+      this.#gathered = id;
+      this.#gatheredAt = this.#slabAt;
+      this.#hub.gathers(this);
+    }
+    this.#slab.set(bytes, this.#slabAt);
+    this.#slabAt += length;
+  }
+
+  flush(): void {
+    const id = this.#gathered;
+    if (id < 0) return;
+    this.#gathered = -1;
+    const bytes = this.#slab.subarray(this.#gatheredAt, this.#slabAt);
+    this.#streams.get(id)?.tell({ kind: "bytes", id, bytes });
+  }
+
+  #newSlab(least: number): void {
+    this.#slab = new Uint8Array(Math.max(least, slabSize));
+    this.#slabAt = 0;
+  }
+
   /** A copy that its reader may keep. */
   #own(bytes: Uint8Array): Uint8Array {
     const { length } = bytes;
-    if (this.#slabAt + length > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(length, slabSize));
-      this.#slabAt = 0;
-    }
+    if (this.#slabAt + length > this.#slab.length) this.#newSlab(length);
     const own = this.#slab.subarray(this.#slabAt, this.#slabAt + length);
     own.set(bytes);
     this.#slabAt += length;
