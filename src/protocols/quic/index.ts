@@ -1,4 +1,7 @@
+export { plainCids, type RoutableCidsOptions, routableCids } from "./cids/index.js";
 export { type Below, connect, listen } from "./door.js";
+export { type EndpointGround, QuicEndpoint } from "./endpoint/endpoint.js";
+export { open, QuicConnection, QuicDuplex, serve } from "./facade.js";
 export {
   cryptoError,
   type QuicFailure,
@@ -12,3 +15,11 @@ export {
 export type * from "./options.js";
 export { quicProfile } from "./profile.js";
 export type * from "./session.js";
+export type {
+  ConnectionEvent,
+  ConnectionInput,
+  ConnectionNumber,
+  QuicAsks,
+  QuicEvent,
+  QuicInput,
+} from "./vocabulary.js";
