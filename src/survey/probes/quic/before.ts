@@ -150,7 +150,7 @@ export async function sessionCache(stage: Stage, signal: AbortSignal): Promise<s
     verify: stage.authority.verify,
     alpn,
     sessions: new ClientSessionCache(store),
-    sessionScope: { configuration: "survey" },
+    sessionScope: { port: 1 },
     earlyData: true,
   });
   {
