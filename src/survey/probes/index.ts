@@ -7,6 +7,10 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     const [{ openStage }, { tlsProbes }] = await Promise.all([import("./tls/play.js"), import("./tls/index.js")]);
     return tlsProbes(await openStage(host));
   },
+  async (host) => {
+    const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/play.js"), import("./quic/index.js")]);
+    return quicProbes(await openStage(host));
+  },
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
 ];
 

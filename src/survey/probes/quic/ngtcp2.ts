@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,13 +29,17 @@ export async function findNgtcp2(authority: Authority): Promise<Ngtcp2 | undefin
       process.once("exit", gone);
       const { chain, key } = await authority.pem(...names);
       const files = [join(folder, "key"), join(folder, "chain")] as const;
-      writeFileSync(files[0], key, { mode: 0o600 });
+      // GnuTLS reads an EC key only with its public half in it, as it is after the way through a JWK.
+      const jwk = createPrivateKey(key).export({ format: "jwk" });
+      const whole = createPrivateKey({ key: jwk, format: "jwk" }).export({ type: "pkcs8", format: "pem" });
+      writeFileSync(files[0], whole, { mode: 0o600 });
       writeFileSync(files[1], chain, { mode: 0o600 });
       // It cannot take a free port by itself, and says nothing when it listens: a port that was free a moment ago.
       const socket = await bound();
       const { port } = socket.address();
       await new Promise<void>((closed) => socket.close(closed));
       const program = new Program("gtlsserver", [...args, "-d", folder, "127.0.0.1", String(port), ...files], signal);
+      await program.says(/Using document root/);
       const end = async () => {
         await program[Symbol.asyncDispose]();
         process.off("exit", gone);
