@@ -22,7 +22,7 @@ import { busyAt, defaults, udpPayloadMin } from "../limits.js";
 import type { QuicClientOptions, QuicServerOptions } from "../options.js";
 import { PacketType } from "../protection/versions.js";
 import { settingsOf } from "../settings.js";
-import { AddressTokens } from "../tokens.js";
+import { AddressTokens, claimsRetry } from "../tokens.js";
 import type { ConnectionNumber, QuicEvent, QuicInput } from "../vocabulary.js";
 import { HeaderView } from "../wire/header.js";
 import { Routes } from "./routes.js";
@@ -298,7 +298,9 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
     const found = token.length === 0 ? undefined : addressTokens!.open(token, { address, port, now });
     // RFC 9369 §5: a token is good for the version that it came from.
     const proof = found?.kind === "new" && found.version !== version.code ? undefined : found;
-    if (proof?.kind === "retry" && !sameBytes(proof.retryScid, dcid)) {
+    // §8.1.2: the answer to a Retry has one try; §8.1.3: whatever else does not open is no proof, and no offence.
+    const isStale = found === undefined && token.length > 0 && claimsRetry(token);
+    if (isStale || (proof?.kind === "retry" && !sameBytes(proof.retryScid, dcid))) {
       this.#stateless.refuse(version, dcid, scid, transportErrors.INVALID_TOKEN, local, remote);
       return;
     }
