@@ -35,7 +35,13 @@ export function summary(connection: Connection): string {
   const where = addressText(connection.remoteEndpoint);
   if (outcome === undefined) return `${connection.stack} ${where}, without any security`;
   const { version, suite, group, alpn, mode, peer } = outcome;
-  const words = [`TLS ${version}`, suite, group, alpn === undefined ? undefined : `alpn ${alpn}`, mode];
+  const words = [
+    `${connection.security?.protocol} ${version}`,
+    suite,
+    group,
+    alpn === undefined ? undefined : `alpn ${alpn}`,
+    mode,
+  ];
   return `${where}: ${words.filter((word) => word !== undefined).join(", ")}, peer ${peerText(peer)}`;
 }
 

@@ -19,7 +19,11 @@ import { didYouMean } from "./suggest.js";
 import type { TargetWithOptions } from "./url.js";
 
 /** The security parameters that a URL and the options beside it stand for. An option adds to what the query says. */
-export function securityOf(target: Pick<TargetWithOptions, "query">, values: SessionValues, host: Host): SecurityInit {
+export function securityOf(
+  target: Pick<TargetWithOptions, "query"> & Partial<Pick<TargetWithOptions, "row">>,
+  values: SessionValues,
+  host: Host,
+): SecurityInit {
   const list = (name: "alpn" | "versions" | "suites" | "groups" | "signatures") => [
     ...(target.query[name] ?? []),
     ...values[name].flatMap((each) => each.split(",")),
@@ -32,8 +36,9 @@ export function securityOf(target: Pick<TargetWithOptions, "query">, values: Ses
   const identities = values.identity.map((path) => readIdentity(path, values.key, host));
   const psk = readPsk(target, values);
   const [serverName] = target.query["server-name"] ?? [];
+  const protocol = target.row?.allowed[0] === "DTLS" ? "DTLS" : "TLS";
   return {
-    ...(versions.length > 0 && { allowed: versions.map((version): SecurityProtocol => `TLS ${version}`) }),
+    ...(versions.length > 0 && { allowed: versions.map((version): SecurityProtocol => `${protocol} ${version}`) }),
     ...(identities.length > 0 && { identity: identities }),
     ...trustOf(values),
     ...(psk !== undefined && { preSharedKeys: [psk] }),

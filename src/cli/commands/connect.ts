@@ -44,11 +44,14 @@ export async function connect(values: ConnectValues, { terminal, signal }: Comma
   const ms = Math.round((host.now() - started) * 10) / 10;
   terminal.event("connected", { ...description(connection, host), ms });
   terminal.note(`${summary(connection)} (${ms} ms)`);
-  const moved = await pipeBothWays(connection, process.stdin, terminal, signal);
+  const moved = await pipeBothWays(connection, process.stdin, terminal, signal, quietMs);
   await connection.close({ timeout: closeMsMax });
   terminal.event("closed", { ...moved });
   return "ok";
 }
+
+/** A Connection of Messages is over when nothing has come for so long behind the end of the input, in milliseconds. */
+const quietMs = 500;
 
 /** How long a Close may take before it is left at that, in milliseconds. */
 const closeMsMax = 5_000;

@@ -5,7 +5,7 @@ import { type Connection, serve } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { addressText, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
-import { pipeBothWays } from "../pipe.js";
+import { hasMessages, pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { securityOf } from "../security.js";
 import type { SessionValues } from "../session-options.js";
@@ -87,8 +87,9 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
 }
 
 async function echo(connection: Connection): Promise<void> {
+  const isOfMessages = hasMessages(connection);
   for await (const { data } of connection) await connection.send(data);
-  await connection.send(new Uint8Array(0), { final: true });
+  if (!isOfMessages) await connection.send(new Uint8Array(0), { final: true });
 }
 
 /** The command's stdin is what the peer says, its stdout what the peer hears, and its end our end. */

@@ -1,4 +1,3 @@
-import { fromUtf8, toHex } from "../../bytes/index.js";
 import { type Answer, earliest, type Instant, type SocketAddress, type Transmit } from "../../contract/index.js";
 import type { Epoch, TlsHandshakeOutput } from "../tls/handshake/vocabulary.js";
 import {
@@ -11,6 +10,7 @@ import {
   type TlsFailure,
   type TlsOutcome,
 } from "../tls/index.js";
+import { identityText } from "../tls/psk.js";
 import type { Transport } from "./config.js";
 import { asFailure, type DropReason, type DtlsFailure, dtlsFailure, inDtls, noDrops } from "./failure.js";
 import { Acknowledgements, readAck } from "./handshake/ack.js";
@@ -563,7 +563,7 @@ export class Association {
     const { psks } = this.#begin.config.options;
     if (failure.code !== alerts.unknown_psk_identity || typeof psks === "function" || psks === undefined)
       return failure;
-    const names = psks.map(({ identity }) => nameOf(identity)).join(", ");
+    const names = psks.map(({ identity }) => identityText(identity)).join(", ");
     return inDtls(failure, `the peer knows no pre-shared key by the name of ${names}`);
   }
 
@@ -847,9 +847,3 @@ const fragment = new FragmentHeader();
 const none = new Uint8Array(0);
 
 const isLastPiece = ({ offset, length, size }: FragmentHeader): boolean => offset + length === size;
-
-/** An identity for people: text if it is that, else hex. */
-function nameOf(identity: Uint8Array): string {
-  const text = fromUtf8(identity);
-  return text === undefined ? toHex(identity) : JSON.stringify(text);
-}

@@ -75,6 +75,12 @@ export async function listen(
     get sessions() {
       return station.endpoint.size;
     },
+    stop: () => {
+      station.driver.handle({ kind: "refuse-strangers" });
+      station.onEmpty ??= () => station.driver.close();
+      if ([...station.sessions].length === 0) station.driver.close();
+      return Promise.resolve();
+    },
     close: () => (closing ??= closeStation(station, port)),
     ref: () => port.ref(),
     unref: () => port.unref(),

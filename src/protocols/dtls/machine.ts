@@ -64,20 +64,21 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
   /** Throws `misuse` for options that make no sense; so an endpoint that stands never fails for them. */
   constructor(ground: DtlsGround, options: EndpointOptions = {}) {
     const { server, foreign = false } = options;
-    this.#ground = ground;
+    const { crypto, entropy } = ground;
+    this.#ground = { crypto, entropy };
     this.#server = server;
     this.#tellsForeign = foreign;
     this.#table = new AssociationTable(options.connectionIdSize ?? server?.connectionIdSize ?? 0);
     if (server !== undefined) {
       transportOf(server);
-      this.#threshold = new Threshold(ground, server, (reason) => this.#drop(reason));
+      this.#threshold = new Threshold(this.#ground, server, (reason) => this.#drop(reason));
     }
     this.#data = newDataEvent();
     this.#around = {
       deliver: (by, bytes, from, to, early) => this.#deliver(by, bytes, from, to, early),
       tell: (event) => this.#tell(event),
       ask: (by, output) => this.#ask(by, output),
-      newConnectionId: (by) => this.#table.name(by.id, ground.entropy),
+      newConnectionId: (by) => this.#table.name(by.id, entropy),
     };
   }
 

@@ -87,6 +87,8 @@ export interface DtlsListener {
   readonly drops: Readonly<DropCounts>;
   /** Live associations. */
   readonly sessions: number;
+  /** Takes no more strangers; the sessions go on, and the port closes with the last of them. */
+  stop(): Promise<void>;
   /** Ends every session with close_notify and closes the port. */
   close(): Promise<void>;
   ref(): void;

@@ -1,5 +1,6 @@
-import { decode, encode, bytes as opaqueBytes, struct, u16 } from "../../bytes/index.js";
+import { decode, encode, fromUtf8, bytes as opaqueBytes, struct, toHex, u16 } from "../../bytes/index.js";
 import { type CryptoProvider, type HashName, Secret } from "../../contract/index.js";
+import { refuse } from "./failure.js";
 import { EarlySecret, Labels } from "./keys13.js";
 import type { ExternalPsk } from "./options.js";
 import type { Dialect } from "./parameters/dialect.js";
@@ -97,4 +98,21 @@ export function binder(psk: Pick<Psk, "early" | "binderLabel">, truncatedHash: U
   const value = psk.early.labels.verifyData(key, truncatedHash);
   key.wipe();
   return value;
+}
+
+/** Nobody knows the keys that a client offers: it is told which those are. */
+export function refuseIdentities(identities: readonly Uint8Array[], at: string): never {
+  const names = identities.map(identityText).join(", ");
+  refuse(
+    "unknown-psk-identity",
+    at,
+    `no pre-shared key is known by the name of ${names}`,
+    "give both sides a key under the same identity, byte for byte",
+  );
+}
+
+/** An identity for people: text in quotes if it is that, else hexadecimal. */
+export function identityText(identity: Uint8Array): string {
+  const text = fromUtf8(identity);
+  return text === undefined || /\p{Cc}/u.test(text) ? `0x${toHex(identity)}` : JSON.stringify(text);
 }

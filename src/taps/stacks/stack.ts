@@ -8,6 +8,7 @@ import type {
   Service,
   SocketAddress,
 } from "../../contract/index.js";
+import type { DtlsSession } from "../../protocols/dtls/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
 import type {
@@ -229,7 +230,7 @@ export interface PathChange {
  * The session of the protocol that secures a Connection: a union over protocols, told apart by `protocol`. Each has the
  * interfaces that its row of RFC 8922's Table 1 gives it, and no others.
  */
-export type SecuritySession = TlsSecurity | QuicSecurity;
+export type SecuritySession = TlsSecurity | DtlsSecurity | QuicSecurity;
 
 /** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
 export type TlsSecurity = Pick<
@@ -243,6 +244,23 @@ export type TlsSecurity = Pick<
   | "exportEarlyKey"
   | "channelBinding"
   | "requestAuthentication"
+  | "statistics"
+>;
+
+/** A DTLS session as its Connection's owner may use it: Messages go through the Connection. */
+export type DtlsSecurity = Pick<
+  DtlsSession,
+  | "protocol"
+  | "role"
+  | "outcome"
+  | "peer"
+  | "updateKeys"
+  | "exportKey"
+  | "exportEarlyKey"
+  | "channelBinding"
+  | "requestAuthentication"
+  | "onMoved"
+  | "migrate"
   | "statistics"
 >;
 

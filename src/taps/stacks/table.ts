@@ -1,4 +1,5 @@
 import { connect, listen } from "../../protocols/quic/index.js";
+import { dtls } from "./dtls.js";
 import { quicStacks } from "./quic.js";
 import type { ProtocolStack } from "./stack.js";
 import { tcp } from "./tcp.js";
@@ -6,4 +7,4 @@ import { tls } from "./tls.js";
 import { udp } from "./udp.js";
 
 /** Every protocol stack there is, one row each; the order settles what preferences leave open. */
-export const protocolStacks: readonly ProtocolStack[] = [tls, ...quicStacks({ connect, listen }), tcp, udp];
+export const protocolStacks: readonly ProtocolStack[] = [tls, ...quicStacks({ connect, listen }), tcp, dtls, udp];

@@ -16,6 +16,7 @@ import { type ClientHello, downgrade12, writeServerHello } from "../messages/hel
 import type { CertificateType, TlsIdentity, TlsOutcome } from "../options.js";
 import type { Scheme } from "../parameters/schemes.js";
 import type { Suite12 } from "../parameters/suites12.js";
+import { refuseIdentities } from "../psk.js";
 import type { ResumableSession } from "../store/session.js";
 import {
   candidates,
@@ -263,7 +264,7 @@ class ExpectClientKeyExchange implements State<ServerConfig> {
     const identity = theirs.identity.slice();
     const ask = { identities: [identity], serverName: request.serverName, at: cx.now };
     return cx.ask("find-psk", ask, "initial", (found) => {
-      if (found?.kind !== "external") refuse("unknown-psk-identity", this.name, "nobody knows this pre-shared key");
+      if (found?.kind !== "external") refuseIdentities([identity], this.name);
       const premaster = pskPremaster(found.psk.key, agreed);
       agreed?.wipe();
       return this.#secure(premaster, { kind: "pre-shared-key", identity }, cx);

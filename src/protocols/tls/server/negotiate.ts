@@ -10,7 +10,7 @@ import { ext } from "../messages/extensions.js";
 import type { ExternalPsk, TlsOutcome } from "../options.js";
 import type { Group } from "../parameters/groups.js";
 import { type Suite13, suite13ById } from "../parameters/suites13.js";
-import { binder, externalPsks } from "../psk.js";
+import { binder, externalPsks, refuseIdentities } from "../psk.js";
 import type { ResumableSession } from "../store/session.js";
 import type { Retried } from "./client-hello.js";
 import { answerHello } from "./flight.js";
@@ -69,6 +69,11 @@ function choose(
   if (suite === undefined) refuse("no-common-suite", at, "no cipher suite of the client's is allowed here");
   const psk = withPsk?.psk;
   if (psk === undefined && (request.schemes.length === 0 || request.groups.length === 0)) {
+    if (request.psks.length > 0)
+      refuseIdentities(
+        request.psks.map(({ identity }) => identity),
+        at,
+      );
     refuse("missing-extension", at, "no pre-shared key is known, and there is nothing for certificates");
   }
   const group = chooseGroup(config, request, psk !== undefined, retried);
