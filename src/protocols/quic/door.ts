@@ -2,7 +2,7 @@ import { addressFamily } from "../../bytes/index.js";
 import type { DatagramOptions, Failure, Host, Network, SocketAddress } from "../../contract/index.js";
 import { QuicEndpoint } from "./endpoint/endpoint.js";
 import { udpPayloadMin } from "./limits.js";
-import type { QuicClientOptions, QuicServerOptions } from "./options.js";
+import type { QuicClientOptions, QuicServerOptions, QuicVersion } from "./options.js";
 import { Hub } from "./session/hub.js";
 import { SessionOfConnection } from "./session/session.js";
 import type { QuicListener, QuicSession, QuicSink } from "./session.js";
@@ -26,12 +26,14 @@ export function connect(
   const { network = host.network } = below;
   const datagrams = { ...datagramOptions(whole), ...below.datagrams };
   const server = `${whole.serverName ?? remote.address}:${remote.port}`;
-  const token = whole.tokens?.take(server);
+  // RFC 9369 §5: a token is good for the version that it came from.
+  const tokenKey = (version: QuicVersion): string => (version === "1" ? server : `${server} version ${version}`);
+  const token = whole.tokens?.take(tokenKey(whole.versions?.[0] ?? "1"));
   const hub = new Hub(host, QuicEndpoint.client(host, whole, host.now(), token), whole);
-  hub.token = (fresh) => whole.tokens?.add(server, fresh);
   const any = addressFamily(remote.address) === 6 ? "::" : "0.0.0.0";
   const local = { address: any, port: 0, ...below.local };
   const session = new SessionOfConnection(hub, 1, "client", { local, remote }, { network, datagrams }, sink);
+  hub.token = (fresh) => whole.tokens?.add(tokenKey(session.outcome?.version ?? "1"), fresh);
   hub.idle = () => hub.driver.close();
   hub.driver.bind(network, local, datagrams).then(
     (port) => session.begin(port.local),

@@ -193,14 +193,14 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     at = earliest(at, paths.deadline());
     at = earliest(at, core.oneRtt.deadline());
     at = earliest(at, core.datagrams.deadline());
-    at = earliest(at, core.mtu.deadline());
+    at = earliest(at, this.#later(core.mtu.deadline()));
     // What could go when it was due has gone; what could not waits for something else.
     for (const space of core.spaces) {
       if (space.write === undefined && (space.id !== SpaceId.application || core.oneRtt.writeHeader === undefined))
         continue;
       at = earliest(at, this.#later(space.received.deadline()));
     }
-    if (core.streams.wants || core.datagrams.wants) at = earliest(at, this.#later(recovery.paceAt(this.#drainedAt)));
+    if (this.outbound.hasWaiting) at = earliest(at, this.#later(recovery.paceAt(this.#drainedAt)));
     return at;
   }
 
@@ -368,7 +368,8 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
   #fail(failure: QuicFailure, about: number, now: Instant): void {
     const { core } = this;
     core.trace("connection_closed", now, () => ({ reason: failure.reason, at: failure.at, code: failure.code }));
-    if (core.isClient && !core.isHeard && failure.code === undefined) core.closing.end(failure);
+    // There is nobody to tell.
+    if (core.isClient && !core.isHeard) core.closing.end(failure);
     core.closing.close(closeMessage(failure.code ?? 0x01, about, failure.message), failure, now, core.ptoMs);
   }
 

@@ -22,6 +22,10 @@ import { Paths } from "./paths.js";
 import { Space, SpaceId } from "./space.js";
 import type { TlsGlue } from "./tls.js";
 
+/** A 1-RTT packet's first byte, packet number and tag; a DATAGRAM frame's type and length. */
+const oneRttOverhead = 1 + 4 + 16;
+const datagramFrameOverhead = 3;
+
 /** What connections of one endpoint share. */
 export interface Ground {
   readonly role: "client" | "server";
@@ -121,6 +125,7 @@ export class Core {
   readonly earlyStreams = new Set<number>();
 
   readonly events: QuicEvent[] = [];
+  #mtuSeen = 0;
   packetsSent = 0;
   packetsReceived = 0;
   packetsDropped = 0;
@@ -187,7 +192,17 @@ export class Core {
   followMtu(now: Instant): void {
     const { mtu, recovery } = this;
     if (recovery.missedSizeMax > 0) mtu.missed(recovery.missedSizeMax, now);
+    if (mtu.current < this.#mtuSeen) this.datagrams.dropLonger(this.datagramMax);
+    this.#mtuSeen = mtu.current;
     recovery.setPacketSize(mtu.current);
+  }
+
+  /** Longest message that a DATAGRAM frame carries now: what the peer takes, and what fits into a packet. */
+  get datagramMax(): number {
+    const max = this.peer?.maxDatagramFrameSize ?? 0;
+    if (max === 0) return 0;
+    const room = this.mtu.current - oneRttOverhead - this.paths.current.cid.length;
+    return Math.max(0, Math.min(max, room) - datagramFrameOverhead);
   }
 
   newMtu(): PathMtu {

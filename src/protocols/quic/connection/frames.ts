@@ -1,5 +1,6 @@
 import { fromUtf8 } from "../../../bytes/index.js";
 import { Failure, type Instant } from "../../../contract/index.js";
+import { alertFailure } from "../../tls/index.js";
 import { cryptoError, type QuicFailure, quicFailure, refuse, transportErrorName } from "../failure.js";
 import { PacketType } from "../protection/versions.js";
 import { FrameType, frameName, isAckEliciting, isKnownFrame, isProbing, mayStandIn } from "../wire/frame-types.js";
@@ -216,10 +217,13 @@ export class FrameReader {
     const isTls = code >= cryptoError && code < cryptoError + 256;
     const name = transportErrorName(code);
     const at = about === 0 ? "connection_close" : frameName(about);
+    // Whose fault an alert means is the same as in TLS over records, and so is what to try.
+    const alert = isTls ? alertFailure(code - cryptoError) : undefined;
     return byPeer(
       quicFailure("closed-by-peer", at, `the peer closed with ${name}${said}`, {
         code,
-        ...(isTls && { fault: "refused" as const }),
+        ...(alert !== undefined && { fault: alert.fault }),
+        ...(alert?.hint !== undefined && { hint: alert.hint }),
       }),
     );
   }
@@ -234,4 +238,5 @@ const byPeer = (failure: QuicFailure): QuicFailure =>
     byPeer: true,
     ...(failure.at === undefined ? {} : { at: failure.at }),
     ...(failure.code === undefined ? {} : { code: failure.code }),
+    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
   });

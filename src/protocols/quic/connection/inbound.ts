@@ -1,7 +1,7 @@
 import { equal } from "../../../bytes/index.js";
 import type { Ecn, Instant } from "../../../contract/index.js";
 import { refuse } from "../failure.js";
-import { limits } from "../limits.js";
+import { limits, udpPayloadMin } from "../limits.js";
 import type { Protection } from "../protection/protection.js";
 import { readPacketNumber, tagSize, unprotectHeader } from "../protection/protection.js";
 import { PacketType } from "../protection/versions.js";
@@ -43,6 +43,7 @@ export class Inbound {
   #early: EarlyPacket[] = [];
   /** Id of ours on which the packet in hand came. */
   #dcidAt = 0;
+  #datagramSize = 0;
 
   constructor(core: Core, frames: FrameReader, negotiation: Negotiation, events: InboundEvents) {
     this.#core = core;
@@ -58,6 +59,7 @@ export class Inbound {
     core.bytesReceived += end - from;
     const header = this.#header;
     const idSize = core.ground.generator.size;
+    this.#datagramSize = end - from;
     let at = from;
     let opened = false;
     let firstIdAt = 0;
@@ -126,8 +128,10 @@ export class Inbound {
     const header = this.#header;
     const isInitial = header.type === PacketType.initial;
     const space = core.spaces[isInitial ? 0 : header.type === PacketType.handshake ? 1 : 2];
-    // §7.2: after the first packet the server's id is settled; others are somebody else's.
-    if (core.isClient && core.peerInitialCid !== undefined && !this.#isFrom(bytes, core.peerInitialCid)) return false;
+    // §7.2: after the first packet the peer's id is settled; others are somebody else's.
+    if (core.peerInitialCid !== undefined && !this.#isFrom(bytes, core.peerInitialCid)) return false;
+    // §14.1: a client's Initial fills its datagram; §17.2.2: a server's has no token.
+    if (isInitial && (core.isClient ? header.tokenSize > 0 : this.#datagramSize < udpPayloadMin)) return false;
     if (space.isDiscarded) return false;
     if (header.type === PacketType.zeroRtt ? core.isClient || header.version !== core.originalVersion : !this.#isOurs) {
       return false;

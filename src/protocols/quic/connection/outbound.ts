@@ -71,6 +71,11 @@ export class Outbound {
     // A client fills its datagrams; a server may have room for less.
     if (size < packetRoomMin || (core.isClient && size < udpPayloadMin)) return 0;
     const mayElicit = core.recovery.allowance(now) > 0;
+    // RFC 9000 §14.1: a server's Initial that asks for an answer fills a datagram, or waits until there is room.
+    if (size < udpPayloadMin && this.#typeFor(core.spaces[0]) !== undefined) {
+      const asks = core.recovery.probes > 0 || (mayElicit && core.spaces[0].sender.wants);
+      if (asks) return 0;
+    }
     let at = 0;
     let mustFill = false;
     for (const space of core.spaces) {
@@ -136,6 +141,15 @@ export class Outbound {
     if (core.streams.wants || core.datagrams.wants || core.pingWanted) return true;
     if (type === PacketType.zeroRtt) return false;
     return core.handshakeDoneWanted || core.newToken !== undefined || core.ownCids.wants || core.peerCids.wants;
+  }
+
+  /** Is there something to send that only the window or the pace holds back? */
+  get hasWaiting(): boolean {
+    const core = this.#core;
+    return core.spaces.some((space) => {
+      const type = this.#typeFor(space);
+      return type !== undefined && this.#hasContent(space, type);
+    });
   }
 
   #discardInitial(now: Instant): void {

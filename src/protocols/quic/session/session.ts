@@ -155,12 +155,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   }
 
   get datagramMax(): number {
-    const core = this.#connection?.core;
-    const max = core?.peer?.maxDatagramFrameSize ?? 0;
-    if (core === undefined || max === 0) return 0;
-    // First byte, id, packet number and tag; the frame's type and length.
-    const room = core.mtu.current - 1 - core.paths.current.cid.length - 4 - 16 - 3;
-    return Math.max(0, Math.min(max - 3, room));
+    return this.#connection?.core.datagramMax ?? 0;
   }
 
   close(code = 0, reason = ""): void {
