@@ -95,8 +95,12 @@ export class Forger {
     const dcid = options.dcid ?? core.ownCids.active[0]!;
     const scid = options.scid ?? core.peerInitialCid ?? new Uint8Array(0);
     const keys = this.#keys(level);
-    const bytes = seal(keys, level, dcid, scid, frames, { number: this.#number++, ...options });
+    const packet = seal(keys, level, dcid, scid, frames, { number: this.#number++, ...options });
     keys.destroy();
+    // RFC 9000 §14.1: a server hears a client's Initial only in a full datagram; bytes behind the packet are passed over.
+    const mustFill = level === "initial" && this.#as === "client";
+    const bytes = new Uint8Array(mustFill ? Math.max(packet.length, 1_200) : packet.length);
+    bytes.set(packet);
     return { bytes, from: addresses[this.#as], to: addresses[this.victim] };
   }
 
