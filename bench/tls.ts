@@ -1,9 +1,6 @@
 import { type BenchRow, median, row } from "../src/cli/bench-row.js";
-import { portableCrypto } from "../src/hosts/node/crypto-portable/index.js";
-import { nodeHost } from "../src/hosts/node/index.js";
-import { makeAuthority, makeCertificate, makePrivateKey, writePem } from "../src/pki/index.js";
+import { type Credentials, issue } from "./programs/credentials.js";
 import { BenchEnd } from "./programs/end.js";
-import { type PemIdentity, serverName } from "./programs/implementation.js";
 import { measureOpenssl, type OpensslFigures, opensslVersion } from "./programs/openssl.js";
 import type { Answer, ImplementationName, To } from "./programs/tls-end.js";
 
@@ -103,29 +100,5 @@ async function measure(name: ImplementationName, { identity, trust }: Credential
     resumed,
     // What OpenSSL allocates is in no heap of V8's, so the whole process is weighed.
     idleBytes: (after.rss - before.rss) / idleSessions,
-  };
-}
-
-interface Credentials {
-  readonly identity: PemIdentity;
-  readonly trust: string;
-}
-
-function issue(): Credentials {
-  const { crypto, entropy, now } = nodeHost({ crypto: portableCrypto });
-  const at = now();
-  const common = { provider: crypto, entropy, notBefore: at - 3_600_000, notAfter: at + 86_400_000 };
-  const make = () => {
-    const pkcs8 = makePrivateKey("P-256", entropy);
-    return { pkcs8, key: crypto.privateKey(pkcs8.expose())! };
-  };
-  const root = make();
-  const authority = makeAuthority({ ...common, key: root.key, subject: [["CN", "Bench"]] });
-  const leaf = make();
-  const issuer = { certificate: authority, privateKey: root.key };
-  const certificate = makeCertificate({ ...common, key: leaf.key, issuer, san: [serverName] });
-  return {
-    trust: writePem("CERTIFICATE", authority.raw),
-    identity: { chain: writePem("CERTIFICATE", certificate.raw), key: writePem("PRIVATE KEY", leaf.pkcs8.expose()) },
   };
 }

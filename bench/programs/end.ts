@@ -1,25 +1,28 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Answer, Order } from "./tls-end.js";
+import type { Order as TlsOrder } from "./tls-end.js";
 
 /** A process of its own for one end of a benchmark, so that both ends have a core. */
-export class BenchEnd implements AsyncDisposable {
+export class BenchEnd<Order extends object = TlsOrder> implements AsyncDisposable {
   readonly #child: ChildProcess;
 
-  constructor() {
-    const program = fileURLToPath(new URL("./tls-end.js", import.meta.url));
-    this.#child = fork(program, { execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  /** `program` is beside this file; it takes orders as messages, and answers each with one. */
+  constructor(program = "tls-end.js") {
+    this.#child = fork(fileURLToPath(new URL(`./${program}`, import.meta.url)), {
+      execArgv: ["--expose-gc"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
   }
 
-  async do<Wanted extends Answer>(order: Order): Promise<Wanted> {
+  async do<Wanted extends object>(order: Order): Promise<Wanted> {
     this.#child.send(order);
     const [answer] = (await Promise.race([
       once(this.#child, "message"),
       once(this.#child, "exit").then(([code]) => [{ error: `the process ended with ${code}` }]),
-    ])) as [Answer];
+    ])) as [Wanted | { readonly error: string }];
     if ("error" in answer) throw new Error(answer.error);
-    return answer as Wanted;
+    return answer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

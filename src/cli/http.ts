@@ -1,4 +1,5 @@
-import { clientSecurity, hqProtocol, http3Protocol } from "../adapters/http3/index.js";
+import { hqProtocol, http3Protocol } from "../adapters/http3/index.js";
+import { clientSecurity } from "../adapters/quic/index.js";
 import type { Host } from "../contract/index.js";
 import { isPkiFailure, parseCertificate } from "../pki/index.js";
 import type { QuicClientOptions, QuicOptions, QuicOutcome, QuicSession, QuicVersion } from "../protocols/quic/index.js";

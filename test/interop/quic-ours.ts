@@ -3,14 +3,13 @@ import { appendFileSync } from "node:fs";
 import {
   type AcceptSession,
   byProtocol,
-  clientSecurity,
   fileHandlers,
   type Http3Handler,
   hqServer,
   http3Server,
   Origin,
-  serverSecurity,
 } from "../../src/adapters/http3/index.js";
+import { clientSecurity, serverSecurity } from "../../src/adapters/quic/index.js";
 import type { Failure, SessionStreamSink } from "../../src/contract/index.js";
 import {
   connect,

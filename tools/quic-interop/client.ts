@@ -1,15 +1,9 @@
 import { once } from "node:events";
 import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import {
-  addressOf,
-  clientSecurity,
-  hqProtocol,
-  http3Protocol,
-  type IncomingBody,
-  Origin,
-} from "../../src/adapters/http3/index.js";
+import { hqProtocol, http3Protocol, type IncomingBody, Origin } from "../../src/adapters/http3/index.js";
 import { certificatesFromPem } from "../../src/adapters/pem.js";
+import { addressOf, clientSecurity } from "../../src/adapters/quic/index.js";
 import type { Host } from "../../src/contract/index.js";
 import type { QuicClientOptions, QuicOutcome } from "../../src/protocols/quic/index.js";
 import { MemorySessionStore } from "../../src/protocols/tls/index.js";

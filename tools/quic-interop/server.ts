@@ -1,13 +1,7 @@
 import { readFileSync } from "node:fs";
-import {
-  fileHandlers,
-  hqProtocol,
-  hqServer,
-  http3Protocol,
-  http3Server,
-  serverSecurity,
-} from "../../src/adapters/http3/index.js";
+import { fileHandlers, hqProtocol, hqServer, http3Protocol, http3Server } from "../../src/adapters/http3/index.js";
 import { identityFromPem } from "../../src/adapters/pem.js";
+import { serverSecurity } from "../../src/adapters/quic/index.js";
 import type { Host } from "../../src/contract/index.js";
 import { listen, type QuicListener } from "../../src/protocols/quic/index.js";
 import type { Case } from "./cases.js";

@@ -1,22 +1,14 @@
-import { parseAddress } from "../../bytes/index.js";
-import type { Host, Network, SocketAddress } from "../../contract/index.js";
-import { nodeHost } from "../../hosts/node/index.js";
+import type { SocketAddress } from "../../contract/index.js";
 import { connect as connectQuic, listen as listenQuic, type QuicListener } from "../../protocols/quic/index.js";
+import { addressOf, processHost, type Where } from "../quic/door.js";
+import { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "../quic/security.js";
 import { Http3Client } from "./client.js";
 import type { Http3Options } from "./connection.js";
 import { http3Failure } from "./failure.js";
-import { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
 import { type Http3Handler, Http3ServerConnection, type Http3ServerOptions } from "./server.js";
 
 /** ALPN of HTTP/3 (RFC 9114 §3.1). */
 export const http3Protocol = "h3";
-
-interface Where {
-  /** Default: this process's, on the operating system's network. */
-  readonly host?: Host;
-  /** A tunnel, say. Default: the host's own. */
-  readonly network?: Network;
-}
 
 export interface Http3ConnectOptions extends OriginSecurity, Http3Options, Where {
   readonly signal?: AbortSignal;
@@ -104,13 +96,3 @@ export async function listenHttp3(options: Http3ListenOptions, handler: Http3Han
     [Symbol.asyncDispose]: close,
   };
 }
-
-/** An address as it stands, or the resolver's first. */
-export async function addressOf(network: Network, name: string, signal?: AbortSignal): Promise<string> {
-  if (parseAddress(name) !== undefined) return name;
-  const [first] = await network.resolve(name, signal === undefined ? {} : { signal });
-  return first!;
-}
-
-let shared: Host | undefined;
-const processHost = (): Host => (shared ??= nodeHost());

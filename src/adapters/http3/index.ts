@@ -9,7 +9,6 @@ export {
 } from "./client.js";
 export { Http3Connection, type Http3Options } from "./connection.js";
 export {
-  addressOf,
   connectHttp3,
   type Http3ConnectOptions,
   type Http3ListenOptions,
@@ -31,7 +30,6 @@ export { type HqHandler, hqGet, hqProtocol, hqServer } from "./hq.js";
 export { http3Limits } from "./limits.js";
 export type { RequestHead, ResponseHead } from "./message.js";
 export { Origin, type OriginAnswer } from "./origin.js";
-export { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
 export {
   type Answer,
   type Http3Handler,

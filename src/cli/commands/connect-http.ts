@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { addressOf, type IncomingBody, Origin } from "../../adapters/http3/index.js";
+import { type IncomingBody, Origin } from "../../adapters/http3/index.js";
 import { FileSessionStore } from "../../adapters/index.js";
+import { addressOf } from "../../adapters/quic/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { httpClientOptions, httpTarget, quicDescription, quicSummary } from "../http.js";

@@ -1,14 +1,13 @@
 import { once } from "node:events";
 import {
-  addressOf,
   byProtocol,
   fileHandlers,
   hqProtocol,
   hqServer,
   http3Protocol,
   http3Server,
-  serverSecurity,
 } from "../../adapters/http3/index.js";
+import { addressOf, serverSecurity } from "../../adapters/quic/index.js";
 import { listen as listenQuic, type QuicSession } from "../../protocols/quic/index.js";
 import type { CommandContext } from "../command.js";
 import { addressText } from "../describe.js";

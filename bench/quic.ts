@@ -1,0 +1,105 @@
+import { type BenchRow, median, row } from "../src/cli/bench-row.js";
+import { type Credentials, issue } from "./programs/credentials.js";
+import { BenchEnd } from "./programs/end.js";
+import { matrixaiVersion } from "./programs/matrixai-quic.js";
+import type { ImplementationName, Latencies, Order, Timed, To, Weighed } from "./programs/quic-end.js";
+import { type Native, natives } from "./programs/quic-natives.js";
+
+const rounds = 3;
+/** What each is asked to do; the npm package is given less of what it is slow at. */
+const amounts = {
+  sealport: { bulk: 256_000_000, latency: 3_000, shakeMs: 1_500, idle: 300 },
+  matrixai: { bulk: 8_000_000, latency: 300, shakeMs: 1_500, idle: 100 },
+} as const satisfies Record<ImplementationName, object>;
+const streams = { count: 1_000, bytes: 1_000 };
+
+/** QUIC version 1 with AES-128-GCM, X25519 and a P-256 certificate on the loopback, a process for each end. */
+export async function run(): Promise<readonly BenchRow[]> {
+  const credentials = issue();
+  const { all, dispose } = natives(credentials.identity, credentials.trust);
+  const npm = matrixaiVersion();
+  if (npm === undefined) console.error("without @matrixai/quic: npm install --prefix bench/peers --ignore-scripts");
+  const ours: Figures[] = [];
+  const theirs: Figures[] = [];
+  const c = new Map<Native, Partial<Figures>[]>(all.map((each) => [each, []]));
+  try {
+    // In turns, so that what else the machine does falls on all.
+    for (let i = 0; i < rounds; i++) {
+      ours.push(await measure("sealport", credentials));
+      if (npm !== undefined) theirs.push(await measure("matrixai", credentials));
+      for (const [native, figures] of c) figures.push(await measureNative(native));
+    }
+  } finally {
+    dispose();
+  }
+  const peers: readonly (readonly [string, readonly Partial<Figures>[]])[] = [
+    ...[...c].map(([{ name }, figures]) => [name, figures] as const),
+    ...(npm === undefined ? [] : [[`@matrixai/quic ${npm}`, theirs] as const]),
+  ];
+  return titles.flatMap(([what, title, unit]) =>
+    peers.flatMap(([name, figures]) => {
+      const known = figures.flatMap((each) => each[what] ?? []);
+      return known.length === 0
+        ? []
+        : [row(`QUIC, ${title}`, unit, median(ours.map((each) => each[what])), median(known), name)];
+    }),
+  );
+}
+
+const titles = [
+  ["bulk", "one stream, receiver's clock", "MB/s"],
+  ["cpuPerGb", "one stream, CPU of both ends", "s/GB"],
+  ["streams", "1,000 requests of 1 kB at once, on one connection", "requests/s"],
+  ["shakes", "handshakes, each with a request", "handshakes/s"],
+  ["p50", "one small request after the other, median", "ms"],
+  ["p99", "one small request after the other, 99th percentile", "ms"],
+  ["idleBytes", "an idle connection of a server", "bytes"],
+] as const;
+
+type Figures = Readonly<Record<(typeof titles)[number][0], number>>;
+
+async function measure(name: ImplementationName, { identity, trust }: Credentials): Promise<Figures> {
+  const amount = amounts[name];
+  const with_ = { with: name };
+  await using server = new BenchEnd<Order>("quic-end.js");
+  await using client = new BenchEnd<Order>("quic-end.js");
+  const { port } = await server.do<{ port: number }>({ kind: "serve", ...with_, identity });
+  const to: To = { port, trust };
+  const cpuBefore = await server.do<{ cpuMs: number }>({ kind: "cpu" });
+  const bulk = await client.do<Timed>({ kind: "bulk", ...with_, to, bytes: amount.bulk });
+  const cpuAfter = await server.do<{ cpuMs: number }>({ kind: "cpu" });
+  const many = await client.do<Timed>({ kind: "streams", ...with_, to, ...streams });
+  const latency = await client.do<Latencies>({ kind: "latency", ...with_, to, count: amount.latency });
+  const shakes = await client.do<Timed>({ kind: "shake", ...with_, to, ms: amount.shakeMs });
+  // Its own server, so that nothing that was before weighs.
+  await using holder = new BenchEnd<Order>("quic-end.js");
+  await using visitors = new BenchEnd<Order>("quic-end.js");
+  const held = await holder.do<{ port: number }>({ kind: "serve", ...with_, identity });
+  await visitors.do<Timed>({ kind: "hold", ...with_, to: { port: held.port, trust }, count: 20 });
+  const before = await holder.do<Weighed>({ kind: "weigh" });
+  await visitors.do<Timed>({ kind: "hold", ...with_, to: { port: held.port, trust }, count: amount.idle });
+  const after = await holder.do<Weighed>({ kind: "weigh" });
+  return {
+    bulk: amount.bulk / 1e6 / (bulk.ms / 1000),
+    cpuPerGb: (bulk.cpuMs + cpuAfter.cpuMs - cpuBefore.cpuMs) / 1000 / (amount.bulk / 1e9),
+    streams: (many.count / many.ms) * 1000,
+    shakes: (shakes.count / shakes.ms) * 1000,
+    p50: latency.p50,
+    p99: latency.p99,
+    idleBytes: (after.rss - before.rss) / amount.idle,
+  };
+}
+
+async function measureNative(native: Native): Promise<Partial<Figures>> {
+  const { rate, cpuPerGb } = await native.bulk(amounts.sealport.bulk);
+  const many = await native.streams?.(streams.count, streams.bytes);
+  const latency = await native.latency?.(amounts.sealport.latency);
+  const shakes = await native.shake?.(amounts.sealport.shakeMs);
+  return {
+    bulk: rate,
+    cpuPerGb,
+    ...(many !== undefined && { streams: many }),
+    ...latency,
+    ...(shakes !== undefined && { shakes }),
+  };
+}

@@ -1,0 +1,12 @@
+export {
+  addressOf,
+  type OpenQuicOptions,
+  openQuic,
+  type QuicServer,
+  type ServeQuicOptions,
+  serveQuic,
+  type Where,
+} from "./door.js";
+export { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
+export { QuicDuplex } from "./stream.js";
+export { QuicDatagrams, QuicTransport } from "./transport.js";

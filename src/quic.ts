@@ -1,0 +1,2 @@
+export * from "./adapters/quic/index.js";
+export * from "./protocols/quic/index.js";
