@@ -2,8 +2,8 @@ import { parseAddress } from "../../bytes/index.js";
 import type { Host, Network, SocketAddress } from "../../contract/index.js";
 import { nodeHost } from "../../hosts/node/index.js";
 import { connect, listen, type QuicListener } from "../../protocols/quic/index.js";
+import { QuicConnection } from "./connection.js";
 import { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
-import { QuicTransport } from "./transport.js";
 
 /** Which host, and which of its networks. */
 export interface Where {
@@ -28,13 +28,13 @@ export interface OpenQuicOptions extends OriginSecurity, Where {
  *
  * Rejects with the Failure of whatever failed: the name, the network, the handshake.
  */
-export async function openQuic(url: string | URL, options: OpenQuicOptions): Promise<QuicTransport> {
+export async function openQuic(url: string | URL, options: OpenQuicOptions): Promise<QuicConnection> {
   const { hostname, port } = new URL(String(url).replace(/^quic:/i, "https:"));
   const { host = processHost(), network = host.network, signal, alpn } = options;
   const name = hostname.replace(/^\[(.*)\]$/, "$1");
   const address = await addressOf(network, name, signal);
   signal?.throwIfAborted();
-  const transport = new QuicTransport();
+  const transport = new QuicConnection();
   const security = clientSecurity(host, alpn, name, options);
   transport.attach(connect(host, { address, port: Number(port || 443) }, security, transport.sink, { network }));
   const abort = () => transport.session.abort();
@@ -69,7 +69,7 @@ export interface QuicServer extends AsyncDisposable {
 /** Serves connections with a handler, which is given each when its client has been heard of. */
 export async function serveQuic(
   options: ServeQuicOptions,
-  handler: (transport: QuicTransport) => void | Promise<void>,
+  handler: (transport: QuicConnection) => void | Promise<void>,
 ): Promise<QuicServer> {
   const { host = processHost(), network = host.network, port = 0, address = "::", alpn } = options;
   const security = serverSecurity(host, alpn, options);
@@ -78,7 +78,7 @@ export async function serveQuic(
     { address, port },
     security,
     (session) => {
-      const transport = new QuicTransport().attach(session);
+      const transport = new QuicConnection().attach(session);
       // A handler that fails ends its connection, and no other.
       void (async () => handler(transport))().catch(() => session.close(1, "the handler failed"));
       return transport.sink;

@@ -1,3 +1,4 @@
+export { QuicConnection, QuicDatagrams } from "./connection.js";
 export {
   addressOf,
   type OpenQuicOptions,
@@ -9,4 +10,3 @@ export {
 } from "./door.js";
 export { clientSecurity, type OriginSecurity, type ServerSecurity, serverSecurity } from "./security.js";
 export { QuicDuplex } from "./stream.js";
-export { QuicDatagrams, QuicTransport } from "./transport.js";

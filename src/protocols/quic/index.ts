@@ -1,7 +1,6 @@
 export { plainCids, type RoutableCidsOptions, routableCids } from "./cids/index.js";
 export { type Below, connect, listen } from "./door.js";
 export { type EndpointGround, QuicEndpoint } from "./endpoint/endpoint.js";
-export { open, QuicConnection, QuicDuplex, serve } from "./facade.js";
 export {
   cryptoError,
   type QuicFailure,

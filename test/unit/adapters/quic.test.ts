@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { QuicTransport } from "../../../src/adapters/quic/index.js";
+import { QuicConnection } from "../../../src/adapters/quic/index.js";
 import { Failure } from "../../../src/contract/index.js";
 import { type MemorySession, type PairOptions, sessionPair } from "../../support/stream-pair.js";
 
@@ -10,21 +10,21 @@ const turns = async (count = 40): Promise<void> => {
 };
 
 interface Pair {
-  readonly client: QuicTransport;
-  readonly server: QuicTransport;
+  readonly client: QuicConnection;
+  readonly server: QuicConnection;
   readonly sessions: { readonly client: MemorySession; readonly server: MemorySession };
 }
 
 function pair(options?: PairOptions): Pair {
   const sessions = sessionPair(options);
-  const client = new QuicTransport().attach(sessions.client);
-  const server = new QuicTransport().attach(sessions.server);
+  const client = new QuicConnection().attach(sessions.client);
+  const server = new QuicConnection().attach(sessions.server);
   sessions.client.sink = client.sink;
   sessions.server.sink = server.sink;
   return { client, server, sessions };
 }
 
-async function next(transport: QuicTransport) {
+async function next(transport: QuicConnection) {
   for await (const stream of transport) return stream;
   throw new Error("the connection ended");
 }

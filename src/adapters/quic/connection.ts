@@ -18,7 +18,7 @@ const datagramsMax = 1_024;
  *
  *     for await (const stream of transport) stream.end(await compute(await stream.text()));
  */
-export class QuicTransport implements AsyncIterable<QuicDuplex>, AsyncDisposable {
+export class QuicConnection implements AsyncIterable<QuicDuplex>, AsyncDisposable {
   /** Resolves when the handshake is complete and the peer has proved itself; rejects with what prevented it. */
   readonly opened: Promise<QuicOutcome>;
   /** Resolves when the connection is over, with the Failure if it ended badly; never rejects. */
@@ -124,12 +124,12 @@ export class QuicTransport implements AsyncIterable<QuicDuplex>, AsyncDisposable
 
 /** Messages that may be lost and overtaken (RFC 9221). */
 export class QuicDatagrams implements AsyncIterable<Uint8Array> {
-  readonly #transport: QuicTransport;
+  readonly #transport: QuicConnection;
   readonly #waiting: Uint8Array[] = [];
   #isOver = false;
   #wake: (() => void) | undefined;
 
-  constructor(transport: QuicTransport) {
+  constructor(transport: QuicConnection) {
     this.#transport = transport;
   }
 
