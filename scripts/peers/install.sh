@@ -2,7 +2,7 @@
 # install.sh [--try] [GROUP…]   makes the real peers ready that the interop tests talk to; all groups when none is named
 #
 #   base       tshark (decrypts our captures with our key logs), a C compiler (for small programs against C libraries)
-#   db         PostgreSQL, for its driver over our sockets
+#   db         PostgreSQL, MariaDB, Redis and sshd, for their drivers over our sockets
 #   wireguard  wireguard-go and wg, and what makes a private network behind it
 #   tls        OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #   quic       ngtcp2 old and new, quic-go in Caddy, nginx, haproxy, curl, aioquic, OpenSSL's QUIC
@@ -21,7 +21,7 @@ packages=; newer=; newest=; images=
 for group in ${*:-base db tls wireguard quic dtls srtp browser kernel}; do
   case $group in
   base) packages="$packages tshark gcc libc6-dev" ;;
-  db) packages="$packages postgresql" ;;
+  db) packages="$packages postgresql mariadb-server redis-server openssh-server" ;;
   tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
   wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl iperf3" ;;
   quic)

@@ -25,7 +25,7 @@ export type Values<P extends Parameters> = { readonly [K in keyof P]: ParameterV
 
 export interface CommandContext {
   readonly terminal: Terminal;
-  /** Aborted by SIGINT and SIGTERM. */
+  /** Aborted by SIGINT, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal;
 }
 

@@ -41,7 +41,7 @@ async function dispatch(args: readonly string[], screen: Terminal): Promise<Exit
     if (stop.signal.aborted) process.exit(exitCodes.interrupted.code);
     stop.abort(new Interrupted());
   };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt).on("SIGHUP", interrupt);
   try {
     const row = commands.find(({ name }) => name === parsed.name)!;
     return await row.run(parsed.values as never, { terminal: screen, signal: stop.signal });
@@ -49,7 +49,7 @@ async function dispatch(args: readonly string[], screen: Terminal): Promise<Exit
     if (stop.signal.aborted) return "interrupted";
     throw error;
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt).off("SIGHUP", interrupt);
   }
 }
 
