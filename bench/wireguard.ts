@@ -1,74 +1,164 @@
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toBase64 } from "../src/bytes/index.js";
 import { type BenchRow, median, row } from "../src/cli/bench-row.js";
-import { Secret } from "../src/contract/index.js";
 import { portableCrypto } from "../src/hosts/node/crypto-portable/index.js";
 import { nodeHost } from "../src/hosts/node/index.js";
-import { WireGuard } from "../src/protocols/wireguard/index.js";
+import { listening } from "../test/interop/peers/namespaces.js";
 import { WireGuardGo } from "../test/interop/peers/wireguard-go.js";
+import type { FirstByteAnswer } from "./programs/first-byte.js";
+import { oursAnswered, theirsAnswered } from "./programs/handshakes.js";
+import { type EndKind, type Flow, iperf, pingMs, TunnelEnds } from "./programs/tunnel-ends.js";
 import type { WireGuardEndAnswer } from "./programs/wireguard-end.js";
 import { handshakesPerSecond, packetsPerSecond, peerBytes } from "./programs/wireguard-machine.js";
 
-const seconds = 2;
+const seconds = 3;
 const rounds = 3;
 const peers = 1_000;
 const host = nodeHost();
 
+interface Pair {
+  readonly flow: Flow;
+  readonly small: Flow;
+  readonly pingMs: number;
+}
+
 /**
- * One TCP stream through WireGuard on this machine: our stack and our WireGuard in one Node process without root, to
- * wireguard-go and the kernel's TCP in a namespace; beside it wireguard-go and the kernel's TCP on both ends.
+ * WireGuard between two namespaces on one wire, on the same cores: the kernels' TCP over devices of ours, over
+ * wireguard-go's, over one of each; and our stack without root at one end.
  */
 export async function run(): Promise<readonly BenchRow[]> {
-  const [theirs, all]: [Theirs[], WireGuardEndAnswer[]] = [[], []];
-  // In turns, so that what else the machine does falls on both.
+  const [ours, theirs]: [Pair[], Pair[]] = [[], []];
+  const [toThem, fromThem]: [number[], number[]] = [[], []];
+  const [rootless, rootlessToOurs]: [WireGuardEndAnswer[], WireGuardEndAnswer[]] = [[], []];
+  const [firstBytes, theirFirstBytes]: [FirstByteAnswer[], number[]] = [[], []];
+  // In turns, so that what else the machine does falls on all of them.
   for (let i = 0; i < rounds; i++) {
-    theirs.push(await betweenThem());
-    all.push(await betweenUs());
+    theirs.push(await between("wireguard-go", "wireguard-go"));
+    ours.push(await between("ours", "ours"));
+    toThem.push((await between("ours", "wireguard-go")).flow.mbits);
+    fromThem.push((await between("wireguard-go", "ours")).flow.mbits);
+    rootless.push(await withoutRoot("wireguard-go"));
+    rootlessToOurs.push(await withoutRoot("ours"));
+    firstBytes.push(await firstByte());
+    theirFirstBytes.push(await theirFirstByte());
   }
-  const them = (figure: (of: Theirs) => number): number => median(theirs.map(figure));
-  const us = (figure: (of: WireGuardEndAnswer) => number): number => median(all.map(figure));
+  const us = (figure: (of: Pair) => number): number => median(ours.map(figure));
+  const them = (figure: (of: Pair) => number): number => median(theirs.map(figure));
+  const end = (of: readonly WireGuardEndAnswer[], figure: (of: WireGuardEndAnswer) => number) => median(of.map(figure));
   const { crypto } = host;
-  const name = `wireguard-go ${version()} with the kernel's TCP`;
+  const name = `wireguard-go ${version()} at both ends`;
+  const theirRate = them(({ flow }) => flow.mbits);
   return [
     row(
-      "WireGuard, one TCP stream, sending",
+      "WireGuard, TCP between devices of ours",
       "Mbit/s",
-      us(({ up }) => up.mbits),
-      them(({ mbits }) => mbits),
+      us(({ flow }) => flow.mbits),
+      theirRate,
       name,
     ),
     row(
-      "WireGuard, one TCP stream, receiving",
-      "Mbit/s",
-      us(({ down }) => down.mbits),
-      them(({ mbits }) => mbits),
-      name,
-    ),
-    row(
-      "WireGuard, one TCP stream, CPU of the sender",
+      "… CPU of the sender",
       "s/GB",
-      us(({ up }) => up.cpuPerGb),
-      them((each) => each.senderCpuPerGb),
+      us(({ flow }) => flow.senderCpuPerGb),
+      them(({ flow }) => flow.senderCpuPerGb),
       name,
     ),
     row(
-      "WireGuard, one TCP stream, CPU of the receiver",
+      "… CPU of the receiver",
       "s/GB",
-      us(({ down }) => down.cpuPerGb),
-      them((each) => each.receiverCpuPerGb),
+      us(({ flow }) => flow.receiverCpuPerGb),
+      them(({ flow }) => flow.receiverCpuPerGb),
       name,
     ),
     row(
-      "WireGuard, echo through the tunnel",
+      "… UDP of 64 bytes, arrived",
+      "packets/s",
+      us(({ small }) => small.packets),
+      them(({ small }) => small.packets),
+      name,
+    ),
+    row(
+      "… echo, mean",
       "ms",
-      us(({ pingMs }) => pingMs),
-      them(({ pingMs }) => pingMs),
+      us((each) => each.pingMs),
+      them((each) => each.pingMs),
       name,
     ),
-    row("WireGuard, a configured peer", "bytes", peerBytes(crypto, peers), await theirPeerBytes(), name),
+    row("WireGuard, TCP from a device of ours to wireguard-go", "Mbit/s", median(toThem), theirRate, name),
+    row("WireGuard, TCP from wireguard-go to a device of ours", "Mbit/s", median(fromThem), theirRate, name),
+    row(
+      "WireGuard without root, to wireguard-go, sending",
+      "Mbit/s",
+      end(rootless, ({ up }) => up.mbits),
+      theirRate,
+      name,
+    ),
+    row(
+      "WireGuard without root, to wireguard-go, receiving",
+      "Mbit/s",
+      end(rootless, ({ down }) => down.mbits),
+      theirRate,
+      name,
+    ),
+    row(
+      "… CPU of our end, sending",
+      "s/GB",
+      end(rootless, ({ up }) => up.cpuPerGb),
+      them(({ flow }) => flow.senderCpuPerGb),
+      name,
+    ),
+    row(
+      "… CPU of our end, receiving",
+      "s/GB",
+      end(rootless, ({ down }) => down.cpuPerGb),
+      them(({ flow }) => flow.receiverCpuPerGb),
+      name,
+    ),
+    row(
+      "… echo, median",
+      "ms",
+      end(rootless, (each) => each.pingMs),
+      them((each) => each.pingMs),
+      name,
+    ),
+    row(
+      "WireGuard without root, to a device of ours, sending",
+      "Mbit/s",
+      end(rootlessToOurs, ({ up }) => up.mbits),
+      theirRate,
+      name,
+    ),
+    row(
+      "WireGuard without root, to a device of ours, receiving",
+      "Mbit/s",
+      end(rootlessToOurs, ({ down }) => down.mbits),
+      theirRate,
+      name,
+    ),
+    row(
+      "WireGuard, first byte without a session, a cold process from when it asks",
+      "ms",
+      median(firstBytes.map(({ firstByteMs }) => firstByteMs)),
+      median(theirFirstBytes),
+      "wireguard-go that runs",
+    ),
+    row(
+      "… and from when the process was made",
+      "ms",
+      median(firstBytes.map(({ loadedMs, firstByteMs }) => loadedMs + firstByteMs)),
+      median(theirFirstBytes),
+      "wireguard-go that runs",
+    ),
+    row("WireGuard, a configured peer", "bytes", peerBytes(crypto, peers), await theirPeerBytes(), "wireguard-go"),
+    row(
+      "WireGuard, handshakes answered",
+      "a second of CPU",
+      oursAnswered(),
+      await theirsAnswered(),
+      "wireguard-go with its sockets",
+    ),
     row(
       "WireGuard machines, 1420-byte packets sealed and opened",
       "packets/s",
@@ -86,70 +176,53 @@ export async function run(): Promise<readonly BenchRow[]> {
   ];
 }
 
-interface Theirs {
-  readonly mbits: number;
-  /** CPU of wireguard-go and of iperf3: what the kernel does in interrupts is in neither, with us as with them. */
-  readonly senderCpuPerGb: number;
-  readonly receiverCpuPerGb: number;
-  readonly pingMs: number;
+async function between(a: EndKind, b: EndKind): Promise<Pair> {
+  await using ends = await TunnelEnds.start(a, b);
+  const ping = await pingMs(ends);
+  const flow = await iperf(ends, seconds);
+  const small = await iperf(ends, 1, "-u", "-b", "0", "-l", "64");
+  return { flow, small, pingMs: ping };
 }
 
-async function betweenThem(): Promise<Theirs> {
-  await using a = await WireGuardGo.start({ peerPublicKey: toBase64(host.entropy.fill(new Uint8Array(32))) });
-  await using b = await WireGuardGo.start({ peerPublicKey: a.publicKey, endpoint: `127.0.0.1:${a.port}` });
-  execFileSync("ip", ["-n", b.namespace, "addr", "flush", "dev", b.device]);
-  execFileSync("ip", ["-n", b.namespace, "addr", "add", "10.99.0.2/24", "dev", b.device]);
-  a.set("peer", b.publicKey, "allowed-ips", "10.99.0.2/32");
-  b.set("peer", a.publicKey, "allowed-ips", "10.99.0.1/32");
-  const server = a.inside("iperf3", "iperf3", "-s", "-1", "-B", "10.99.0.1", "-J");
-  const ping = b.inside("ping", "ping", "-q", "-c", "20", "-i", "0.02", "10.99.0.1");
-  await ping.ends();
-  const before = [cpuOf(b.pid), cpuOf(a.pid)] as const;
-  const client = b.inside("iperf3", "iperf3", "-c", "10.99.0.1", "-t", String(seconds), "-J");
-  await client.ends();
-  const [sender, receiver] = [cpuOf(b.pid) - before[0], cpuOf(a.pid) - before[1]];
-  await server.ends();
-  const { end } = JSON.parse(client.said) as {
-    end: {
-      sum_received: { bits_per_second: number; bytes: number };
-      cpu_utilization_percent: { host_total: number; remote_total: number };
-    };
-  };
-  const gigabytes = end.sum_received.bytes / 1e9;
-  const iperf = (percent: number): number => (percent / 100) * seconds;
-  return {
-    mbits: end.sum_received.bits_per_second / 1e6,
-    senderCpuPerGb: (sender + iperf(end.cpu_utilization_percent.host_total)) / gigabytes,
-    receiverCpuPerGb: (receiver + iperf(end.cpu_utilization_percent.remote_total)) / gigabytes,
-    pingMs: Number(ping.said.match(/= [\d.]+\/([\d.]+)/)?.[1]),
-  };
+/** Our stack and our WireGuard in one Node process, to a device of whoever it is and the kernel's TCP behind that. */
+async function withoutRoot(peer: EndKind): Promise<WireGuardEndAnswer> {
+  await using ends = await TunnelEnds.start(peer, "file");
+  ends.run(ends.a, "socat", "-u", "-b", "262144", "TCP-LISTEN:7001,reuseaddr", "/dev/null");
+  ends.run(ends.a, "socat", "-u", "-b", "262144", "OPEN:/dev/zero", "TCP-LISTEN:7002,reuseaddr");
+  await Promise.all([7001, 7002].map((port) => listening(ends.a.namespace, port)));
+  return JSON.parse(await output(ends, "wireguard-end", readFileSync(ends.b.file, "utf8"), String(seconds * 1000)));
 }
 
-async function betweenUs(): Promise<WireGuardEndAnswer> {
-  const { crypto, entropy } = host;
-  const key = entropy.fill(new Uint8Array(32));
-  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
-  await using peer = await WireGuardGo.start({ peerPublicKey: toBase64(publicKey) });
-  const sink = peer.inside("sink", "socat", "-u", "-b", "262144", "TCP-LISTEN:7001,reuseaddr", "/dev/null");
-  const source = peer.inside("source", "socat", "-u", "-b", "262144", "OPEN:/dev/zero", "TCP-LISTEN:7002,reuseaddr");
-  const file = `[Interface]
-    PrivateKey = ${toBase64(key)}
-    Address = 10.99.0.2/24
-    [Peer]
-    PublicKey = ${peer.publicKey}
-    AllowedIPs = 10.99.0.0/24
-    Endpoint = 127.0.0.1:${peer.port}`;
-  const program = fileURLToPath(new URL("./programs/wireguard-end.js", import.meta.url));
-  const child = spawn(process.execPath, [program, file, String(seconds * 1000)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let said = "";
-  child.stdout.on("data", (text: Buffer) => (said += text));
-  const [code] = (await once(child, "close")) as [number];
-  sink.kill();
-  source.kill();
-  if (code !== 0) throw new Error(`the end of ours ended with ${code}`);
-  return JSON.parse(said) as WireGuardEndAnswer;
+async function firstByte(): Promise<FirstByteAnswer> {
+  await using ends = await TunnelEnds.start("wireguard-go", "file");
+  ends.run(ends.a, "socat", "TCP-LISTEN:7003,reuseaddr", "OPEN:/etc/hostname");
+  await listening(ends.a.namespace, 7003);
+  return JSON.parse(await output(ends, "first-byte", ends.b.file, ends.a.address, "7003"));
+}
+
+/** The kernel's TCP through a wireguard-go that runs and has no session yet: what a tunnel's first byte costs anyway. */
+async function theirFirstByte(): Promise<number> {
+  await using ends = await TunnelEnds.start("wireguard-go", "wireguard-go");
+  ends.run(ends.a, "socat", "TCP-LISTEN:7003,reuseaddr", "OPEN:/etc/hostname");
+  await listening(ends.a.namespace, 7003);
+  const program = `const start = performance.now();
+    require("net").connect(7003, "${ends.a.address}").once("data", () => { console.log(performance.now() - start); process.exit(); })`;
+  const node = ends.run(ends.b, process.execPath, "-e", program);
+  await node.ends();
+  return Number(node.said);
+}
+
+/** What a program of this folder says, run at the end that is only a file. */
+async function output(ends: TunnelEnds, name: string, ...args: readonly string[]): Promise<string> {
+  const program = ends.run(
+    ends.b,
+    process.execPath,
+    fileURLToPath(new URL(`./programs/${name}.js`, import.meta.url)),
+    ...args,
+  );
+  const status = await program.ends();
+  if (status !== "exited with 0") throw new Error(`${name} ${status}: ${program.said}`);
+  return program.said;
 }
 
 /** What wireguard-go's process grows by for each peer that it is told of. */
@@ -171,12 +244,6 @@ async function theirPeerBytes(): Promise<number> {
     peer.set(...some.flat());
   }
   return (resident() - before) / peers;
-}
-
-/** Seconds of CPU that a process has used: utime and stime of proc(5), in hundredths. */
-function cpuOf(pid: number | undefined): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function version(): string {

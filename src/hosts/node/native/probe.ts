@@ -4,19 +4,19 @@ import { aeads, ciphers, hashes } from "../../../crypto/algorithms.js";
 
 /**
  * Runs every algorithm that may be replaced on fixed inputs and answers the SHA-256 of all that came out: one known answer for
- * the whole of them. Throws if a message does not come back, a forgery does, or a byte outside a range was touched.
+ * the whole of them. ML-KEM is the same code in every provider, so it is not among them. Throws if a message does not come back, a forgery does, or a byte outside a range was touched.
  */
 export function probe(provider: CryptoProvider): string {
   const outputs: Uint8Array[] = [];
   for (const name of sorted(aeads)) if (probed(name)) outputs.push(...probeAead(provider, name as AeadName));
   for (const name of sorted(ciphers)) if (probed(name)) outputs.push(...probeCipher(provider, name as CipherName));
   for (const name of sorted(hashes)) outputs.push(...probeHash(provider, name as HashName));
-  for (const name of ["X25519", "X448", "ML-KEM-768"] as const) outputs.push(...probeAgreement(provider, name));
+  for (const name of ["X25519", "X448"] as const) outputs.push(...probeAgreement(provider, name));
   return toHex(provider.hash("SHA-256").digest(concat(...outputs)));
 }
 
 /** Computed with the noble provider, and held by a test of all three. */
-export const probeAnswer = "80555917f3fd9b069c87ac284c431d1ab9f8d035072088ee048186f0a6622f38";
+export const probeAnswer = "59ce560341189edb3be4099f6d22e3ac12dd50a1b00926ddb7b6a5973c9db458";
 
 /** What stays portable anyway needs no probe, and platforms without it none either. */
 const probed = (name: string): boolean => !name.includes("Salsa") && !name.startsWith("XChaCha");
