@@ -76,10 +76,13 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     const path =
       known ?? new Path(local, remote, { isValidated: false, isLimited: true }, current.cid, current.cidSequence);
     const received = core.packetsReceived;
-    this.#guard(now, () => {
+    // For every datagram, and so without a closure.
+    try {
       this.#inbound.datagram(bytes, from, end, path, ecn, now);
       if (core.hasNewReadKeys) this.#inbound.replay(now);
-    });
+    } catch (error) {
+      this.#caught(error, now);
+    }
     this.#migration.followId();
     this.#migration.goOn(now);
     if (!core.isClient && received === 0 && core.isHeard) {
@@ -357,12 +360,16 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     try {
       step();
     } catch (error) {
-      const isOurs = error instanceof Failure && error.protocol === "QUIC";
-      const failure = isOurs
-        ? (error as QuicFailure)
-        : quicFailure("internal-error", "connection", "something that cannot happen did", { cause: error });
-      this.#fail(failure, this.#frames.type, now);
+      this.#caught(error, now);
     }
+  }
+
+  #caught(error: unknown, now: Instant): void {
+    const isOurs = error instanceof Failure && error.protocol === "QUIC";
+    const failure = isOurs
+      ? (error as QuicFailure)
+      : quicFailure("internal-error", "connection", "something that cannot happen did", { cause: error });
+    this.#fail(failure, this.#frames.type, now);
   }
 
   #fail(failure: QuicFailure, about: number, now: Instant): void {
