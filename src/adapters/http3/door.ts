@@ -75,7 +75,8 @@ export async function listenHttp3(options: Http3ListenOptions, handler: Http3Han
     { address, port },
     serverSecurity(host, [http3Protocol], options),
     (session) => {
-      const connection = new Http3ServerConnection(handler, options).attach(session);
+      const later = (ms: number, call: () => void) => void host.wakeAt(host.now() + ms, call);
+      const connection = new Http3ServerConnection(handler, options, later).attach(session);
       open.add(connection);
       void connection.done.then(() => open.delete(connection));
       return connection;

@@ -26,6 +26,8 @@ export interface ExchangeEvents {
   ): { readonly next: "content" | "head"; readonly length?: number | undefined };
   /** The head is larger than we take. */
   headTooLarge(): void;
+  /** The peer wants no more of what we send. */
+  stopped?(failure: Http3Failure): void;
   /** The message, or the stream, is broken; before or after its head. */
   failed(failure: Http3Failure | Failure): void;
   /** Both directions are over. */
@@ -87,10 +89,13 @@ export class Exchange implements SessionStreamSink, FrameSink, BodySource {
   /** Sends content as fast as the stream takes it; resolves when all of it is handed over. Rejects if the peer stops it. */
   async sendBody(body: BodyInit): Promise<void> {
     for await (const piece of piecesOf(body)) {
-      if (piece.length === 0) continue;
       if (this.#sendFailure !== undefined) throw this.#sendFailure;
+      if (piece.length === 0) continue;
       this.stream.write(dataHeader(piece.length));
-      if (!this.stream.write(piece)) await new Promise<void>((go) => this.#drained.push(go));
+      if (this.stream.write(piece)) continue;
+      await new Promise<void>((go) => this.#drained.push(go));
+      // Before the next piece is asked for: whoever makes it may stop.
+      if (this.#sendFailure !== undefined) throw this.#sendFailure;
     }
     if (this.#sendFailure !== undefined) throw this.#sendFailure;
   }
@@ -144,9 +149,11 @@ export class Exchange implements SessionStreamSink, FrameSink, BodySource {
 
   /** The peer wants no more of what we send; what it sends itself still counts (RFC 9114 §4.1). */
   peerStopped(code: number): void {
+    const failure = resetFailure(code);
     this.#isSent = true;
-    this.#sendFailure ??= resetFailure(code);
+    this.#sendFailure ??= failure;
     this.drained();
+    this.#events.stopped?.(failure);
   }
 
   drained(): void {

@@ -44,13 +44,20 @@ export class Http3ServerConnection extends Http3Connection {
   readonly role = "server";
   readonly #handler: Http3Handler;
   readonly #options: Http3ServerOptions;
+  readonly #later: (ms: number, call: () => void) => void;
   readonly #open = new Set<Incoming>();
   #next = 0;
   #isClosing = false;
   #isGone = false;
 
-  constructor(handler: Http3Handler, options: Http3ServerOptions = {}) {
+  /** `later` is how its host waits. */
+  constructor(
+    handler: Http3Handler,
+    options: Http3ServerOptions = {},
+    later: (ms: number, call: () => void) => void = (ms, call) => void setTimeout(call, ms),
+  ) {
     super(options);
+    this.#later = later;
     this.#handler = handler;
     this.#options = options;
   }
@@ -66,10 +73,10 @@ export class Http3ServerConnection extends Http3Connection {
       this.#isClosing = true;
       this.sayGoaway(this.#next);
       // CONNECTION_CLOSE would overtake it, and what crosses it would not know that it was not processed.
-      setTimeout(() => {
+      this.#later(http3Limits.goawayMs, () => {
         this.#isGone = true;
         this.#maybeDone();
-      }, http3Limits.goawayMs);
+      });
     }
     await this.done;
   }
@@ -159,6 +166,10 @@ class Incoming implements ExchangeEvents {
 
   failed(failure: Failure): void {
     this.exchange.body.fail(failure);
+    this.#abort.abort(failure);
+  }
+
+  stopped(failure: Failure): void {
     this.#abort.abort(failure);
   }
 
