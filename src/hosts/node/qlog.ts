@@ -32,7 +32,7 @@ export function qlogFile(path: string, vantage: "client" | "server"): Qlog {
         reference_time: { clock_type: "system", epoch: "1970-01-01T00:00:00.000Z" },
       },
       vantage_point: { type: vantage },
-      event_schemas: ["urn:ietf:params:qlog:events:quic-07"],
+      event_schemas: ["urn:ietf:params:qlog:events:quic-13"],
     },
   });
   return {

@@ -22,6 +22,8 @@ import { Sent, SentPackets, State } from "./sent-packets.js";
 export interface SentContents {
   acknowledged(space: number, kind: number, id: number, from: number, to: number): void;
   lost(space: number, kind: number, id: number, from: number, to: number): void;
+  /** A packet was found lost: for traces. What it held is told apart from it. */
+  packetLost?(space: number, number: number, now: Instant): void;
 }
 
 export interface RecoveryOptions {
@@ -405,7 +407,10 @@ export class Recovery {
         this.#leftFlight(each, flags, size);
         packets.setState(number, State.lost);
         if ((flags & Sent.requeued) === 0) this.#tell(space, number, false);
-        if ((flags & Sent.ackEliciting) !== 0) this.packetsLost++;
+        if ((flags & Sent.ackEliciting) !== 0) {
+          this.packetsLost++;
+          this.#contents.packetLost?.(space, number, now);
+        }
         if ((flags & Sent.inFlight) !== 0 && (flags & Sent.probe) === 0) {
           lost++;
           lostBytes += size;

@@ -135,6 +135,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
         if (!core.datagrams.push(input.bytes, input.lifetimeMs, input.fate, now)) this.#fate(input.fate);
         break;
       case "close":
+        core.tracer?.closed(undefined, now);
         core.closing.close(closeMessage(input.code, undefined, input.reason), undefined, now, core.ptoMs);
         break;
       case "abort":
@@ -219,12 +220,15 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       this.#handshake.pump(now);
       if (recovery.timeout(now) === "probe") core.ecn.timedOut();
       core.followMtu(now);
+      core.tracer?.metrics(now);
       core.oneRtt.wake(now);
       core.datagrams.expire(now);
       this.#migration.wake(now);
       if (core.isComplete && core.idle.wantsPing(now)) core.pingWanted = true;
       if (core.idle.isOver(now, core.ptoMs)) {
-        closing.end(quicFailure("idle-timeout", "connection", "nothing was heard of the peer for too long"));
+        const failure = quicFailure("idle-timeout", "connection", "nothing was heard of the peer for too long");
+        core.tracer?.closed(failure, now);
+        closing.end(failure);
       }
     });
   }
@@ -275,8 +279,9 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     this.#fail(failure, 0x06, now);
   }
 
-  keysFollowed(): void {
+  keysFollowed(now: Instant): void {
     this.#isExpiryTold = false;
+    this.core.tracer?.keysUpdated(true, this.core.oneRtt.generation, now);
     this.core.emit({ kind: "key-updated", connection: this.core.number, byPeer: true });
   }
 
@@ -289,7 +294,8 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
   }
 
   peerClosed(failure: QuicFailure | undefined, now: Instant): void {
-    const { closing, ptoMs } = this.core;
+    const { closing, ptoMs, tracer } = this.core;
+    if (closing.isOpen) tracer?.closed(failure, now);
     closing.drain(failure, now, ptoMs);
   }
 
@@ -299,9 +305,11 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
   }
 
   statelessReset(now: Instant): void {
-    const { closing, ptoMs } = this.core;
+    const { closing, ptoMs, tracer } = this.core;
     const message = "the peer has forgotten this connection, and reset it";
-    closing.drain(quicFailure("stateless-reset", "stateless reset", message), now, ptoMs);
+    const failure = quicFailure("stateless-reset", "stateless reset", message);
+    tracer?.closed(failure, now);
+    closing.drain(failure, now, ptoMs);
   }
 
   // The steps of a connection's life
@@ -310,6 +318,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
   #confirm(now: Instant): void {
     const { core } = this;
     core.isConfirmed = true;
+    core.tracer?.state("handshake_confirmed", now);
     core.recovery.confirmed = true;
     core.recovery.peerValidated = true;
     for (const id of [SpaceId.initial, SpaceId.handshake]) {
@@ -344,6 +353,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       core.keyUpdateWanted = false;
       this.#isExpiryTold = false;
       oneRtt.update();
+      core.tracer?.keysUpdated(false, oneRtt.generation, now);
       core.emit({ kind: "key-updated", connection: core.number, byPeer: false });
     }
     if (oneRtt.isExhausted) {
@@ -374,7 +384,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
 
   #fail(failure: QuicFailure, about: number, now: Instant): void {
     const { core } = this;
-    core.trace("connection_closed", now, () => ({ reason: failure.reason, at: failure.at, code: failure.code }));
+    core.tracer?.closed(failure, now);
     // There is nobody to tell.
     if (core.isClient && !core.isHeard) core.closing.end(failure);
     core.closing.close(closeMessage(failure.code ?? 0x01, about, failure.message), failure, now, core.ptoMs);

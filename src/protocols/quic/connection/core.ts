@@ -21,6 +21,7 @@ import { Path } from "./path.js";
 import { Paths } from "./paths.js";
 import { Space, SpaceId } from "./space.js";
 import type { TlsGlue } from "./tls.js";
+import { Tracer } from "./tracer.js";
 
 /** A 1-RTT packet's first byte, packet number and tag; a DATAGRAM frame's type and length. */
 const oneRttOverhead = 1 + 4 + 16;
@@ -76,6 +77,8 @@ export class Core {
   /** Client: a packet of the server's has shown which version it is to be. */
   isVersionKnown: boolean;
 
+  /** Only if somebody listens. */
+  readonly tracer: Tracer | undefined;
   readonly spaces: readonly [Space, Space, Space];
   /** Initial packets of the version from before a compatible change (RFC 9369 §4.1), on a server. */
   otherInitialRead: Protection | undefined;
@@ -179,6 +182,10 @@ export class Core {
     this.ecn = new EcnValidator(settings.ecn);
     this.idle = new IdleTimer(settings.idleTimeoutMs, settings.keepAliveMs, now);
     this.installInitialKeys();
+    if (ground.trace !== undefined) {
+      this.tracer = new Tracer(this, ground.trace);
+      this.tracer.started(beginning.local, beginning.remote, now);
+    }
   }
 
   /** Another path: what was learned of the old one no longer holds (RFC 9000 §9.4). */
@@ -234,11 +241,5 @@ export class Core {
 
   emit(event: QuicEvent): void {
     this.events.push(event);
-  }
-
-  trace(name: string, at: Instant, data: () => Readonly<Record<string, unknown>>): void {
-    const { trace } = this.ground;
-    if (trace !== undefined)
-      trace({ at, protocol: "QUIC", name: `quic:${name}`, data: { connection: this.number, ...data() } });
   }
 }

@@ -1,5 +1,7 @@
+import type { Instant } from "../../../contract/index.js";
 import type { SentContents } from "../../../mechanisms/recovery/index.js";
 import { Held } from "../contents.js";
+import { PacketType } from "../protection/versions.js";
 import type { Core } from "./core.js";
 import type { SpaceId } from "./space.js";
 
@@ -34,7 +36,13 @@ export class Delivery implements SentContents {
     else if (kind === Held.handshakeDone) core.handshakeDoneWanted = true;
     else if (kind === HeldHere.mtuProbe) core.mtu.probeLost(to);
   }
+
+  packetLost(space: SpaceId, number: number, now: Instant): void {
+    this.core.tracer?.lost(packetTypes[space], number, now);
+  }
 }
+
+const packetTypes = [PacketType.initial, PacketType.handshake, PacketType.oneRtt] as const;
 
 /** Those kinds stand together in `Held`. */
 const isOfStreams = (kind: number): boolean => kind >= Held.stream && kind <= Held.streamsBlockedUni;

@@ -175,6 +175,7 @@ export class FrameReader {
       this.#core.mtu.heard(recovery.newlyAckedSizeMax);
       this.#core.followMtu(now);
     }
+    this.#core.tracer?.metrics(now);
   }
 
   /** §19.11, §19.14: no more than 2^60 streams. */

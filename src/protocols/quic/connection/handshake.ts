@@ -218,7 +218,9 @@ export class HandshakeDriver {
     else if (this.#awaitsIdentity) core.streams.start(streamLimits(core.peer!));
     core.isComplete = core.hasNewReadKeys = true;
     const told = this.#outcome(outcome);
-    core.trace("parameters_set", now, () => ({ version: told.version, suite: told.suite, alpn: told.alpn }));
+    core.tracer?.parameters("local", core.own, { tls_cipher: told.suite.replace(/^TLS_/, "") }, now);
+    core.tracer?.parameters("remote", core.peer!, {}, now);
+    core.tracer?.state("handshake_complete", now);
     core.emit({ kind: "confirmed", connection: core.number, outcome: told });
     this.#events.completed(now);
   }

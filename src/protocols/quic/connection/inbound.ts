@@ -73,7 +73,10 @@ export class Inbound {
       const next = header.end;
       this.#dcidAt = header.dcidAt;
       if (this.#packet(bytes, at, path, ecn, now)) opened = true;
-      else core.packetsDropped++;
+      else {
+        core.packetsDropped++;
+        core.tracer?.dropped(next - at, now);
+      }
       if (!core.closing.isOpen && core.closing.state !== "closing") return;
       at = next;
     }
@@ -222,7 +225,7 @@ export class Inbound {
     core.idle.heard(now);
     const isNewest = number > space.received.largest;
     const dcidAt = this.#dcidAt;
-    if (core.ground.trace !== undefined) this.#traceReceived(type, number, end - payload + tagSize, now);
+    core.tracer?.received(type, number, bytes, payload, end, end - payload + tagSize, now);
     const { closing } = core;
     if (!closing.isOpen) {
       this.#frames.lookForClose(bytes, payload, end, now);
@@ -235,13 +238,6 @@ export class Inbound {
     if (path.arrivedOn.length === 0 || isNewest) this.#arrived(bytes, dcidAt, path);
     // §9.3: only the newest packet moves the peer, and not one that only probes.
     if (path !== core.paths.current && isNewest && !this.#frames.isProbing) this.#events.moved(path, now);
-  }
-
-  #traceReceived(type: PacketType, number: number, length: number, now: Instant): void {
-    this.#core.trace("packet_received", now, () => ({
-      header: { packet_type: packetName(type), packet_number: number },
-      raw: { length },
-    }));
   }
 
   #arrived(bytes: Uint8Array, at: number, path: Path): void {

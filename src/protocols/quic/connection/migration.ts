@@ -76,7 +76,7 @@ export class Migration {
     this.#switch(path);
     // §9.4: another port alone is most likely a NAT's doing, on the same path.
     if (path.remote.address !== before.remote.address) core.forgetPath();
-    core.trace("connection_path_changed", now, () => ({ from: before.remote, to: path.remote }));
+    core.tracer?.moved(before.remote, path.remote, now);
     if (path.isValidated) this.#told(path, before, now);
   }
 

@@ -5,7 +5,6 @@ import { type Protection, protectHeader, tagSize, writePacketNumber } from "../p
 import { PacketType } from "../protection/versions.js";
 import { longHeaderSize, patchLength, putLongHeader } from "../wire/header.js";
 import type { Core } from "./core.js";
-import { packetName } from "./inbound.js";
 import type { Space } from "./space.js";
 
 /** How many packets may be left out at most between two that skip a number: optimistic ACKs are found out (§21.4). */
@@ -110,6 +109,7 @@ export class PacketWriter {
     const { at } = this;
     const end = at + tagSize;
     writePacketNumber(into, this.#numberAt, this.#numberSize, this.#number);
+    core.tracer?.sent(this.#type, this.#number, into, this.#payload, at, end - this.#start, now);
     if (this.#type === PacketType.oneRtt) {
       core.oneRtt.seal(into, this.#start, this.#payload, at, this.#number);
       protectHeader(core.oneRtt.writeHeader!, into, this.#start, this.#numberAt, this.#numberSize);
@@ -124,7 +124,6 @@ export class PacketWriter {
     if (this.isAckEliciting) core.idle.sent(now);
     if ((moreFlags & Sent.ect0) !== 0) core.ecn.sent();
     core.packetsSent++;
-    if (core.ground.trace !== undefined) this.#traceSent(end - this.#start, now);
     this.#count();
     return end;
   }
@@ -148,14 +147,5 @@ export class PacketWriter {
     const core = this.#core;
     if (core.peer?.greaseQuicBit !== true || !core.ground.settings.grease) return 0x40;
     return (this.#number * 0x9e37_79b1) & 0x8000 ? 0x40 : 0;
-  }
-
-  #traceSent(size: number, now: Instant): void {
-    const number = this.#number;
-    const type = this.#type;
-    this.#core.trace("packet_sent", now, () => ({
-      header: { packet_type: packetName(type), packet_number: number },
-      raw: { length: size },
-    }));
   }
 }
