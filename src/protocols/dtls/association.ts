@@ -107,6 +107,8 @@ export class Association {
   #endedBy: Instant | undefined;
   #peerClosed = false;
   #activeAt: Instant = 0;
+  /** Something authentic has come. */
+  #isProtected = false;
   #idleAt: Instant = Number.POSITIVE_INFINITY;
   isGone = false;
 
@@ -414,7 +416,10 @@ export class Association {
       this.#heardAfterEnd(type, epoch);
       return;
     }
-    if (epoch > 0) this.#activeAt = this.#now;
+    if (epoch > 0) {
+      this.#activeAt = this.#now;
+      this.#isProtected = true;
+    }
     switch (type) {
       case contentType.handshake:
         this.#fragments(bytes, at, at + size, epoch, sequence);
@@ -540,8 +545,8 @@ export class Association {
       this.drop("malformed-message");
       return;
     }
-    // Without protection anybody can say it; before there are keys we have nothing better (RFC 9147 §4.5.2).
-    if (epoch === 0 && this.#epochs.newestRead > 0) {
+    // Without protection anybody can say it; before anything protected has come there is nothing better (RFC 9147 §4.5.2).
+    if (epoch === 0 && this.#isProtected) {
       this.drop("unauthenticated-alert");
       return;
     }
@@ -819,7 +824,7 @@ export class Association {
 
   /** The peer ends too, and that is that. Or it goes on: alerts are lost like everything else, so it is told again. */
   #heardAfterEnd(type: number, epoch: number): void {
-    const isBelievable = epoch > 0 || this.#epochs.newestRead === 0;
+    const isBelievable = epoch > 0 || !this.#isProtected;
     if (type === contentType.alert) {
       if (isBelievable) this.#peerClosed = true;
     } else if (this.#alert === undefined && this.#alertRepeats < limits.alertRepeatsMax) {

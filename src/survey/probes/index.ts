@@ -8,6 +8,10 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     return tlsProbes(await openStage(host));
   },
   async (host) => {
+    const [{ openStage }, { dtlsProbes }] = await Promise.all([import("./dtls/stage.js"), import("./dtls/index.js")]);
+    return dtlsProbes(openStage(host));
+  },
+  async (host) => {
     const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/play.js"), import("./quic/index.js")]);
     return quicProbes(await openStage(host));
   },
