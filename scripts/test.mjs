@@ -26,6 +26,7 @@ const once = [
   "interop/drivers",
   "interop/tcp-kernel",
   "interop/tun",
+  "interop/dtls-srtp",
   "interop/srtp-media",
   "interop/wireguard",
   "interop/ml-dsa",

@@ -1,7 +1,20 @@
-import type { DatagramOptions, DatagramPort, DatagramSink, Host, Network, SocketAddress } from "../../contract/index.js";
+import type {
+  DatagramOptions,
+  DatagramPort,
+  DatagramSink,
+  Host,
+  Network,
+  SocketAddress,
+} from "../../contract/index.js";
 import { type DtlsClientOptions, type DtlsServerOptions, over as dtlsOver } from "../dtls/index.js";
 import { verifyFingerprint } from "./fingerprint.js";
-import { type DtlsSrtpClientOptions, type DtlsSrtpCommon, type DtlsSrtpServerOptions, defaultProfiles, numbersOf } from "./options.js";
+import {
+  type DtlsSrtpClientOptions,
+  type DtlsSrtpCommon,
+  type DtlsSrtpServerOptions,
+  defaultProfiles,
+  numbersOf,
+} from "./options.js";
 import { type DtlsSrtpSession, type DtlsSrtpSink, FlowSession } from "./session.js";
 
 /** DTLS-SRTP over datagrams of any kind with one peer, in two steps: give `lower` what comes from it, and the port to `attach`. */
@@ -66,5 +79,11 @@ function clientOptions(host: Host, options: DtlsSrtpClientOptions): DtlsClientOp
 
 function serverOptions(host: Host, options: DtlsSrtpServerOptions): DtlsServerOptions {
   const authentication = options.fingerprints === undefined ? {} : ({ clientAuthentication: "require" } as const);
-  return { addressValidation: "none", ...authentication, ...options.dtls, ...verifying(host, options), ...offered(options) };
+  return {
+    addressValidation: "none",
+    ...authentication,
+    ...options.dtls,
+    ...verifying(host, options),
+    ...offered(options),
+  };
 }

@@ -36,7 +36,8 @@ export const formatFingerprint = ({ hash, digest }: Fingerprint): string =>
 /** Reads what `formatFingerprint` writes; undefined for another hash function. Throws `bad-fingerprint` for anything else. */
 export function parseFingerprint(text: string): Fingerprint | undefined {
   const match = /^([\w-]{1,32}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){0,127})$/.exec(text);
-  if (match === null) throw failure("bad-fingerprint", "a hash and bytes with colons between are wanted", { at: "fingerprint" });
+  if (match === null)
+    throw failure("bad-fingerprint", "a hash and bytes with colons between are wanted", { at: "fingerprint" });
   const hash = match[1]!.toLowerCase();
   if (!Object.hasOwn(hashes, hash)) return undefined;
   const digest = Uint8Array.from(match[2]!.split(":"), (byte) => Number.parseInt(byte, 16));
@@ -52,7 +53,9 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
 export function verifyFingerprint(crypto: CryptoProvider, promised: readonly Fingerprint[]): VerifyPeer {
   const hash = strength.findLast((each) => promised.some((one) => one.hash === each));
   if (hash === undefined) {
-    throw failure("bad-fingerprint", "no fingerprint of the peer's certificate is known", { hint: "give `fingerprints`" });
+    throw failure("bad-fingerprint", "no fingerprint of the peer's certificate is known", {
+      hint: "give `fingerprints`",
+    });
   }
   const wanted = promised.filter((one) => one.hash === hash);
   return ({ certificates: [first, ...rest] }) => {

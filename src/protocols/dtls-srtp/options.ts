@@ -1,5 +1,5 @@
-import { profiles, type SrtpOptions, type SrtpProfileName } from "../srtp/index.js";
 import type { DtlsClientOptions, DtlsServerOptions } from "../dtls/index.js";
+import { profiles, type SrtpOptions, type SrtpProfileName } from "../srtp/index.js";
 import type { Fingerprint } from "./fingerprint.js";
 
 /** What both roles have in common; whatever is absent takes its default. */

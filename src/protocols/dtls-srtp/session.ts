@@ -1,18 +1,16 @@
-import type {
-  DatagramPort,
-  DatagramSink,
-  Ecn,
-  Failure,
-  Host,
-  KeyExpiry,
-  SocketAddress,
-} from "../../contract/index.js";
+import type { DatagramPort, DatagramSink, Ecn, Failure, Host, KeyExpiry, SocketAddress } from "../../contract/index.js";
 import { demultiplex, type SharedProtocol } from "../../mechanisms/demultiplex.js";
 import type { DtlsLayered, DtlsOutcome, DtlsSession, DtlsSink } from "../dtls/index.js";
-import { type Layered as LayeredSrtp, profileById, over as srtpOver, type SrtpProfileName, type SrtpSession } from "../srtp/index.js";
+import {
+  type Layered as LayeredSrtp,
+  profileById,
+  type SrtpProfileName,
+  type SrtpSession,
+  over as srtpOver,
+} from "../srtp/index.js";
+import { failure as dtlsSrtpFailure } from "./failure.js";
 import { exportedSize, exporterLabel, splitKeys } from "./keys.js";
 import type { DtlsSrtpCommon } from "./options.js";
-import { failure as dtlsSrtpFailure } from "./failure.js";
 
 /**
  * SRTP whose keys come from a DTLS handshake on the same flow (RFC 5764). Like plain SRTP it is a `DatagramPort` whose
@@ -131,12 +129,15 @@ export class FlowSession implements DtlsSrtpSession, DatagramSink {
     for (let at = 0; at < bytes.length; at += step) {
       const datagram = bytes.subarray(at, Math.min(at + step, bytes.length));
       const protocol = demultiplex(datagram);
-      if (protocol === "rtp" || protocol === "rtcp") {
-        // The handshake may have ended with this datagram's predecessor.
-        if (this.#srtp === undefined) this.early++;
-        else this.#srtp.lower.datagrams(datagram, from, datagram.length, ecn);
-      } else this.#other(datagram, from, protocol);
+      if (protocol === "rtp" || protocol === "rtcp") this.#media(datagram, from, ecn);
+      else this.#other(datagram, from, protocol);
     }
+  }
+
+  /** The handshake may have ended with this datagram's predecessor. */
+  #media(datagram: Uint8Array, from: SocketAddress, ecn: Ecn): void {
+    if (this.#srtp === undefined) this.early++;
+    else this.#srtp.lower.datagrams(datagram, from, datagram.length, ecn);
   }
 
   #other(bytes: Uint8Array, from: SocketAddress, protocol: SharedProtocol | undefined): void {
