@@ -28,6 +28,7 @@ const once = [
   "interop/tun",
   "interop/dtls-srtp",
   "interop/srtp-media",
+  "interop/webrtc",
   "interop/wireguard",
   "interop/ml-dsa",
   "interop/quic-",
