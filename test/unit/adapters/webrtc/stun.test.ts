@@ -80,7 +80,8 @@ test("what is written is read again; a changed bit is noticed, a missing byte to
   );
   const message = parseStun(bytes)!;
   assert.ok(message.attributes.has(stunAttribute.useCandidate) && verifyStun(crypto, message, password));
-  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+  // FINGERPRINT is no part of what is authentic: as another attribute it would be one that does not count.
+  for (let bit = 0; bit < 8 * (bytes.length - 8); bit++) {
     const changed = bytes.slice();
     changed[bit >> 3]! ^= 1 << (bit & 7);
     const read = parseStun(changed);
