@@ -25,7 +25,7 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   dtls: ["tls"],
   quic: ["tls"],
   openvpn: ["tls"],
-  "dtls-srtp": ["dtls", "srtp"],
+  "dtls-srtp": ["dtls", "srtp", "tls"],
   zrtp: ["srtp"],
   ipsec: [],
 };
