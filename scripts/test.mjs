@@ -22,6 +22,8 @@ const once = [
   "laws/node-network",
   "unit/hosts/",
   "scenarios/throughput",
+  "scenarios/quic-network",
+  "hostile/quic/floods",
   "interop/bulk",
   "interop/drivers",
   "interop/tcp-kernel",

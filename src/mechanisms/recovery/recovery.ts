@@ -230,6 +230,7 @@ export class Recovery {
   discard(space: number, now: Instant): void {
     const each = this.#at(space);
     this.#clear(each);
+    each.packets.close();
     each.hasKeys = false;
     this.ptoCount = 0;
     if (this.probeSpace === space) this.probes = 0;

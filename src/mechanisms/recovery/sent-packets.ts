@@ -112,6 +112,14 @@ export class SentPackets {
     this.base = this.next;
   }
 
+  /** Nothing will be sent any more: the memory goes. */
+  close(): void {
+    this.clear();
+    this.#state = this.#flags = new Uint8Array(0);
+    this.#size = new Uint16Array(0);
+    this.#at = this.#held = this.#records = new Float64Array(0);
+  }
+
   #put(number: number, state: number, size: number, flags: number, now: Instant): void {
     if (number - this.base > this.#mask) this.#room();
     const slot = number & this.#mask;

@@ -3,6 +3,8 @@ import { FrameType } from "./frame-types.js";
 
 /** Acknowledged ranges that are read of one ACK frame; what is behind them, lower and older, is passed over. */
 export const ackRangesMax = 256;
+/** Ranges that there is room for at first: most acknowledgements have one. */
+const ackRangesFirst = 8;
 
 /**
  * A view of one frame after the other (RFC 9000 §19). Its fields are those of the frame that was read last, and no others
@@ -31,7 +33,7 @@ export class FrameView {
   tokenAt = 0;
   ackDelay = 0;
   /** ACK ranges, highest first: `bounds[2i]` … `bounds[2i+1]`, both inclusive. */
-  readonly bounds = new Float64Array(2 * ackRangesMax);
+  bounds: Float64Array = new Float64Array(2 * ackRangesFirst);
   rangeCount = 0;
   ect0 = 0;
   ect1 = 0;
@@ -161,6 +163,11 @@ export class FrameView {
 
   #range(smallest: number, largest: number): void {
     if (this.rangeCount === ackRangesMax) return;
+    if (2 * this.rangeCount === this.bounds.length) {
+      const grown = new Float64Array(2 * this.bounds.length);
+      grown.set(this.bounds);
+      this.bounds = grown;
+    }
     this.bounds[2 * this.rangeCount] = smallest;
     this.bounds[2 * this.rangeCount + 1] = largest;
     this.rangeCount++;
