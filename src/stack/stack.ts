@@ -370,14 +370,14 @@ export class Stack implements Machine<StackInput, StackEvent> {
       // RFC 9293 §3.10.7.4: a new SYN may take over a connection that only waits.
       connection.abort();
       this.#forget(connection);
-      this.#syn(listener, tuple, now);
+      this.#syn(listener, tuple, bytes, now);
     } else if (segment.has(Flag.rst)) return;
-    else if (segment.has(Flag.syn) && !segment.has(Flag.ack)) this.#syn(listener, tuple, now);
+    else if (segment.has(Flag.syn) && !segment.has(Flag.ack)) this.#syn(listener, tuple, bytes, now);
     else if (segment.has(Flag.ack) && !segment.has(Flag.syn)) this.#cookieAck(listener, tuple, bytes, ecn, now);
     else this.#refuse(tuple, now);
   }
 
-  #syn(listener: TcpListener, tuple: TcpTuple, now: Instant): void {
+  #syn(listener: TcpListener, tuple: TcpTuple, bytes: Uint8Array, now: Instant): void {
     const segment = this.#segment;
     if (listener.isFull || this.#connections.size >= connectionsMax) {
       this.#drop("backlog-full");
@@ -391,6 +391,7 @@ export class Stack implements Machine<StackInput, StackEvent> {
     const connection = this.#newConnection(tuple, this.#initial.sequence(tuple, now), listener.options);
     this.#listenerOf.set(connection, listener);
     listener.halfOpen.add(connection);
+    connection.takeExtras(segment, bytes);
     connection.accept(
       {
         initial: segment.sequence,

@@ -223,7 +223,7 @@ export class TcpConnection {
       return;
     }
     if (!segment.has(Flag.syn)) return;
-    this.#takeExtras(segment, bytes);
+    this.takeExtras(segment, bytes);
     this.#negotiate(
       {
         initial: segment.sequence,
@@ -258,13 +258,13 @@ export class TcpConnection {
       // RFC 7323 §3.2: where they were agreed on, a segment without them is nobody's.
       if (!segment.hasTimestamps) return;
       if (this.#isOld(segment, now)) {
-        this.#answer(segment, now);
+        this.#answer(segment, start, now);
         return;
       }
     }
     if (!inWindow) {
-      if (this.#state === "synReceived" && segment.has(Flag.syn)) this.#sendSyn = true;
-      else if (!segment.has(Flag.rst)) this.#answer(segment, now);
+      if (this.#state === "synReceived" && segment.has(Flag.syn)) this.#synAgain(segment, now);
+      else if (!segment.has(Flag.rst)) this.#answer(segment, start, now);
       if (segment.has(Flag.rst)) return;
       // A peer that has closed its window still acknowledges, and tells of its own (§3.10.7.4).
       if (!segment.has(Flag.ack) || segment.has(Flag.syn)) return;
@@ -279,7 +279,7 @@ export class TcpConnection {
     if (!segment.has(Flag.ack) || !this.#acknowledge(segment, now) || this.isClosed) return;
     if (!inWindow) return;
     this.#takeTimestamp(segment, start, now);
-    this.#takeExtras(segment, bytes);
+    this.takeExtras(segment, bytes);
     if (this.#ecn) {
       if (ecn === 3) this.#echoCongestion = true;
       if (segment.has(Flag.cwr)) this.#echoCongestion = ecn === 3;
@@ -304,12 +304,19 @@ export class TcpConnection {
   }
 
   /** What does not fit is answered: data at once, for the sender waits for it; bare acknowledgements only so often. */
-  #answer(segment: Segment, now: Instant): void {
-    if (segment.length > 0) this.#receiver!.ackNow = true;
-    else this.#challenge(now);
+  #answer(segment: Segment, start: number, now: Instant): void {
+    if (segment.length === 0) this.#challenge(now);
+    else this.#receiver!.refused(start, start + segment.payloadSize);
   }
 
-  #takeExtras(segment: Segment, bytes: Uint8Array): void {
+  /** The peer's SYN came again, or its SYN-ACK, where both opened at once (§3.5, Figure 7). */
+  #synAgain(segment: Segment, now: Instant): void {
+    if (!segment.has(Flag.ack)) this.#sendSyn = true;
+    else if (this.#acknowledge(segment, now)) this.#receiver!.ackNow = true;
+  }
+
+  /** Hands on the options that the stack does not know; a listener does so for the SYN. */
+  takeExtras(segment: Segment, bytes: Uint8Array): void {
     const { extension } = this;
     if (extension === undefined) return;
     for (let i = 0; i < segment.extraCount; i++) {

@@ -86,6 +86,12 @@ export class Receiver {
     return fresh;
   }
 
+  /** What lies outside the window is answered at once; if it came before, that is told (RFC 2883). */
+  refused(start: number, end: number): void {
+    if (end > start && end <= this.next) this.#duplicate = [start, end];
+    this.ackNow = true;
+  }
+
   /** What had waited and is next now. */
   more(): Uint8Array | undefined {
     if (this.#outOfOrder.isEmpty) return undefined;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { finish, sum } from "../../../src/bytes/checksum.js";
 import { parseAddress } from "../../../src/bytes/index.js";
 import { Failure } from "../../../src/contract/index.js";
 import { fragment } from "../../../src/stack/ip/fragment.js";
@@ -131,4 +132,80 @@ test("random and mutated packets never throw, and the stack goes on", () => {
   const before = datagrams(pair, 1).length;
   give(pair, 1, seeds[0]!);
   assert.equal(datagrams(pair, 1).length, before + 1);
+});
+
+/** An IPv6 datagram with headers between, each `[type, ...content]` behind its next-header and length bytes. */
+function withHeaders(headers: readonly (readonly [number, ...number[]])[]): Uint8Array {
+  const plain = writeUdp(near[6], 9, far[6], 53, pattern(64), 0, 0);
+  const parts: number[] = [];
+  for (const [i, [, ...content]] of headers.entries()) {
+    const next = headers[i + 1]?.[0] ?? 17;
+    const padded = [next, 0, ...content];
+    while (padded.length % 8 !== 0) padded.push(0);
+    padded[1] = padded.length / 8 - 1;
+    parts.push(...padded);
+  }
+  const packet = new Uint8Array(plain.length + parts.length);
+  packet.set(plain.subarray(0, 40));
+  packet.set(parts, 40);
+  packet.set(plain.subarray(40), 40 + parts.length);
+  packet[6] = headers[0]![0];
+  new DataView(packet.buffer).setUint16(4, packet.length - 40);
+  return packet;
+}
+
+test("IPv6 extension headers are walked, obeyed, or answered (RFC 8200 §4)", () => {
+  const run = (packet: Uint8Array): { heard: number; answer: number[] | undefined } => {
+    const pair = new StackPair(lan);
+    pair.stacks[1].bind(53);
+    let answer: number[] | undefined;
+    pair.filter = (sent, from) => {
+      if (from === 1 && sent[6] === 58) answer = [sent[40]!, sent[41]!, new DataView(sent.buffer).getUint32(44)];
+      return true;
+    };
+    give(pair, 1, packet);
+    return { heard: datagrams(pair, 1).length, answer };
+  };
+  const [hop, routing, destination] = [0, 43, 60] as const;
+  assert.deepEqual(run(withHeaders([[hop, 1, 4]])), { heard: 1, answer: undefined }, "padding");
+  assert.deepEqual(run(withHeaders([[hop], [routing, 0, 0], [destination], [destination]])), {
+    heard: 1,
+    answer: undefined,
+  });
+  // An option's two highest bits say what to do with one that is not known (§4.2).
+  assert.deepEqual(run(withHeaders([[destination, 0x1e, 4, 1, 2, 3, 4]])), { heard: 1, answer: undefined });
+  assert.deepEqual(run(withHeaders([[destination, 0x5e, 4, 1, 2, 3, 4]])), { heard: 0, answer: undefined });
+  assert.deepEqual(run(withHeaders([[destination, 0x9e, 4, 1, 2, 3, 4]])), { heard: 0, answer: [4, 2, 42] });
+  // §4.4: a way that goes on is not for us; §4.1: hop-by-hop stands first or not at all; no more than so many.
+  assert.equal(run(withHeaders([[routing, 0, 1]])).heard, 0);
+  assert.deepEqual(run(withHeaders([[destination], [hop]])), { heard: 0, answer: undefined });
+  assert.equal(run(withHeaders(Array.from({ length: 9 }, () => [destination] as const))).heard, 0);
+  for (let cut = 41; cut < 56; cut++) assert.equal(run(withHeaders([[hop]]).slice(0, cut)).heard, 0);
+});
+
+test("IPv6: a path that narrows is found by ICMPv6's word, which is not believed below 1,280", () => {
+  const pair = new StackPair(lan);
+  const { client, server } = pair.connect(80, 6);
+  const told = 600;
+  let widest = 0;
+  pair.filter = (packet, from) => {
+    if (from !== 0) return true;
+    if (packet.length <= 1_280) {
+      widest = Math.max(widest, packet.length);
+      return true;
+    }
+    const quote = packet.slice(0, 1_232);
+    const error = new Uint8Array(48 + quote.length);
+    error.set([0x60, 0, 0, 0, (8 + quote.length) >> 8, (8 + quote.length) & 255, 58, 64, ...far[6], ...near[6], 2, 0]);
+    new DataView(error.buffer).setUint32(44, told);
+    error.set(quote, 48);
+    const pseudo = sum(error, 8, 32) + 58 + 8 + quote.length;
+    new DataView(error.buffer).setUint16(42, finish(pseudo + sum(error, 40, error.length - 40)));
+    give(pair, 0, error);
+    return false;
+  };
+  client.write(pattern(50_000));
+  pair.run(3_000);
+  assert.equal(pair.of(server).received, 50_000);
+  assert.equal(widest, 1_280);
 });
