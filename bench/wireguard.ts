@@ -178,8 +178,9 @@ export async function run(): Promise<readonly BenchRow[]> {
 
 async function between(a: EndKind, b: EndKind): Promise<Pair> {
   await using ends = await TunnelEnds.start(a, b);
-  const ping = await pingMs(ends);
+  // First what warms both ends up.
   const flow = await iperf(ends, seconds);
+  const ping = await pingMs(ends);
   const small = await iperf(ends, 1, "-u", "-b", "0", "-l", "64");
   return { flow, small, pingMs: ping };
 }

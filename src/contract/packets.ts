@@ -24,7 +24,7 @@ export interface PacketPort {
 
 /** What a device tells, never from inside a call to it. `closed` comes exactly once, last. */
 export interface PacketSink {
-  /** Packets wait: pull until there are none. Told again as long as that was not done. */
+  /** Packets wait: pull until there are none. Not told again before somebody has pulled. */
   readable(): void;
   closed(failure?: Failure): void;
 }
