@@ -5,21 +5,41 @@ import { Secret } from "../../../src/contract/index.js";
 import { transportErrors } from "../../../src/protocols/quic/failure.js";
 import { limits } from "../../../src/protocols/quic/limits.js";
 import { versionNegotiationPacket } from "../../../src/protocols/quic/wire/header.js";
-import { addresses, type Datagram, Duel } from "./duel.js";
+import { addresses, type Datagram, Duel, type Role } from "./duel.js";
 import { Forger, frame, type Level, type PacketOptions } from "./forger.js";
 
 const bytes = (size: number, value = 0): Uint8Array => new Uint8Array(size).fill(value);
 
-/** The client has spoken, and the server has heard it; nothing that the server says arrives. */
-async function halfWay(options: ConstructorParameters<typeof Duel>[0] = {}): Promise<Duel> {
-  const duel = new Duel(options);
+/**
+ * The victim has heard the other's first words, so that it has keys of that level, and no more: the server all of the client's
+ * flight, or the client as much of the server's as it takes.
+ */
+async function halfWay(attacker: Role, level: Level): Promise<Duel> {
+  const duel = new Duel();
   duel.connect();
   for (const datagram of await duel.client.drain(duel.now)) duel.server.hear(datagram, duel.now);
-  await duel.server.drain(duel.now);
+  for (const datagram of await duel.server.drain(duel.now)) {
+    const { core } = duel.client.connection!;
+    if (attacker === "client" || core.spaces[1].read !== undefined) break;
+    duel.client.hear(datagram, duel.now);
+    await duel.client.drain(duel.now);
+    // A client that has Handshake keys soon forgets its Initial ones.
+    if (level === "initial") break;
+  }
   return duel;
 }
 
-const early: readonly { name: string; level: Level; frames: Uint8Array; code: number; options?: PacketOptions }[] = [
+interface Early {
+  readonly name: string;
+  readonly level: Level;
+  readonly frames: Uint8Array;
+  readonly code: number;
+  readonly options?: PacketOptions;
+  /** Who does it; default both in turn. */
+  readonly by?: Role;
+}
+
+const early: readonly Early[] = [
   ...(["initial", "handshake"] as const).flatMap((level) => [
     { name: "STREAM", level, frames: frame(0x0a, 0, 1, bytes(1)), code: transportErrors.PROTOCOL_VIOLATION },
     { name: "HANDSHAKE_DONE", level, frames: frame(0x1e), code: transportErrors.PROTOCOL_VIOLATION },
@@ -66,22 +86,31 @@ const early: readonly { name: string; level: Level; frames: Uint8Array; code: nu
       code: transportErrors.CRYPTO_BUFFER_EXCEEDED,
     },
   ]),
-  { name: "a message that has no place", level: "handshake", frames: frame(6, 0, 4, fromHex("08000000")), code: 0x10a },
+  {
+    name: "a message that has no place",
+    level: "handshake",
+    frames: frame(6, 0, 4, fromHex("08000000")),
+    code: 0x10a,
+    by: "client",
+  },
 ];
 
-for (const { name, level, frames, code, options } of early) {
-  test(`in a packet of level ${level}: ${name}`, async () => {
-    const duel = await halfWay();
-    const forger = new Forger(duel, "client");
-    duel.server.hear(forger.packet(level, frames, options), duel.now);
-    await duel.server.drain(duel.now);
-    assert.equal(duel.server.failure?.code, code, duel.server.failure?.message);
-    assert.equal(duel.server.failure?.byPeer, false);
-  });
+for (const { name, level, frames, code, options, by } of early) {
+  for (const role of by === undefined ? (["client", "server"] as const) : [by]) {
+    test(`a ${role}'s packet of level ${level}: ${name}`, async () => {
+      const duel = await halfWay(role, level);
+      const forger = new Forger(duel, role);
+      const victim = duel.end(forger.victim);
+      victim.hear(forger.packet(level, frames, options), duel.now);
+      await victim.drain(duel.now);
+      assert.equal(victim.failure?.code, code, victim.failure?.message);
+      assert.equal(victim.failure?.byPeer, false);
+    });
+  }
 }
 
 test("CRYPTO in crumbs, in any order, with overlaps: it is put together, or dropped within a bound", async () => {
-  const duel = await halfWay();
+  const duel = await halfWay("client", "initial");
   const forger = new Forger(duel, "client");
   const { now } = duel;
   const crumbs: Uint8Array[] = [];
