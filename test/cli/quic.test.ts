@@ -89,6 +89,18 @@ test("a post comes back from a server that gives it back", async () => {
   assert.equal(out, "posted");
 });
 
+test("without a path it is a stream: stdin goes there, and what comes back to stdout, each to its end", async () => {
+  await using echo = new Program("sealport listen", process.execPath, [
+    program,
+    ...["listen", "quic://127.0.0.1:0", "--echo", "--alpn", "echo", "--identity", at("both.pem"), "--json"],
+  ]);
+  const [, its] = await echo.says(/"listening","address":"127\.0\.0\.1:(\d+)"/);
+  const to = ["connect", `quic://127.0.0.1:${its}`, ...trust, "--alpn", "echo"];
+  const { code, out, err } = await sealport(to, { input: "there and back" });
+  assert.equal(code, 0, err);
+  assert.equal(out, "there and back");
+});
+
 test("what does not fit is said, each with its exit code", async () => {
   for (const [args, code, said] of [
     [[...local("/"), "--alpn", "h2"], 2, /h2 carries no HTTP/],

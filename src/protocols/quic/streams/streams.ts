@@ -95,6 +95,8 @@ export class Streams {
       return true;
     }
     const more = stream.send.write(bytes, released);
+    // Nothing that would be acknowledged: it is let go of with what stands before it, which may be gone already.
+    if (bytes.length === 0) this.#release(stream);
     this.#reschedule(stream);
     return more;
   }

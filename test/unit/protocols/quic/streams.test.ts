@@ -402,6 +402,24 @@ test("an empty write makes the peer hear of the stream, and does so again if it 
   assert.equal(client.streams.wants, false);
 });
 
+test("an empty write is released with what stands before it, or at once", () => {
+  const { client, server } = pair();
+  const id = client.streams.open("bidirectional");
+  const released: string[] = [];
+  const run = () => {
+    for (const event of client.events()) if (event.kind === "released") event.released();
+  };
+  client.streams.write(id, utf8("before"), () => released.push("before"));
+  client.streams.write(id, nothing, () => released.push("empty"));
+  run();
+  assert.equal(released.length, 0);
+  for (const event of settle(client, server).client) if (event.kind === "released") event.released();
+  assert.equal(released.join(" "), "before empty");
+  client.streams.write(id, nothing, () => released.push("alone"));
+  run();
+  assert.equal(released.join(" "), "before empty alone");
+});
+
 test("frames of flow control that are lost are sent again only while they hold", () => {
   const server = new Side(false, { maxData: 100, maxStreamDataUni: 100 });
   server.streams.start(limits);
