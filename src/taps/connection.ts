@@ -302,6 +302,7 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
       close: async () => {
         await Promise.allSettled(members.map((each) => each.close()));
         for (const session of sessions) session.close();
+        await Promise.all([...sessions].map(({ over }) => over));
       },
       abort: (reason?: unknown) => {
         for (const each of members) each.abort(reason);

@@ -10,7 +10,7 @@ import type {
 } from "../../contract/index.js";
 import { deferred } from "../events.js";
 import { TapsFailure } from "../failure.js";
-import { sessionIdleGraceMs } from "../limits.js";
+import { lingerMs, sessionIdleGraceMs } from "../limits.js";
 import type { ConnectionProperties, Scheduler, SelectionProperties } from "../properties.js";
 import type {
   PathChange,
@@ -56,6 +56,8 @@ export class StreamsGroup implements StreamGroup {
   readonly #whenOver = deferred<void>();
   /** Those whose stream is not over, though their Connection may be. */
   readonly #members = new Set<Member>();
+  /** Those whose Connection is not over. */
+  readonly #live = new Set<Member>();
   readonly #referenced = new Set<Member>();
   #session: GroupSession | undefined;
   #isConfirmed = false;
@@ -129,12 +131,14 @@ export class StreamsGroup implements StreamGroup {
   endWhenIdle(): void {
     this.#endsIdle = true;
     if (this.isIdle) this.#end();
+    else if (this.#live.size === 0) this.#endAfter(lingerMs);
   }
 
   /** CONNECTION_CLOSE once every stream is over. */
   close(): void {
     this.#isEnding = true;
     if (this.isIdle) this.#end();
+    else if (this.#live.size === 0) this.#endAfter(lingerMs);
   }
 
   abort(): void {
@@ -204,18 +208,24 @@ export class StreamsGroup implements StreamGroup {
     this.#grace?.cancel();
     this.#grace = undefined;
     this.#members.add(member);
+    this.#live.add(member);
     this.refer(member, true);
+  }
+
+  /** Its Connection is over; what it sent may still be on its way, and is waited for within a bound. */
+  ended(member: Member): void {
+    this.#live.delete(member);
+    if (this.#live.size === 0 && !this.isIdle && (this.#endsIdle || this.#isEnding)) this.#endAfter(lingerMs);
   }
 
   /** Its stream is over. */
   leave(member: Member): void {
     this.#members.delete(member);
+    this.#live.delete(member);
     this.#referenced.delete(member);
     if (!this.isIdle || this.#isOver) return;
     if (this.#isEnding || !this.#isConfirmed) this.#end();
-    else if (this.#endsIdle) {
-      this.#grace = this.host.wakeAt(this.host.now() + sessionIdleGraceMs, () => this.#end());
-    }
+    else if (this.#endsIdle) this.#endAfter(sessionIdleGraceMs);
   }
 
   /** An attempt that was given up: no peer has to hear that its stream is reset. */
@@ -235,6 +245,11 @@ export class StreamsGroup implements StreamGroup {
   /** Order of arrival, for who serves first come first. */
   nextArrival(): number {
     return ++this.#arrivals;
+  }
+
+  #endAfter(ms: number): void {
+    this.#grace?.cancel();
+    if (!this.#isOver) this.#grace = this.host.wakeAt(this.host.now() + ms, () => this.#end());
   }
 
   #end(): void {
@@ -455,6 +470,7 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
     if (this.#isTold) return;
     this.#isTold = true;
     this.sink.closed(failure);
+    this.session.ended(this);
   }
 }
 
