@@ -32,6 +32,7 @@ export class PeerSession implements DtlsSession {
   #reject!: (failure: unknown) => void;
   #load: Load | undefined;
   #isClosed = false;
+  #isUnref = false;
   #wantsWritable = false;
   #confirmedAt: Instant | undefined;
   /** What is left to say when the association is gone. */
@@ -159,6 +160,7 @@ export class PeerSession implements DtlsSession {
   async migrate(local?: SocketAddress): Promise<void> {
     if (this.role === "server") throw dtlsFailure("misuse", "migrate", "only a client goes elsewhere");
     await this.#station.rebind(local);
+    if (this.#isUnref) this.unref();
   }
 
   set(option: "dscp" | "hopLimit" | "dontFragment", value: number): boolean {
@@ -166,10 +168,12 @@ export class PeerSession implements DtlsSession {
   }
 
   ref(): void {
+    this.#isUnref = false;
     this.#station.driver.ports.at(-1)?.ref();
   }
 
   unref(): void {
+    this.#isUnref = true;
     this.#station.driver.ports.at(-1)?.unref();
   }
 

@@ -3,7 +3,7 @@ import { dtlsProfile } from "../../../protocols/dtls/index.js";
 import { type Probe, type ProtocolProbes, type Show, see } from "../../probe.js";
 import { addressValidation, identityValidation, keyExport, keyUpdate, mobility, termination } from "./after.js";
 import { algorithms, clientOf, extensions, identities, preSharedKeys, serverOf, sessionCache } from "./before.js";
-import type { Stage } from "./stage.js";
+import { type Stage, within } from "./stage.js";
 
 /** The methods by which a session would offer an interface that is left blank and that nothing later fills. */
 const methods: Partial<Record<InterfaceName, readonly string[]>> = {
@@ -14,8 +14,8 @@ const methods: Partial<Record<InterfaceName, readonly string[]>> = {
 export function dtlsProbes(stage: Stage): ProtocolProbes {
   const on =
     (proof: (stage: Stage) => Promise<string>): Probe =>
-    () =>
-      proof(stage);
+    ({ signal }) =>
+      proof(within(stage, signal));
   return {
     profile: dtlsProfile,
     cells: {

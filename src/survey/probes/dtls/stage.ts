@@ -122,7 +122,6 @@ export function openStage(host: Host): Stage {
       ends.push(end);
       return end;
     });
-    listener.unref(); // a proof that comes to nothing leaves nothing behind
     const end = async () => {
       for (const { session } of ends) session.abort();
       await listener.close();
@@ -133,10 +132,6 @@ export function openStage(host: Host): Stage {
     const end = new End();
     end.session = connect(host, remote, options, end);
     if (early !== undefined) end.session.sendEarly(early);
-    end.session.confirmed.then(
-      () => end.session.unref(),
-      () => {},
-    );
     return end;
   };
   return {
@@ -178,5 +173,18 @@ export function openStage(host: Host): Stage {
       if (!(ours instanceof Failure && theirs instanceof Failure)) throw new Error("not seen: that both ends fail");
       return { client: ours, server: theirs };
     },
+  };
+}
+
+/** The same stage, of which nothing is left when the signal says that a proof has come to nothing. */
+export function within(stage: Stage, signal: AbortSignal): Stage {
+  const kept = <T extends AsyncDisposable>(made: T): T => {
+    signal.addEventListener("abort", () => void made[Symbol.asyncDispose](), { once: true });
+    return made;
+  };
+  return {
+    ...stage,
+    meet: async (...args) => kept(await stage.meet(...args)),
+    receive: async (...args) => kept(await stage.receive(...args)),
   };
 }
