@@ -328,7 +328,8 @@ export class Association {
       if (room < 2 + 16) return at;
       this.#ackNow = false;
       this.#ackAt = undefined;
-      if (this.#acks.count > 0 && sealer.epoch >= this.#acks.epochMin) {
+      // During the handshake under no lesser epoch than what it acknowledges, later under the newest that there is: §7.
+      if (this.#acks.count > 0 && (this.isConfirmed || sealer.epoch >= this.#acks.epochMin)) {
         const size = this.#acks.write(into, at + sealer.headroom, room);
         at += sealer.seal(into, at, size, contentType.ack);
         this.#acks.clear();
