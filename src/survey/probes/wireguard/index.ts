@@ -14,6 +14,7 @@ import { handshakesPerSecondMax, rejectAfterMs, rekeyAfterMs } from "../../../pr
 import { type KeyPair, Suite } from "../../../protocols/wireguard/noise.js";
 import { tai64n } from "../../../protocols/wireguard/timestamp.js";
 import { type Probe, type ProtocolProbes, see } from "../../probe.js";
+import { shows } from "./shows.js";
 import { echoed, staysOut, WireGuardStage } from "./stage.js";
 
 const data = Uint8Array.from({ length: 20_000 }, (_, i) => i * 31);
@@ -26,8 +27,8 @@ export function wireguardProbes(host: Host): ProtocolProbes {
   const stage = new WireGuardStage(host);
   const on =
     (proof: (stage: WireGuardStage, signal: AbortSignal) => Promise<string>): Probe =>
-    ({ signal }) =>
-      proof(stage, signal);
+    async ({ signal }) =>
+      `${await proof(stage, signal)} (both ends are Sealport's)`;
   return {
     profile,
     cells: {
@@ -45,25 +46,7 @@ export function wireguardProbes(host: Host): ProtocolProbes {
       if (method !== undefined && method in meeting.client.tunnel) return method;
       return requireInterface(profile, cell);
     },
-    shows: [
-      {
-        title: "Sealport ↔ Sealport",
-        async run({ signal }) {
-          const started = performance.now();
-          using meeting = await stage.meet({ preSharedKeys: samePsk(stage) });
-          const bytes = await echoed(meeting.client, data, signal);
-          return {
-            version: "WireGuard 1",
-            keyExchange: "X25519 + PSK",
-            cipher: "ChaCha20-Poly1305",
-            roundTrips: 1,
-            bytes,
-            authenticated: "both by static key",
-            ms: performance.now() - started,
-          };
-        },
-      },
-    ],
+    shows: shows(stage),
   };
 }
 

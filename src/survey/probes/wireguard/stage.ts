@@ -81,7 +81,7 @@ export class WireGuardStage {
 }
 
 const clientInside = "10.66.0.1";
-const serverInside = "10.66.0.2";
+export const serverInside = "10.66.0.2";
 export const echoAddress: SocketAddress = { address: serverInside, port: 7 };
 
 function echo({ tunnel }: End): Promise<unknown> {
