@@ -15,6 +15,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/play.js"), import("./quic/index.js")]);
     return quicProbes(await openStage(host));
   },
+  async (host) => (await import("./srtp/index.js")).srtpProbes(host),
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
 ];
 
