@@ -47,6 +47,8 @@ export type ConnectionInput = { readonly connection: ConnectionNumber } & (
   | { readonly kind: "abort" }
   | { readonly kind: "update-keys" }
   | { readonly kind: "ping" }
+  /** Undefined turns PINGs off. */
+  | { readonly kind: "keep-alive"; readonly ms: number | undefined }
   /** Client: go on from this local address, at which a port is bound already. */
   | { readonly kind: "migrate"; readonly local: SocketAddress }
 );

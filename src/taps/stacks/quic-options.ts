@@ -82,7 +82,8 @@ function sessionOptions(
   "idleTimeoutMs" | "keepAliveMs" | "datagramFrameMax" | "peerBidirectionalStreams" | "peerUnidirectionalStreams"
 > {
   const { connTimeout, direction, groupConnLimit } = properties;
-  const keepAliveMs = keepAliveOf(properties, keepAliveDefaultMs);
+  const inTime = connTimeout === "disabled" ? keepAliveDefaultMs : Math.min(keepAliveDefaultMs, connTimeout / 2);
+  const keepAliveMs = keepAliveOf(properties, inTime);
   const limit = groupConnLimit === "unlimited" ? undefined : groupConnLimit + first;
   const oneWay = use === "messages" || direction !== "bidirectional";
   return {

@@ -170,7 +170,7 @@ test("frames keep Messages apart on a stream, and the Listener's clones have the
   );
 });
 
-test("a session is resumed, and the server accepts the 0-RTT of InitiateWithSend", async () => {
+test("a session is resumed, and InitiateWithSend goes as 0-RTT, flagged early", async () => {
   const both = neighbours({ roots: [root] });
   const transport = new TransportProperties({ zeroRttMsg: "prefer" });
   await both.world.finish(
@@ -188,6 +188,7 @@ test("a session is resumed, and the server accepts the 0-RTT of InitiateWithSend
       const second = (await listener.accept())!;
       const received = await second.receive();
       assert.equal(fromUtf8(received.data), "early");
+      assert.equal(received.context.metadata.early, true);
       await early.ready;
       assert.ok(early.security?.protocol === "QUIC");
       assert.equal(early.security.outcome?.mode, "resumed");
@@ -298,6 +299,21 @@ test("a peer that goes dark is an idle timeout after connTimeout", () =>
     const silence = clientHost.now() - from;
     assert.ok(silence > 4_000 && silence < 8_000, `${silence} ms`);
   }));
+
+test("keep-alives keep a silent session, at once or from later on", async () => {
+  const transport = new TransportProperties({ connTimeout: 5_000 });
+  await between({ transport: transport.require("keepAlive"), serving: transport }, async (ends) => {
+    await sleep(ends, 30_000);
+    assert.equal(ends.connection.state, "established");
+    assert.ok(ends.connection.set("keepAliveTimeout", "disabled").ok);
+    await assert.rejects(ends.connection.closed, ConnectionError);
+  });
+  await between({ transport, serving: transport }, async (ends) => {
+    assert.ok(ends.connection.set("keepAliveTimeout", 1_000).ok);
+    await sleep(ends, 30_000);
+    assert.equal(ends.connection.state, "established");
+  });
+});
 
 test("dial and serve speak QUIC by URL", async () => {
   const both = neighbours({ roots: [root] });

@@ -147,6 +147,9 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       case "ping":
         core.pingWanted = true;
         break;
+      case "keep-alive":
+        core.idle.keepAliveMs = input.ms;
+        break;
       case "migrate":
         this.#migration.begin(input.local, now);
         break;

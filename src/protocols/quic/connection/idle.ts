@@ -4,11 +4,16 @@ import { earliest, type Instant } from "../../../contract/index.js";
 export class IdleTimer {
   /** 0: never. Settled when both sides' parameters are known. */
   timeoutMs: number;
-  readonly #keepAliveMs: number | undefined;
+  #keepAliveMs: number | undefined;
   #since: Instant;
   /** Has something that asks for an answer been sent since we last heard? Only the first counts (§10.1). */
   #asked = false;
   #heardAt: Instant;
+
+  /** PINGs after so long a silence from now on; undefined sends none. */
+  set keepAliveMs(ms: number | undefined) {
+    this.#keepAliveMs = ms;
+  }
 
   constructor(timeoutMs: number, keepAliveMs: number | undefined, now: Instant) {
     this.timeoutMs = timeoutMs;

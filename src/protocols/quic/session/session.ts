@@ -27,7 +27,7 @@ import { isUnidirectional, type Stream } from "../streams/stream.js";
 import type { ConnectionEvent, ConnectionInput, ConnectionNumber } from "../vocabulary.js";
 import type { Hub } from "./hub.js";
 import { statisticsOf } from "./statistics.js";
-import { SessionStreamOf, type StreamHome } from "./stream.js";
+import { SessionStreamOf, type StreamHome, type StreamOption } from "./stream.js";
 
 type Input = ConnectionInput extends infer I ? (I extends unknown ? Omit<I, "connection"> : never) : never;
 
@@ -234,6 +234,17 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   give(input: Input): void {
     if (this.#early !== undefined) this.#early.push(input);
     else this.#hub.driver.give({ ...input, connection: this.#number } as ConnectionInput);
+  }
+
+  /** Keep-alives are the connection's; DSCP is the port's, and only a client has that to itself. */
+  set(option: StreamOption, value: number): boolean {
+    if (option === "keepAliveMs") {
+      this.give({ kind: "keep-alive", ms: value > 0 ? value : undefined });
+      return true;
+    }
+    if (option !== "dscp" || this.role === "server") return false;
+    const { ports } = this.#hub;
+    return ports.length > 0 && ports.every((port) => port.set("dscp", value));
   }
 
   stream(id: number): Stream | undefined {

@@ -1,4 +1,10 @@
-import type { Failure, SessionStreamSink, SocketAddress, StreamDirection } from "../../../contract/index.js";
+import type {
+  Failure,
+  SessionStreamSink,
+  SocketAddress,
+  StreamDirection,
+  StreamPort,
+} from "../../../contract/index.js";
 import { quicFailure } from "../failure.js";
 import type { QuicSession, QuicStream } from "../session.js";
 import type { StreamEvent } from "../streams/index.js";
@@ -15,7 +21,10 @@ export interface StreamHome {
   give(input: WithoutConnection<StreamInput>): void;
   /** Undefined when it is over, or the connection not there yet. */
   stream(id: number): Stream | undefined;
+  set(option: StreamOption, value: number): boolean;
 }
+
+export type StreamOption = Parameters<StreamPort["set"]>[0];
 
 /** A stream of a session, as those see it who write and read. */
 export class SessionStreamOf implements QuicStream {
@@ -108,8 +117,9 @@ export class SessionStreamOf implements QuicStream {
     if (!this.#isOver) this.#home.give({ kind: "stream-priority", stream: this.id, priority });
   }
 
-  set(): boolean {
-    return false;
+  /** The connection is one path: what is asked for a stream holds for all of it. */
+  set(option: StreamOption, value: number): boolean {
+    return this.#home.set(option, value);
   }
 
   ref(): void {
