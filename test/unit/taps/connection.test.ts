@@ -14,12 +14,14 @@ import {
   type Listener,
   lengthPrefixed,
   type Scheduler,
+  type SecurityMode,
+  secure,
   serve,
   TapsFailure,
   TransportProperties,
   unreliableDatagram,
 } from "../../../src/taps/index.js";
-import { type Neighbours, type NeighboursOptions, neighbours, serverAddress } from "../../support/taps.js";
+import { type Neighbours, type NeighboursOptions, neighbours, serverAddress, vouchedFor } from "../../support/taps.js";
 
 const security = disabled();
 const remote = { address: serverAddress, port: 7 };
@@ -479,66 +481,79 @@ const steps: fc.Arbitrary<Step> = fc.record({
 });
 
 test("whatever the schedule, events keep the order of RFC 9622 §11 (seed 11)", async () => {
+  const { root, identity } = vouchedFor("server.test");
+  const overQuic = { allowed: ["QUIC"], alpn: ["test"], serverName: "server.test" } as const;
   await fc.assert(
-    fc.asyncProperty(fc.array(steps, { maxLength: 14 }), fc.boolean(), async (schedule, framed) => {
-      const both = neighbours({ link: { delayMs: 20 } });
-      const parts = framed ? { framers } : {};
-      const told: string[] = [];
-      const states: string[] = [];
-      let sends = 0;
-      let receives = 0;
-      await both.world.finish(
-        (async () => {
-          const listener = await both.server.preconnection({ local: { port: 7 }, security, ...parts }).listen();
-          const connection = both.client.preconnection({ remote, security, ...parts }).initiate({ timeout: 5_000 });
-          for (const name of eventNames) connection.on(name, () => told.push(name));
-          connection.on("stateChange", (state) => states.push(state));
-          let peer: Connection | undefined;
-          listener.on("connectionReceived", (accepted) => {
-            peer = accepted;
-          });
-          for (const { act, ms } of schedule) {
-            if (act === "send" || act === "final") {
-              sends++;
-              connection.send(utf8("data"), { final: act === "final" }).catch(() => {});
-            } else if (act === "receive") {
-              receives++;
-              connection.receive().catch(() => {});
-            } else if (act === "close") void connection.close().catch(() => {});
-            else if (act === "abort") connection.abort();
-            else if (act === "peer-send") void peer?.send(utf8("data")).catch(() => {});
-            else if (act === "peer-close") void peer?.close().catch(() => {});
-            else if (act === "peer-abort") peer?.abort();
-            else if (act === "cut") both.clientHost.setAddresses("eth0", []);
-            if (ms > 0)
-              await new Promise<void>((resolve) => both.clientHost.wakeAt(both.clientHost.now() + ms, resolve));
-          }
-          connection.abort();
-          peer?.abort();
-          await connection.closed.catch(() => {});
-          await new Promise<void>((resolve) => both.clientHost.wakeAt(both.clientHost.now() + 1_000, resolve));
-          await listener.stop();
-        })(),
-      );
-      // One end, and nothing after it.
-      assert.equal(told.filter((name) => (last as readonly string[]).includes(name)).length, 1, told.join(" "));
-      assert.ok((last as readonly string[]).includes(told.at(-1)!), told.join(" "));
-      // Ready at most once, before everything but an EstablishmentError; never both.
-      const isEstablished = told.includes("ready");
-      assert.equal(told.filter((name) => name === "ready").length, isEstablished ? 1 : 0);
-      assert.equal(told.includes("establishmentError"), !isEstablished);
-      if (isEstablished)
-        assert.equal(
-          told.find((name) => name !== "sendError" && name !== "receiveError"),
-          "ready",
+    fc.asyncProperty(
+      fc.array(steps, { maxLength: 14 }),
+      fc.boolean(),
+      fc.boolean(),
+      async (schedule, framed, isQuic) => {
+        const both = neighbours({ link: { delayMs: 20 }, roots: [root] });
+        const parts = framed ? { framers } : {};
+        const [ours, theirs] = isQuic ? [secure(overQuic), secure({ ...overQuic, identity })] : [security, security];
+        const told: string[] = [];
+        const states: string[] = [];
+        let sends = 0;
+        let receives = 0;
+        await both.world.finish(
+          (async () => {
+            const local = { port: 7 };
+            const listener = await both.server
+              .preconnection<SecurityMode>({ local, security: theirs, ...parts })
+              .listen();
+            const connection = both.client
+              .preconnection<SecurityMode>({ remote, security: ours, ...parts })
+              .initiate({ timeout: 5_000 });
+            for (const name of eventNames) connection.on(name, () => told.push(name));
+            connection.on("stateChange", (state) => states.push(state));
+            let peer: Connection | undefined;
+            listener.on("connectionReceived", (accepted) => {
+              peer = accepted;
+            });
+            for (const { act, ms } of schedule) {
+              if (act === "send" || act === "final") {
+                sends++;
+                connection.send(utf8("data"), { final: act === "final" }).catch(() => {});
+              } else if (act === "receive") {
+                receives++;
+                connection.receive().catch(() => {});
+              } else if (act === "close") void connection.close().catch(() => {});
+              else if (act === "abort") connection.abort();
+              else if (act === "peer-send") void peer?.send(utf8("data")).catch(() => {});
+              else if (act === "peer-close") void peer?.close().catch(() => {});
+              else if (act === "peer-abort") peer?.abort();
+              else if (act === "cut") both.clientHost.setAddresses("eth0", []);
+              if (ms > 0)
+                await new Promise<void>((resolve) => both.clientHost.wakeAt(both.clientHost.now() + ms, resolve));
+            }
+            connection.abort();
+            peer?.abort();
+            await connection.closed.catch(() => {});
+            await new Promise<void>((resolve) => both.clientHost.wakeAt(both.clientHost.now() + 1_000, resolve));
+            await listener.stop();
+          })(),
         );
-      // Exactly one event for each Send of an established Connection, at most one for each Receive.
-      const count = (...names: readonly string[]) => told.filter((name) => names.includes(name)).length;
-      assert.ok(count("sent", "expired", "sendError") <= sends, told.join(" "));
-      assert.ok(count("received", "receivedPartial", "receiveError") <= receives, told.join(" "));
-      const path = states.join(" ");
-      assert.ok(["closed", "established closing closed"].includes(path), path);
-    }),
+        // One end, and nothing after it.
+        assert.equal(told.filter((name) => (last as readonly string[]).includes(name)).length, 1, told.join(" "));
+        assert.ok((last as readonly string[]).includes(told.at(-1)!), told.join(" "));
+        // Ready at most once, before everything but an EstablishmentError; never both.
+        const isEstablished = told.includes("ready");
+        assert.equal(told.filter((name) => name === "ready").length, isEstablished ? 1 : 0);
+        assert.equal(told.includes("establishmentError"), !isEstablished);
+        if (isEstablished)
+          assert.equal(
+            told.find((name) => name !== "sendError" && name !== "receiveError"),
+            "ready",
+          );
+        // Exactly one event for each Send of an established Connection, at most one for each Receive.
+        const count = (...names: readonly string[]) => told.filter((name) => names.includes(name)).length;
+        assert.ok(count("sent", "expired", "sendError") <= sends, told.join(" "));
+        assert.ok(count("received", "receivedPartial", "receiveError") <= receives, told.join(" "));
+        const path = states.join(" ");
+        assert.ok(["closed", "established closing closed"].includes(path), path);
+      },
+    ),
     { seed: 11, numRuns: 150 },
   );
 });
