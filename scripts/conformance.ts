@@ -57,7 +57,7 @@ const finalTest =
   "final: the peer sees the end, further Sends are errors, and Receive after the final Message is one too";
 const algorithmsTest = "alpn and groups reach the handshake";
 const singlePacketTest = "noSegmentation and noFragmentation: what does not fit one packet is a SendError";
-const inactiveTest = "multipath and advertisesAltaddr are not acted on by any stack, and the trace says so";
+const inactiveTest = "multipath and advertisesAltaddr: a stack that does not act on them says so in the trace";
 const keepAliveTest =
   "keepAlive and keepAliveTimeout turn TCP's keep-alives on, and a time longer than connTimeout turns them off";
 const userTimeoutTest =
@@ -137,7 +137,12 @@ export const conformanceRows: readonly ConformanceRow[] = [
     "multipath disabled rules migration out: endpoints are refused, and the peer is told not to move",
     "QUIC migrates, which is multipath's limited form (RFC 9623 §7.2); other stacks answer that they cannot",
   ),
-  answers("6.2.15", "advertisesAltaddr", inactiveTest, "no stack advertises addresses"),
+  acts(
+    "6.2.15",
+    "advertisesAltaddr",
+    "advertisesAltaddr: a Listener's other address is told to clients, who go there if they may move",
+    "QUIC's preferred address; other stacks answer that they cannot",
+  ),
   acts("6.2.16", "direction", "direction takes the other direction away, at both ends of the API"),
   acts("6.2.17", "softErrorNotify", "a SoftError is told on a Connection that lives on: nobody listens at a UDP port"),
   acts("6.2.18", "activeReadBeforeSend", preferencesTest),

@@ -243,7 +243,7 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
     if (name in readers) return readers[name as keyof ReadOnlyProperties](this.#core);
     // What the stack does not act on reads as what is: one path, no other addresses advertised.
     const { line } = this.#core;
-    if (line !== undefined && Object.hasOwn(inactive, name) && !(name === "multipath" && line.stack.migrates)) {
+    if (line !== undefined && Object.hasOwn(inactive, name) && line.stack.migrates !== true) {
       return inactive[name as keyof typeof inactive];
     }
     return this.#core.values[name as keyof SelectionProperties];

@@ -165,7 +165,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
       const asked = this.values[name as keyof typeof inactive];
       // Listening passively for further paths is a default, and asks for nothing.
       if (asked === value || asked === "passive") continue;
-      if (name === "multipath" && line.stack.migrates) continue;
+      if (line.stack.migrates && (name === "multipath" || how === "received")) continue;
       this.note("property_unsupported", { property: name, value: asked, stack: line.stack.name });
     }
     this.#enter("established");

@@ -176,18 +176,24 @@ class PortsReception<Mode extends SecurityMode> extends Reception<Mode> {
     }
     if (remotes.length > 0) this.#allowedPeers = await this.#peers(remotes);
     options.signal?.throwIfAborted();
-    for (const local of await this.#concrete(locals)) {
+    const properties = transport.for("listen");
+    const concrete = await this.#concrete(locals);
+    for (const [at, local] of concrete.entries()) {
       const network = system.networkOf(local.interface);
       let port = local.port ?? 0;
       for (const stack of this.stacks) {
         if (local.protocol !== undefined && !stack.protocols.includes(local.protocol)) continue;
+        // RFC 9622 §6.2.15: the first address tells of the others, at which its sessions are served too.
+        const advertises = properties.advertisesAltaddr && stack.migrates === true;
+        if (advertises && at > 0) continue;
         try {
           const listening = await stack.listen({
             host: system.host,
             network,
             security,
             allowed,
-            properties: transport.for("listen"),
+            properties,
+            ...(advertises && { alternates: alternatesOf(concrete.slice(1), port) }),
             local: { address: local.multicast?.group ?? local.address ?? anyAddress(network), port },
             backlog: this.backlogMax,
             accept: (accepted) => this.#accept(stack, accepted),
@@ -290,6 +296,11 @@ function notListening(cause: unknown, root: TreeNode): EstablishmentError {
   if (cause instanceof EstablishmentError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   return new EstablishmentError({ reason: "establishment-failed", message, cause }, root);
+}
+
+/** Local endpoints that name an address, with the port of the first where they have none of their own. */
+function alternatesOf(locals: readonly LocalEndpoint[], port: number): readonly SocketAddress[] {
+  return locals.flatMap(({ address, port: own = port }) => (address === undefined ? [] : [{ address, port: own }]));
 }
 
 function* exclusions(node: TreeNode): Generator<string> {

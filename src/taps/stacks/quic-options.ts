@@ -1,3 +1,4 @@
+import { addressFamily } from "../../bytes/index.js";
 import type {
   ClientTokens,
   QuicClientOptions,
@@ -16,7 +17,7 @@ import {
   unfitFor,
   versionsFor,
 } from "./handshake-options.js";
-import type { OpenRequest, StackRequest } from "./stack.js";
+import type { ListenRequest, OpenRequest, StackRequest } from "./stack.js";
 import { keepAliveOf } from "./tcp.js";
 
 /** What a QUIC session carries for TAPS: a stream for each Connection, or the Messages of one. */
@@ -39,8 +40,11 @@ export function quicClientOptions(request: OpenRequest, use: QuicUse): QuicClien
 }
 
 /** The same, for a server. */
-export function quicServerOptions(request: StackRequest, use: QuicUse): QuicServerOptions {
-  const { security, properties } = request;
+export function quicServerOptions(request: ListenRequest, use: QuicUse): QuicServerOptions {
+  const { security, properties, alternates = [] } = request;
+  const [ipv4, ipv6] = ([4, 6] as const).map((family) =>
+    alternates.find(({ address }) => addressFamily(address) === family),
+  );
   const options = serverOptions(request);
   return {
     ...choices(request),
@@ -50,6 +54,8 @@ export function quicServerOptions(request: StackRequest, use: QuicUse): QuicServ
     ...sessionOptions(request, use, 1),
     earlyData: options.antiReplay !== undefined,
     disableActiveMigration: properties.multipath === "disabled",
+    // One of each family: a client moves to it once it has answered there (RFC 9000 §9.6).
+    ...((ipv4 ?? ipv6) !== undefined && { preferredAddress: { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) } }),
     ...security.init.protocolOptions?.QUIC,
   };
 }

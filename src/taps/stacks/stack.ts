@@ -41,7 +41,10 @@ export interface ProtocolStack<Offers extends Service = Service> {
   readonly dataUnit: "byte-stream" | "message";
   /** What a Connection is in the protocol's own words (RFC 9623 §10). */
   readonly connectionObject: string;
-  /** Can a session go on from another address (RFC 9622 §7.5)? Then `multipath` says whether it may. */
+  /**
+   * Can a session go on from another address (RFC 9622 §7.5)? Then `multipath` says whether it may, and a Listener with
+   * `advertisesAltaddr` tells of its other addresses.
+   */
   readonly migrates?: true;
   /** Message Properties that act on this stack; others are hints that it ignores. */
   readonly messageProperties: readonly (keyof MessageProperties)[];
@@ -103,6 +106,8 @@ export interface OpenRequest extends StackRequest {
 
 export interface ListenRequest extends StackRequest {
   readonly local: SocketAddress;
+  /** Addresses at which peers may go on, and are to be told so (RFC 9622 §6.2.15). */
+  readonly alternates?: readonly SocketAddress[];
   readonly backlog: number;
   readonly multicast?: { readonly group: string; readonly source?: string };
   /** Called for each peer, and for each stream of a session; answers who is to be told of its Connection. */

@@ -291,6 +291,42 @@ test("a client moves to another address with AddLocal and RemoveLocal, and every
   });
 });
 
+test("advertisesAltaddr: a Listener's other address is told to clients, who go there if they may move", async () => {
+  const other = "192.0.2.3";
+  for (const multipath of ["active", "disabled"] as const) {
+    const both = neighbours({ roots: [root], serverAddresses: [serverAddress, other] });
+    await both.world.finish(
+      (async () => {
+        const listener = await both.server
+          .preconnection({
+            local: [
+              { address: serverAddress, port: 443 },
+              { address: other, port: 443 },
+            ],
+            security: server(),
+            transport: new TransportProperties({ advertisesAltaddr: true }),
+          })
+          .listen();
+        const connection = await both.client
+          .preconnection({
+            remote: { address: serverAddress, port: 443 },
+            security: client({ serverName: "server.test" }),
+            transport: new TransportProperties({ multipath }),
+          })
+          .connect();
+        await connection.send(utf8("hello"));
+        const accepted = (await listener.accept())!;
+        await accepted.receive();
+        await new Promise<void>((resolve) => void both.clientHost.wakeAt(both.clientHost.now() + 1_000, resolve));
+        assert.equal(connection.remoteEndpoint?.address, multipath === "active" ? other : serverAddress);
+        assert.equal(accepted.get("advertisesAltaddr"), true);
+        await say(connection, accepted, "there");
+        await listener.stop();
+      })(),
+    );
+  }
+});
+
 test("a peer that goes dark is an idle timeout after connTimeout", () =>
   between({ transport: new TransportProperties({ connTimeout: 5_000 }) }, async (ends) => {
     const { connection, clientHost } = ends;

@@ -223,7 +223,7 @@ test("direction takes the other direction away, at both ends of the API", async 
   );
 });
 
-test("multipath and advertisesAltaddr are not acted on by any stack, and the trace says so", async () => {
+test("multipath and advertisesAltaddr: a stack that does not act on them says so in the trace", async () => {
   const both = neighbours();
   await both.server.preconnection({ local: { port: 7 }, security }).listen();
   const transport = new TransportProperties({ multipath: "active", advertisesAltaddr: true });
