@@ -166,3 +166,9 @@ export async function* piecesOf(body: BodyInit): AsyncGenerator<Uint8Array, void
   if (whole === undefined) yield* body as AsyncIterable<Uint8Array>;
   else yield whole;
 }
+
+/** A body that will not be sent: whoever makes it is told. */
+export async function discard(body: BodyInit): Promise<void> {
+  if (body instanceof ReadableStream) await body.cancel();
+  else if (bytesOf(body) === undefined) await (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]().return?.();
+}

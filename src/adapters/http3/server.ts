@@ -1,6 +1,6 @@
 import type { Failure, PeerIdentity, SessionStreamSink } from "../../contract/index.js";
 import type { QuicSession, QuicStream } from "../../protocols/quic/index.js";
-import { type BodyInit, bytesOf, type IncomingBody } from "./body.js";
+import { type BodyInit, bytesOf, discard, type IncomingBody } from "./body.js";
 import { Http3Connection, type Http3Options } from "./connection.js";
 import { Exchange, type ExchangeEvents } from "./exchange.js";
 import { http3Errors, http3Failure } from "./failure.js";
@@ -126,6 +126,7 @@ class Incoming implements ExchangeEvents {
   readonly #options: Http3ServerOptions;
   readonly #over: () => void;
   readonly #abort = new AbortController();
+  #isAnswered = false;
 
   constructor(
     connection: Http3ServerConnection,
@@ -200,8 +201,9 @@ class Incoming implements ExchangeEvents {
       if (length !== undefined && !headers.has("content-length") && status >= 200 && status !== 204 && status !== 304) {
         headers.set("content-length", String(length));
       }
+      this.#isAnswered = true;
       exchange.sendFields(writeFields([[":status", String(status)]], headers));
-      if (body !== undefined && body !== null && !empty) await exchange.sendBody(body);
+      if (body !== undefined && body !== null) await (empty ? discard(body) : exchange.sendBody(body));
       if (trailers !== undefined) {
         const all = new Headers(typeof trailers === "function" ? trailers() : trailers);
         exchange.sendFields(writeFields([], all));
@@ -219,6 +221,7 @@ class Incoming implements ExchangeEvents {
 
   #interim(status: number, headers: HeadersInit | undefined): void {
     if (status < 102 || status > 199) throw http3Failure("misuse", `${status} is no interim response`);
+    if (this.#isAnswered) throw http3Failure("misuse", "the request has been answered");
     if (!this.exchange.isSent) {
       this.exchange.sendFields(writeFields([[":status", String(status)]], new Headers(headers)));
     }

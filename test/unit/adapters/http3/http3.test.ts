@@ -86,6 +86,34 @@ test("HEAD, 204 and 304 have no content, whatever their length says", async () =
   }
 });
 
+test("what HEAD and 304 do not send is told that it is not wanted; an interim response comes too late behind the answer", async () => {
+  const cancelled: string[] = [];
+  const late: unknown[] = [];
+  const { client } = http3Pair(({ path, method, interim }) => {
+    if (path === "/late") {
+      return {
+        body: (async function* () {
+          yield new Uint8Array(1);
+          try {
+            interim(103);
+          } catch (error) {
+            late.push(error);
+          }
+        })(),
+      };
+    }
+    return {
+      status: path === "/304" ? 304 : 200,
+      body: new ReadableStream({ cancel: () => void cancelled.push(method) }),
+    };
+  });
+  await (await client.request({ method: "HEAD" })).text();
+  await (await client.request({ path: "/304" })).text();
+  assert.deepEqual(cancelled, ["HEAD", "GET"]);
+  assert.equal((await (await client.request({ path: "/late" })).bytes()).length, 1);
+  assert.ok(isFailure("misuse")(late[0]));
+});
+
 test("trailers and interim responses go both ways", async () => {
   const { client } = http3Pair(async (request) => {
     request.interim(103, { link: "</style.css>" });
@@ -299,4 +327,30 @@ test("hq-interop: paths are served, others are refused, content is held back", a
   await turns();
   assert.ok(client.streams.get(8)!.pauses > 0);
   assert.equal((await slow.bytes()).length, 1_000_000);
+});
+
+test("hq-interop: what is no request of it ends its stream alone", async () => {
+  const { client, server } = sessionPair({ pieceMax: 1_000 });
+  server.sink = hqServer(() => "x")(server);
+  const ask = async (text: string, finish = true) => {
+    const stream = client.openStream({
+      bytes: () => {},
+      ended: () => {},
+      drained: () => {},
+      peerReset: () => {},
+      closed: () => {},
+    });
+    stream.write(Buffer.from(text, "latin1"));
+    if (finish) stream.finish();
+    await turns();
+    return server.streams.get(stream.id)!.resetWith;
+  };
+  assert.equal(await ask("POST /\r\n"), http3Errors.H3_MESSAGE_ERROR);
+  assert.equal(await ask("GET nothing\r\n"), http3Errors.H3_MESSAGE_ERROR);
+  assert.equal(await ask("GET /\u0000\r\n"), http3Errors.H3_MESSAGE_ERROR);
+  assert.equal(await ask(""), http3Errors.H3_MESSAGE_ERROR);
+  assert.equal(await ask(`GET /${"a".repeat(10_000)}`, false), http3Errors.H3_EXCESSIVE_LOAD);
+  assert.equal(await ask("GET /\r\nmore", true), http3Errors.H3_MESSAGE_ERROR);
+  assert.equal(await ask("GET / HTTP/0.9\r\n"), undefined);
+  assert.equal(server.closedWith, undefined);
 });
