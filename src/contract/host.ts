@@ -38,6 +38,8 @@ export interface Network {
   readonly name: string;
   /** Addresses of a host name, in the resolver's order; rejects with `unreachable/name-not-found` or the like. */
   resolve(name: string, options?: ResolveOptions): Promise<readonly string[]>;
+  /** SRV records of a name like `_imaps._tcp.example.com` (RFC 2782); absent where nobody can be asked. */
+  resolveService?(name: string, options?: { readonly signal?: AbortSignal }): Promise<readonly ServiceRecord[]>;
   /** Starts at once; the sink is told of `opened` or `closed`. */
   connectStream(remote: SocketAddress, sink: StreamSink, options?: StreamOptions): StreamPort;
   listenStreams(
@@ -52,6 +54,14 @@ export interface Network {
 export interface ResolveOptions {
   readonly family?: 4 | 6;
   readonly signal?: AbortSignal;
+}
+
+/** Where a service is to be found (RFC 2782): low priorities first, equals by their weight. */
+export interface ServiceRecord {
+  readonly priority: number;
+  readonly weight: number;
+  readonly target: string;
+  readonly port: number;
 }
 
 export interface NetworkInterface {

@@ -11,7 +11,10 @@ export interface EndpointInit {
   readonly host?: string;
   /** 0 … 65535; on a local endpoint 0 or absent lets the host choose. */
   readonly port?: number;
-  /** An IANA service name in place of a port. */
+  /**
+   * In place of a port: an IANA service name (`https`), or of a remote host name an SRV name (`_imaps._tcp`), which is
+   * looked up when an action is called.
+   */
   readonly service?: string;
   /** Text (`192.0.2.1`, `fe80::1%eth0`) or 4 or 16 bytes. No look-up is made where it is set. */
   readonly address?: string | Uint8Array;
@@ -46,6 +49,10 @@ interface Common {
 }
 /** An endpoint that has been checked: canonical address, service turned into a port, frozen. */
 export interface RemoteEndpoint extends Common {
+  /** An SRV name that is still to be looked up. */
+  readonly service?: string;
+  /** The domain whose SRV record led here: who the peer must prove to be (RFC 9525 §6.2). */
+  readonly domain?: string;
   readonly multicast?: NonNullable<RemoteEndpointInit["multicast"]>;
 }
 export interface LocalEndpoint extends Common {
@@ -56,6 +63,7 @@ export interface LocalEndpoint extends Common {
 /** Checks and freezes a remote endpoint; throws `invalid-configuration`. */
 export function remoteEndpoint(init: RemoteEndpointInit): RemoteEndpoint {
   const { multicast } = init;
+  if (init.service?.startsWith("_") === true) return srvEndpoint(init, init.service);
   const common = checked(multicast === undefined ? init : { ...init, address: init.address ?? multicast.group });
   if (common.host === undefined && common.address === undefined) {
     throw misuse("a remote endpoint needs a host name or an address", "Remote Endpoint");
@@ -69,6 +77,16 @@ export function remoteEndpoint(init: RemoteEndpointInit): RemoteEndpoint {
     throw misuse("a hop limit is 0 … 255", "WithHopLimit");
   }
   return Object.freeze({ ...common, multicast: Object.freeze({ ...multicast, group: common.address }) });
+}
+
+function srvEndpoint({ service: _, ...init }: RemoteEndpointInit, service: string): RemoteEndpoint {
+  // RFC 2782: _service._proto, below the domain.
+  if (!/^_[a-z0-9-]+\._[a-z0-9-]+$/i.test(service))
+    throw misuse(`${service} is no SRV name`, "WithService", "_name._tcp");
+  if (init.port !== undefined) throw misuse("give a port or a service, not both", "WithService");
+  const common = checked(init);
+  if (common.host === undefined) throw misuse("an SRV name needs a host name", "WithService");
+  return Object.freeze({ ...common, service });
 }
 
 /** Checks and freezes a local endpoint; throws `invalid-configuration`. */
@@ -87,15 +105,17 @@ export function sameEndpoint(a: RemoteEndpoint | LocalEndpoint, b: RemoteEndpoin
 }
 
 /** An endpoint as people write it. */
-export function endpointText({ host, address, port, interface: zone, protocol }: Common): string {
-  const where = host ?? address ?? "*";
+export function endpointText(endpoint: Common & Pick<RemoteEndpoint, "service">): string {
+  const { host, address, port, interface: zone, protocol, service } = endpoint;
+  const where = service === undefined ? (host ?? address ?? "*") : `${service}.${host}`;
   const bracketed = where.includes(":") ? `[${where}${zone === undefined ? "" : `%${zone}`}]` : where;
   return `${bracketed}${port === undefined ? "" : `:${port}`}${protocol === undefined ? "" : ` (${protocol})`}`;
 }
 
 function endpointKey(endpoint: RemoteEndpoint | LocalEndpoint): string {
   const { host, address, port, interface: zone, protocol, multicast } = endpoint;
-  return JSON.stringify([host?.toLowerCase(), address, port, zone, protocol?.toLowerCase(), multicast?.group]);
+  const service = "service" in endpoint ? endpoint.service?.toLowerCase() : undefined;
+  return JSON.stringify([host?.toLowerCase(), address, port, service, zone, protocol?.toLowerCase(), multicast?.group]);
 }
 
 function checked(init: EndpointInit): Common {

@@ -23,6 +23,7 @@ import { MessageContext } from "./message.js";
 import type { Action } from "./properties.js";
 import { type Rendezvous, rendezvousStream } from "./rendezvous.js";
 import { type SecurityMode, type SecurityParameters, secure } from "./security.js";
+import { expandService } from "./srv.js";
 import type { TransportServices } from "./system.js";
 import { TransportProperties } from "./transport-properties.js";
 
@@ -164,10 +165,14 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
   async #resolveOn(network: Network, { signal, timeout }: ActionOptions): Promise<readonly RemoteEndpoint[]> {
     const { host, cache, policy } = this.#system;
     const abort = new AbortController();
-    const each = async (remote: RemoteEndpoint) =>
-      (await resolved({ host, network, cache, policy }, remote, abort.signal)).map((address) =>
-        concrete(remote, address),
-      );
+    const each = async (remote: RemoteEndpoint): Promise<readonly RemoteEndpoint[]> => {
+      if (remote.service !== undefined) {
+        const found = await expandService(remote, network, host.entropy, abort.signal);
+        return (await Promise.all(found.map(each))).flat();
+      }
+      const addresses = await resolved({ host, network, cache, policy }, remote, abort.signal);
+      return addresses.map((address) => concrete(remote, address));
+    };
     try {
       return (await within(this.#system, Promise.all(this.#remotes.map(each)), { signal, timeout })).flat();
     } finally {
@@ -256,7 +261,10 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
 }
 
 /** The endpoint with its name turned into one of its addresses. */
-function concrete({ host: _, multicast, ...rest }: RemoteEndpoint, address: string): RemoteEndpoint {
+function concrete(
+  { host: _, domain: __, service: ___, multicast, ...rest }: RemoteEndpoint,
+  address: string,
+): RemoteEndpoint {
   return remoteEndpoint({ ...rest, address, ...(multicast !== undefined && { multicast }) });
 }
 

@@ -12,6 +12,7 @@ import type { TransportValues } from "./properties.js";
 import { byPerformance } from "./ranking.js";
 import { type Resolution, resolveEndpoint } from "./resolve.js";
 import type { SecurityParameters, SecurityProtocol } from "./security.js";
+import { expandService } from "./srv.js";
 import type { StackScope } from "./stacks/stack.js";
 
 export interface RaceRequest {
@@ -133,6 +134,10 @@ export class Race {
     }
     this.#resolving += resolvers.length;
     for (const { on, remote, calls } of resolvers) {
+      if (remote.service !== undefined) {
+        this.#expand(remote, on);
+        continue;
+      }
       resolveEndpoint(remote, { ...options, network: on }, (resolution) => {
         if (this.#over) return;
         if (!resolution.pending) this.#resolving--;
@@ -141,6 +146,29 @@ export class Race {
         this.#run();
       });
     }
+  }
+
+  /** An SRV name becomes the endpoints that its records name. */
+  #expand(remote: RemoteEndpoint, network: Network): void {
+    expandService(remote, network, this.#request.host.entropy, this.#abort.signal).then(
+      (endpoints) => {
+        this.#resolving--;
+        if (this.#over) return;
+        const mine = this.#request.branches.filter(({ remotes }) => remotes.includes(remote));
+        for (const { remotes } of mine) remotes.splice(remotes.indexOf(remote), 1, ...endpoints);
+        this.#resolve(
+          this.#classes[this.#class]!.filter((branch) => mine.includes(branch)),
+          endpoints,
+        );
+        this.#run();
+      },
+      (error: unknown) => {
+        this.#resolving--;
+        if (this.#over) return;
+        this.#failures.push(error instanceof Failure ? error : unusable(endpointText(remote), error));
+        this.#run();
+      },
+    );
   }
 
   #learned(branch: Branch, remote: RemoteEndpoint, index: number, { addresses, failure }: Resolution): void {
@@ -257,7 +285,7 @@ export class Race {
           allowed,
           properties: values,
           remote: leaf.to,
-          serverName: security.init.serverName ?? leaf.remote.host,
+          serverName: security.init.serverName ?? leaf.remote.domain ?? leaf.remote.host,
           scope,
           sink: line,
           // An address says which interface; the interface alone would choose an address of its own.

@@ -5,7 +5,7 @@ import { chooseCrypto } from "./crypto.js";
 import { bindDatagrams, type DatagramPath } from "./datagram-path.js";
 import { nodeEntropy } from "./entropy.js";
 import { interfaces } from "./interfaces.js";
-import { type NameService, resolveName } from "./names.js";
+import { type NameService, resolveName, resolveServiceName } from "./names.js";
 import { loadRoots, type RootSource } from "./roots.js";
 import { diagnosticsTrace, keyLogFile } from "./sinks.js";
 import { connectStream, listenStreams } from "./streams.js";
@@ -63,6 +63,7 @@ export function nodeNetwork(names: NameService = "system", datagrams: DatagramPa
   return {
     name: "system",
     resolve: (name, options = {}) => resolveName(name, names, options),
+    resolveService: (name, options) => resolveServiceName(name, names, options),
     connectStream,
     listenStreams,
     bindDatagrams: (local, sink, bindOptions) => bindDatagrams(datagrams, local, sink, bindOptions),

@@ -1,6 +1,6 @@
 import { lookup, Resolver } from "node:dns/promises";
 import { isIP } from "node:net";
-import { networkFailure, type ResolveOptions } from "../../contract/index.js";
+import { networkFailure, type ResolveOptions, type ServiceRecord } from "../../contract/index.js";
 import { toFailure } from "./failures.js";
 
 /** `system` asks getaddrinfo, and so /etc/hosts and whatever the system has; servers are asked by DNS alone. */
@@ -50,6 +50,27 @@ async function byServers(
     const failed = answers.find((answer) => answer.status === "rejected");
     if (found.length === 0 && failed !== undefined) throw toFailure(failed.reason, name);
     return found;
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** SRV records of a name (RFC 2782), by DNS: no system has another way to ask. */
+export async function resolveServiceName(
+  name: string,
+  service: NameService,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<readonly ServiceRecord[]> {
+  signal?.throwIfAborted();
+  const resolver = new Resolver();
+  if (service !== "system") resolver.setServers(service.servers);
+  const cancel = (): void => resolver.cancel();
+  signal?.addEventListener("abort", cancel);
+  try {
+    const records = await resolver.resolveSrv(name);
+    return records.map(({ priority, weight, name: target, port }) => ({ priority, weight, target, port }));
+  } catch (error) {
+    throw toFailure(error, name);
   } finally {
     signal?.removeEventListener("abort", cancel);
   }

@@ -8,6 +8,7 @@ import {
   type NetworkInterface,
   type NetworkReason,
   networkFailure,
+  type ServiceRecord,
   type SocketAddress,
   type Trace,
   type TraceEvent,
@@ -56,6 +57,7 @@ export interface Surroundings {
   readonly keyLog: KeyLog;
   readonly trace: (event: TraceEvent) => void;
   resolve(name: string, family: 4 | 6 | undefined): Promise<readonly string[]>;
+  services(name: string): readonly ServiceRecord[] | undefined;
 }
 
 interface SimulatedAlarm {

@@ -1,4 +1,10 @@
-import { type CryptoProvider, type Instant, networkFailure, type TraceEvent } from "../../contract/index.js";
+import {
+  type CryptoProvider,
+  type Instant,
+  networkFailure,
+  type ServiceRecord,
+  type TraceEvent,
+} from "../../contract/index.js";
 import { SimulatedHost, type SimulatedHostOptions } from "./host.js";
 import { Link, type LinkOptions } from "./link.js";
 import { Nat, type NatOptions, type Node, Router } from "./node.js";
@@ -72,6 +78,7 @@ export class World {
       },
       trace: (event) => void this.traces.push(event),
       resolve: (asked, family) => this.#resolve(asked, family),
+      services: (asked) => this.#names.get(asked)?.services,
     });
   }
 
@@ -157,6 +164,8 @@ export class World {
 }
 
 export interface Name {
+  /** SRV records, of names like `_imaps._tcp.server.test`. */
+  readonly services?: readonly ServiceRecord[];
   readonly addresses?: readonly string[];
   /** How long a resolver takes, in milliseconds, at all and for one family. Default 0. */
   readonly delayMs?: number;

@@ -12,6 +12,7 @@ import {
   networkFailure,
   type PortListener,
   type ResolveOptions,
+  type ServiceRecord,
   type SocketAddress,
   type StreamOptions,
   type StreamPort,
@@ -39,6 +40,12 @@ export class SimulatedNetwork implements Network {
     this.host = host;
     this.random = random;
     this.#ephemeral = 49_152 + random.below(8192);
+  }
+
+  async resolveService(name: string): Promise<readonly ServiceRecord[]> {
+    const found = this.host.surroundings.services(name);
+    if (found === undefined) throw networkFailure("name-not-found", `${name} has no records`, { at: name });
+    return found;
   }
 
   async resolve(name: string, { family, signal }: ResolveOptions = {}): Promise<readonly string[]> {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { rootCertificates } from "node:tls";
+import { decode, encode } from "dns-packet";
 import { utf8 } from "../../../../src/bytes/index.js";
 import type { Failure } from "../../../../src/contract/index.js";
 import { Alarms } from "../../../../src/hosts/node/alarms.js";
@@ -120,6 +122,31 @@ test("a name server that nobody runs is told as such", async () => {
   await assert.rejects(
     network.resolve("example.test"),
     (failure: Failure) => failure.fault === "unreachable" && failure.at === "example.test",
+  );
+});
+
+test("SRV records are asked of a name server, and one that nobody runs is told as such", async () => {
+  const server = createSocket("udp4");
+  const said: string[] = [];
+  server.on("message", (bytes, { port }) => {
+    const query = decode(bytes);
+    const { name, type } = query.questions![0]!;
+    said.push(`${name} ${type}`);
+    const data = { priority: 10, weight: 5, target: "host.example.test", port: 993 };
+    const answers = [{ name, type: "SRV" as const, ttl: 1, data }];
+    server.send(encode({ type: "response", id: query.id!, questions: query.questions!, answers }), port);
+  });
+  await new Promise<void>((bound) => server.bind(0, "127.0.0.1", bound));
+  const network = nodeNetwork({ servers: [`127.0.0.1:${server.address().port}`] });
+  const name = "_imaps._tcp.example.test";
+  assert.deepEqual(await network.resolveService!(name), [
+    { priority: 10, weight: 5, target: "host.example.test", port: 993 },
+  ]);
+  assert.deepEqual(said, [`${name} SRV`]);
+  server.close();
+  await assert.rejects(
+    nodeNetwork({ servers: ["127.0.0.1:1"] }).resolveService!(name),
+    (failure: Failure) => failure.fault === "unreachable" && failure.at === name,
   );
 });
 
