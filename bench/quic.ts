@@ -27,7 +27,7 @@ export async function run(): Promise<readonly BenchRow[]> {
     for (let i = 0; i < rounds; i++) {
       ours.push(await measure("sealport", credentials));
       if (npm !== undefined) theirs.push(await measure("matrixai", credentials));
-      for (const [native, figures] of c) figures.push(await measureNative(native));
+      for (const [native, figures] of c) figures.push(await measureNative(native, credentials.trust));
     }
   } finally {
     dispose();
@@ -90,14 +90,20 @@ async function measure(name: ImplementationName, { identity, trust }: Credential
   };
 }
 
-async function measureNative(native: Native): Promise<Partial<Figures>> {
+async function measureNative(native: Native, trust: string): Promise<Partial<Figures>> {
   const { rate, cpuPerGb } = await native.bulk(amounts.sealport.bulk);
   const many = await native.streams?.(streams.count, streams.bytes);
   const latency = await native.latency?.(amounts.sealport.latency);
   const shakes = await native.shake?.(amounts.sealport.shakeMs);
+  await using visitors = new BenchEnd<Order>("quic-end.js");
+  const idleBytes = await native.idle?.(
+    (port, count) => visitors.do<Timed>({ kind: "hold", with: "sealport", to: { port, trust, alpn: "h3" }, count }),
+    amounts.sealport.idle,
+  );
   return {
     bulk: rate,
     cpuPerGb,
+    ...(idleBytes !== undefined && { idleBytes }),
     ...(many !== undefined && { streams: many }),
     ...latency,
     ...(shakes !== undefined && { shakes }),

@@ -21,6 +21,7 @@ export type Order =
 export interface To {
   readonly port: number;
   readonly trust: string;
+  readonly alpn?: string;
 }
 export interface Timed {
   readonly ms: number;
@@ -47,7 +48,7 @@ const warmUp = { handshakes: 50, requests: 200, bytes: 2_000_000 };
 
 const held: unknown[] = [];
 const open = async (order: { readonly with: ImplementationName; readonly to: To }): Promise<QuicLink> =>
-  (await implementations[order.with]()).connect(order.to.port, order.to.trust);
+  (await implementations[order.with]()).connect(order.to.port, order.to.trust, order.to.alpn);
 
 const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K }>) => Promise<Answer> } = {
   async serve({ with: name, identity }) {

@@ -9,8 +9,8 @@ export interface QuicImplementation {
   readonly name: string;
   /** Listens on a free port of 127.0.0.1. */
   serve(identity: PemIdentity): Promise<number>;
-  /** Resolves when the handshake is done. `trust` is PEM of the authority. */
-  connect(port: number, trust: string): Promise<QuicLink>;
+  /** Resolves when the handshake is done. `trust` is PEM of the authority. Default ALPN: the application's. */
+  connect(port: number, trust: string, alpn?: string): Promise<QuicLink>;
 }
 
 /** A client's connection. */

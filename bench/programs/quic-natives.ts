@@ -17,6 +17,8 @@ export interface Native {
   latency?(count: number): Promise<{ readonly p50: number; readonly p99: number }>;
   /** Handshakes a second, one after the other. */
   shake?(ms: number): Promise<number>;
+  /** Bytes of a server's memory for each connection that `hold` opens, with ALPN h3, and leaves idle. */
+  idle?(hold: (port: number, count: number) => Promise<unknown>, count: number): Promise<number>;
 }
 
 const trixie = new URL("../../../scripts/peers/trixie.sh", import.meta.url).pathname;
@@ -102,6 +104,15 @@ function ngtcp2(name: string, server: Command, client: Command, files: Files): N
     },
     // Ten times as many, since as few are done before its process has started; it has a hundred under way at a time.
     streams: async (count, bytes) => ((10 * count) / (await fetch(bytes, 10 * count)).ms) * 1000,
+    async idle(hold, count) {
+      const port = await freePort();
+      const args = ["--quiet", "-d", files.folder, "127.0.0.1", String(port), files.key, files.chain];
+      await using serving = await start(server, args, () => isBound(port));
+      await hold(port, 20);
+      const before = serving.rss();
+      await hold(port, count);
+      return (serving.rss() - before) / count;
+    },
   };
 }
 
@@ -162,6 +173,8 @@ const isThere = ({ command, prefix }: Command): boolean => spawnSync(command, [.
 interface Running extends AsyncDisposable {
   /** CPU time of the process so far. */
   cpuMs(): number;
+  /** Its memory, in bytes. */
+  rss(): number;
 }
 
 async function start(
@@ -175,6 +188,7 @@ async function start(
   const over = new Promise<void>((done) => child.once("close", () => done()));
   for (let i = 0; i < 500 && !ready(said); i++) await new Promise((again) => setTimeout(again, 10));
   return {
+    rss: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "latin1"))?.[1]) * 1024,
     cpuMs: () => {
       if (child.exitCode !== null)
         throw new Error(`${[command, ...prefix, ...args].join(" ")} ended with ${child.exitCode}`);

@@ -38,13 +38,13 @@ export const sealportQuic: QuicImplementation = {
     }));
     return listener.local.port;
   },
-  async connect(port, pem) {
+  async connect(port, pem, alpn = applicationProtocol) {
     let verify = verifiers.get(pem);
     if (verify === undefined) {
       verify = trust(createVerifier({ provider: host.crypto, anchors: certificatesFromPem(pem) }));
       verifiers.set(pem, verify);
     }
-    const options = { ...only, serverName, verify };
+    const options = { ...only, alpn: [alpn], serverName, verify };
     const session = connect(host, { address: "127.0.0.1", port }, options, {
       stream: () => undefined,
       closed: () => undefined,
