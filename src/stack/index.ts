@@ -1,3 +1,4 @@
+export { type EthernetConfig, EthernetLink, type Frames } from "./link/ethernet.js";
 export { Stack, type StackConfig, type StackDrop, type StackEvent, type StackInput } from "./stack.js";
 export { TcpConnection } from "./tcp/connection.js";
 export type { TcpExtension } from "./tcp/extension.js";

@@ -22,6 +22,18 @@ export const pathMtuRaiseMs = 600_000;
 export const ipv6MtuMin = 1_280;
 export const hopLimitDefault = 64;
 
+// Ethernet
+/** Neighbours whose hardware addresses are remembered. */
+export const neighboursMax = 1_024;
+/** Packets that wait for one neighbour's address (RFC 4861 §7.2.2 asks for one at the least). */
+export const neighbourQueueMax = 16;
+/** RFC 4861 §10: an address is believed this long, is asked for so many times, so far apart. */
+export const neighbourReachableMs = 30_000;
+export const neighbourSolicitsMax = 3;
+export const neighbourRetransmitMs = 1_000;
+/** Frames of our own that wait: solicitations and answers. */
+export const linkFramesMax = 256;
+
 // ICMP
 /** Error and echo messages that we send in a second (RFC 4443 §2.4 (f)). */
 export const icmpPerSecondMax = 100;

@@ -10,7 +10,7 @@ test("WireGuard is shown by itself and with TLS over TCP inside", async () => {
     shown.map(({ version, bytes }) => [version, bytes]),
     [
       ["WireGuard 1", 20_000],
-      ["TLS 1.3 / WG 1", 20_000],
+      ["TLS 1.3, WG", 20_000],
     ],
   );
 });

@@ -45,8 +45,20 @@ const errors6: Readonly<Record<number, readonly (IcmpMeaning | undefined)[]>> = 
 
 /** Types and codes of what we say. */
 const sent = {
-  4: { "echo-request": [8, 0], "echo-reply": [0, 0], "port-unreachable": [3, 3], "parameter-problem": [12, 0] },
-  6: { "echo-request": [128, 0], "echo-reply": [129, 0], "port-unreachable": [1, 4], "parameter-problem": [4, 2] },
+  4: {
+    "echo-request": [8, 0],
+    "echo-reply": [0, 0],
+    "host-unreachable": [3, 1],
+    "port-unreachable": [3, 3],
+    "parameter-problem": [12, 0],
+  },
+  6: {
+    "echo-request": [128, 0],
+    "echo-reply": [129, 0],
+    "host-unreachable": [1, 3],
+    "port-unreachable": [1, 4],
+    "parameter-problem": [4, 2],
+  },
 } as const;
 
 export interface IcmpMessage {

@@ -59,11 +59,15 @@ export function shows(stage: WireGuardStage): readonly Show[] {
         let bytes = 0;
         for await (const message of server) bytes += message.data.length;
         see(bytes === data.length, "the bytes at the server");
+        const { security } = client;
+        const outcome = security?.protocol === "TLS" ? security.outcome : undefined;
+        see(outcome, "TLS on the connection");
+        const { version, group, suite } = outcome;
         server.abort();
         return {
-          version: "TLS 1.3 / WG 1",
-          keyExchange: "X25519 twice",
-          cipher: "AES-GCM in ChaCha20-Poly1305",
+          version: `TLS ${version}, WG`,
+          keyExchange: group ?? "X25519",
+          cipher: suite,
           roundTrips: 3,
           bytes,
           authenticated: "server by certificate, both by static key",
