@@ -15,7 +15,7 @@ export function issue(): Credentials {
   const at = now();
   const common = { provider: crypto, entropy, notBefore: at - 3_600_000, notAfter: at + 86_400_000 };
   const make = () => {
-    const pkcs8 = makePrivateKey("P-256", entropy);
+    const pkcs8 = makePrivateKey("P-256", entropy, crypto);
     return { pkcs8, key: crypto.privateKey(pkcs8.expose())! };
   };
   const root = make();

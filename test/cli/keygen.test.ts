@@ -33,6 +33,16 @@ test("an authority and a certificate by it, which OpenSSL accepts under its name
   assert.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(at("server.key")))));
 });
 
+test("keys of every type are read by GnuTLS, which wants their public half beside the private", async () => {
+  for (const type of keyTypes) {
+    const { code, err } = await sealport(["keygen", "key", "--type", type, "--out", at(`for-gnutls-${type}`)]);
+    assert.equal(code, 0, err);
+    const args = ["--key-info", "--infile", at(`for-gnutls-${type}.key`)];
+    const said = execFileSync("certtool", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    assert.match(said, /Public Key Algorithm: (EC\/ECDSA|EdDSA)/, type);
+  }
+});
+
 test("keys are readable by their owner alone, certificates by all", () => {
   assert.equal(statSync(at("ca.key")).mode & 0o777, 0o600);
   assert.equal(statSync(at("ca.crt")).mode & 0o044, 0o044);

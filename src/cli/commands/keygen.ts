@@ -145,7 +145,7 @@ interface NewKey {
 }
 
 function newKey({ type = "P-256" }: KeygenValues): NewKey {
-  const pkcs8 = makePrivateKey(type, host().entropy);
+  const pkcs8 = makePrivateKey(type, host().entropy, host().crypto);
   const privateKey = host().crypto.privateKey(pkcs8.expose());
   if (privateKey === undefined) throw new ConfigError(`this Node cannot use keys of type ${type}`);
   return { privateKey, pkcs8 };

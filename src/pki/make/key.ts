@@ -1,13 +1,16 @@
 import { fromHex } from "../../bytes/index.js";
-import { type Entropy, type MlDsaName, Secret } from "../../contract/index.js";
+import { type CryptoProvider, type Entropy, type MlDsaName, Secret } from "../../contract/index.js";
 import { write } from "../der/index.js";
 import { curves, keys } from "../oids.js";
 
 /** Kinds of keys that can be made from entropy alone. RSA keys come from a host: finding primes is no fun here. */
 export type MakableKey = "Ed25519" | "Ed448" | "P-256" | "P-384" | "P-521" | MlDsaName;
 
-/** A new private key as DER PKCS#8 (RFC 5958), for `provider.privateKey`. The caller wipes it. */
-export function makePrivateKey(kind: MakableKey, entropy: Entropy): Secret {
+/**
+ * A new private key as DER PKCS#8 (RFC 5958), for `provider.privateKey`. The caller wipes it. With a provider, a key on a
+ * curve of NIST's carries its public half too, as RFC 5915 §3 wishes and GnuTLS insists.
+ */
+export function makePrivateKey(kind: MakableKey, entropy: Entropy, provider?: CryptoProvider): Secret {
   const row = kinds[kind];
   const octets = new Uint8Array(row.size);
   do {
@@ -15,7 +18,15 @@ export function makePrivateKey(kind: MakableKey, entropy: Entropy): Secret {
     octets[0]! &= row.mask;
     // FIPS 186-5 §A.2.2: until the number is in 1 … n-1
   } while (row.order !== undefined && !inRange(octets, fromHex(row.order)));
-  const der = write.sequence(write.integer(0), row.algorithm, write.octetString(row.wrap(octets)));
+  const encode = (point?: Uint8Array): Uint8Array =>
+    write.sequence(write.integer(0), row.algorithm, write.octetString(row.wrap(octets, point)));
+  let der = encode();
+  if (provider !== undefined && row.order !== undefined) {
+    const spki = provider.privateKey(der)?.publicKey.spki;
+    der.fill(0);
+    // The uncompressed point ends the SubjectPublicKeyInfo (RFC 5480 §2.2).
+    der = encode(spki?.subarray(-(1 + 2 * row.size)));
+  }
   octets.fill(0);
   return new Secret(der);
 }
@@ -26,7 +37,7 @@ interface Kind {
   readonly mask: number;
   readonly order?: string;
   readonly algorithm: Uint8Array;
-  wrap(octets: Uint8Array): Uint8Array;
+  wrap(octets: Uint8Array, point?: Uint8Array): Uint8Array;
 }
 
 /** RFC 8410 §7 */
@@ -34,7 +45,7 @@ const edwards = (oid: string, size: number): Kind => ({
   size,
   mask: 0xff,
   algorithm: write.sequence(write.oid(oid)),
-  wrap: write.octetString,
+  wrap: (octets) => write.octetString(octets),
 });
 
 /** RFC 9881 §6: the seed alone. */
@@ -51,7 +62,12 @@ const weierstrass = (curve: keyof typeof curves, size: number, mask: number, ord
   mask,
   order,
   algorithm: write.sequence(write.oid(keys.ecPublicKey), write.oid(curves[curve])),
-  wrap: (octets) => write.sequence(write.integer(1), write.octetString(octets)),
+  wrap: (octets, point) =>
+    write.sequence(
+      write.integer(1),
+      write.octetString(octets),
+      ...(point === undefined ? [] : [write.explicit(1, write.bitString(point))]),
+    ),
 });
 
 const kinds: Readonly<Record<MakableKey, Kind>> = {
