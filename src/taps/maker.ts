@@ -22,6 +22,7 @@ import { Race } from "./race.js";
 import { Reception } from "./reception.js";
 import type { SecurityMode } from "./security.js";
 import { StackScope } from "./stacks/stack.js";
+import { announces } from "./stacks/streams.js";
 import type { TransportServices } from "./system.js";
 
 /** Establishes the Connections of one Preconnection, frozen at its action, and their clones. */
@@ -111,7 +112,8 @@ export class Maker implements ConnectionMaker {
       pathChange() {},
     });
     const { direction } = core.values;
-    line.attach(transport.session.openStream(line, { direction, connPriority: core.connPriority }));
+    const wish = { direction, connPriority: core.connPriority, announce: announces(core.values) };
+    line.attach(transport.session.openStream(line, wish));
     core.giveUp = (error) => {
       line.transport.abort();
       core.failEstablishment(error);

@@ -273,7 +273,7 @@ export class FakeStream implements QuicStream {
 
   write(bytes: Uint8Array, released?: () => void): boolean {
     const copy = bytes.slice();
-    this.#tell((other) => other.#hear(() => other.#sink.bytes(copy)));
+    this.#tell((other) => other.#hear(() => copy.length === 0 || other.#sink.bytes(copy)));
     released?.();
     return true;
   }

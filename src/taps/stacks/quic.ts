@@ -18,7 +18,7 @@ import {
   type Transport,
   type TransportListener,
 } from "./stack.js";
-import { StreamsGroup } from "./streams.js";
+import { announces, StreamsGroup } from "./streams.js";
 import { udp } from "./udp.js";
 
 /** What the rows need of QUIC: how a session begins, at either end. */
@@ -78,6 +78,8 @@ export function quicStacks(door: QuicDoor): readonly ProtocolStack<"multi-stream
       preserveOrder: "never",
       zeroRttMsg: "never",
       multistreaming: "never",
+      // The session is the Connection, and the server has it when the handshake is over.
+      activeReadBeforeSend: "always",
     },
     messageProperties: ["msgLifetime", "msgPriority", "msgReliable", "noFragmentation", "noSegmentation"],
   });
@@ -92,8 +94,7 @@ const common = {
   keepAlive: "optional",
   useTemporaryLocalAddress: "optional",
   softErrorNotify: "always",
-  // The peer does not know of a stream before it has had something on it.
-  activeReadBeforeSend: "never",
+  activeReadBeforeSend: "optional",
 } as const;
 
 function open(door: QuicDoor, request: OpenRequest, use: QuicUse): Transport {
@@ -107,7 +108,9 @@ function open(door: QuicDoor, request: OpenRequest, use: QuicUse): Transport {
   };
   const session = door.connect(host, remote, quicClientOptions(request, use), sinkOf(group), below);
   group.attach(session, session);
-  if (use === "streams") return group.openStream(sink, { direction, connPriority }, early);
+  if (use === "streams") {
+    return group.openStream(sink, { direction, connPriority, announce: announces(properties) }, early);
+  }
   const transport = new MessagesTransport(group, isReliable(request));
   transport.sink = sink;
   group.join(transport);

@@ -208,6 +208,8 @@ export interface StreamGroup {
 export interface StreamWish {
   readonly direction: SelectionProperties["direction"];
   readonly connPriority: number;
+  /** The peer is to hear of it before anything is sent (RFC 9622 §6.2.18). */
+  readonly announce: boolean;
 }
 
 /** What a Transport tells. `closed` comes exactly once, last. */

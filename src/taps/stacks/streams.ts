@@ -98,7 +98,11 @@ export class StreamsGroup implements StreamGroup {
   }
 
   /** A stream of ours; `early` is what may go on it before the handshake is over. */
-  openStream(sink: TransportSink, { direction, connPriority }: StreamWish, early?: Uint8Array): StreamTransport {
+  openStream(
+    sink: TransportSink,
+    { direction, connPriority, announce }: StreamWish,
+    early?: Uint8Array,
+  ): StreamTransport {
     if (this.#isEnding) throw new TapsFailure({ reason: "not-cloneable", message: "the session is over" });
     const transport = new StreamTransport(this, direction);
     transport.sink = sink;
@@ -110,6 +114,7 @@ export class StreamsGroup implements StreamGroup {
       const options = { direction: of, priority: transport.priority, early: early !== undefined } as const;
       transport.attach(this.session.openStream(transport, options));
       if (early !== undefined) transport.sendEarly(early);
+      else if (announce) transport.announce();
     }
     // Told later, as every transport does.
     if (this.#isConfirmed) this.host.soon(() => transport.ready());
@@ -347,6 +352,11 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
     this.#stream!.write(bytes.slice());
   }
 
+  /** An empty STREAM frame (RFC 9000 §19.8). */
+  announce(): void {
+    this.#stream!.write(new Uint8Array());
+  }
+
   /** FIN. */
   finish(): void {
     if (this.#sentAll) return;
@@ -500,3 +510,7 @@ const givenUp = (what: string, code: number): TapsFailure =>
 
 const unfinished = (): TapsFailure =>
   new TapsFailure({ reason: "connection-aborted", message: "the session ended before the stream did", byPeer: true });
+
+/** Does who opens a stream want to hear before it speaks? */
+export const announces = ({ activeReadBeforeSend }: Pick<SelectionProperties, "activeReadBeforeSend">): boolean =>
+  activeReadBeforeSend === "require" || activeReadBeforeSend === "prefer";

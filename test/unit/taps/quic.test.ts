@@ -13,6 +13,7 @@ import {
   SendError,
   secure,
   serve,
+  TapsFailure,
   TransportProperties,
   unreliableDatagram,
 } from "../../../src/taps/index.js";
@@ -104,6 +105,35 @@ test("clones of a QUIC Connection are streams that do not wait for one another, 
       await echo;
     },
   ));
+
+test("activeReadBeforeSend: the server hears of the stream at once, and speaks first; without it nobody does", async () => {
+  const transport = new TransportProperties().require("activeReadBeforeSend");
+  await between({ transport }, async ({ connection, listener }) => {
+    assert.equal(connection.get("activeReadBeforeSend"), true);
+    await say((await listener.accept())!, connection, "welcome");
+    const clone = await connection.clone().ready;
+    await say((await listener.accept())!, clone, "welcome again");
+  });
+  await between({}, async ({ connection, listener }) => {
+    assert.equal(connection.get("activeReadBeforeSend"), false);
+    await assert.rejects(listener.accept({ timeout: 1_000 }), TapsFailure);
+  });
+});
+
+test("a thousand clones: those above the peer's limit of streams wait their turn, and all come back", () =>
+  between({}, async ({ connection, listener }) => {
+    const echo = listener.serve(async (each) => void (await each.send(await whole(each), { final: true })));
+    const clones = await Promise.all(Array.from({ length: 1_000 }, () => connection.clone().ready));
+    for (const [at, clone] of clones.entries()) void clone.send(utf8(`stream ${at}`), { final: true });
+    const heard = await Promise.all(clones.map(async (clone) => fromUtf8(await whole(clone))));
+    assert.deepEqual(
+      heard,
+      clones.map((_, at) => `stream ${at}`),
+    );
+    await connection.group.close();
+    await listener.stop();
+    await echo;
+  }));
 
 test("a server's streams reach a client that listens to its session", () =>
   between({}, async ({ connection, listener }) => {
