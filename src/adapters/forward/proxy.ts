@@ -43,13 +43,14 @@ export class ProxyServer {
   readonly #server: Server;
   readonly #http: HttpServer;
   readonly #clients = new Set<Socket>();
+  /** Who has to say something, or to go, before the time is over. */
+  readonly #limits = new WeakMap<Duplex, NodeJS.Timeout>();
   #associations = 0;
 
   constructor(way: Way, options: ProxyOptions = {}) {
     this.#way = way;
     this.#options = options;
     this.#http = createHttpServer((request, response) => this.#plain(request, response));
-    this.#http.headersTimeout = handshakeMs;
     this.#http.on("connect", (request, socket, head) => this.#connect(request, socket, head));
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#arrived(socket));
     this.#server.maxConnections = connectionsMax;
@@ -80,9 +81,9 @@ export class ProxyServer {
 
   #arrived(socket: Socket): void {
     this.#clients.add(socket);
-    const tooSlow = setTimeout(() => socket.destroy(), handshakeMs).unref();
+    this.#limit(socket);
     socket.once("close", () => {
-      clearTimeout(tooSlow);
+      this.#unlimit(socket);
       this.#clients.delete(socket);
     });
     socket.on("error", () => socket.destroy());
@@ -91,47 +92,65 @@ export class ProxyServer {
       if (first === null) return void socket.destroy();
       socket.unshift(first);
       if (first[0] === socksVersion) {
-        this.#socks(socket, () => clearTimeout(tooSlow)).catch(() => socket.destroy());
+        this.#socks(socket).catch(() => socket.destroy());
         return;
       }
-      // From here node:http's own time limit holds.
-      clearTimeout(tooSlow);
+      // node:http limits only the connections of its own listeners, so the limit here holds until a request is whole.
       this.#http.emit("connection", socket);
       process.nextTick(() => socket.resume());
     });
   }
 
+  #limit(socket: Duplex): void {
+    this.#unlimit(socket);
+    this.#limits.set(socket, setTimeout(() => socket.destroy(), handshakeMs).unref());
+  }
+
+  #unlimit(socket: Duplex): void {
+    clearTimeout(this.#limits.get(socket));
+  }
+
+  /** The last word. A client that does not hang up is hung up on. */
+  #refuse(socket: Duplex, word: Uint8Array | string): void {
+    socket.end(word);
+    socket.resume();
+    this.#limit(socket);
+  }
+
   // ── SOCKS ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #socks(socket: Socket, inTime: () => void): Promise<void> {
+  async #socks(socket: Socket): Promise<void> {
     const { credentials } = this.#options;
     const method = credentials === undefined ? socksMethods.none : socksMethods.password;
     const offered = await take(socket, parseGreeting);
     if (!offered.includes(method)) {
-      socket.end(Uint8Array.of(socksVersion, socksMethods.unacceptable));
+      this.#refuse(socket, Uint8Array.of(socksVersion, socksMethods.unacceptable));
       return;
     }
     socket.write(Uint8Array.of(socksVersion, method));
     if (credentials !== undefined) {
       const isRight = matches(await take(socket, parseCredentials), credentials);
-      socket.write(Uint8Array.of(1, isRight ? 0 : 1));
-      if (!isRight) return void socket.end();
+      if (!isRight) {
+        this.#refuse(socket, Uint8Array.of(1, 1));
+        return;
+      }
+      socket.write(Uint8Array.of(1, 0));
     }
     const request = await take(socket, parseRequest);
-    inTime();
-    if (request === "unknown-address") socket.end(writeReply(socksReplies.addressUnsupported));
+    this.#unlimit(socket);
+    if (request === "unknown-address") this.#refuse(socket, writeReply(socksReplies.addressUnsupported));
     else if (request.command === socksCommands.connect) this.#socksConnect(socket, request);
     else if (request.command === socksCommands.udpAssociate && this.#associations < associationsMax) {
       this.#associations++;
       socket.once("close", () => this.#associations--);
       const { address, port } = await associate(socket, this.#way);
       socket.write(writeReply(socksReplies.succeeded, address, port));
-    } else socket.end(writeReply(socksReplies.commandUnsupported));
+    } else this.#refuse(socket, writeReply(socksReplies.commandUnsupported));
   }
 
   #socksConnect(socket: Socket, { host, port }: SocksTarget): void {
     const far = this.#way.connect({ host, port, allowHalfOpen: true });
-    const failed = (error: NodeJS.ErrnoException) => socket.end(writeReply(replyFor(error.code)));
+    const failed = (error: NodeJS.ErrnoException) => this.#refuse(socket, writeReply(replyFor(error.code)));
     const gone = () => far.destroy();
     socket.once("close", gone);
     far.once("error", failed);
@@ -146,18 +165,19 @@ export class ProxyServer {
   // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #connect(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#unlimit(socket);
     socket.on("error", () => socket.destroy());
     const target = authorityOf(request.url ?? "");
     const refusal = this.#isAllowed(request) ? (target === undefined ? "400 Bad Request" : undefined) : unauthorized;
     if (refusal !== undefined || target === undefined) {
-      socket.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+      this.#refuse(socket, `HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
       return;
     }
     const far = this.#way.connect({ ...target, allowHalfOpen: true });
     const gone = () => far.destroy();
     const failed = (error: NodeJS.ErrnoException) => {
       const status = error.code === "ETIMEDOUT" ? "504 Gateway Timeout" : "502 Bad Gateway";
-      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+      this.#refuse(socket, `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
     };
     socket.once("close", gone);
     far.once("error", failed);
@@ -172,6 +192,12 @@ export class ProxyServer {
 
   /** A request for a whole URL (RFC 9112 §3.2.2), passed on without what is meant for the proxy alone. */
   #plain(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#unlimit(socket);
+    // The next request has as long to come as the first.
+    response.once("finish", () => {
+      if (!socket.destroyed) this.#limit(socket);
+    });
     if (!this.#isAllowed(request)) {
       response.writeHead(407, { "proxy-authenticate": 'Basic realm="sealport"' }).end();
       return;
