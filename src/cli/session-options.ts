@@ -25,6 +25,11 @@ export const sessionOptions = {
     metavar: "NAME",
     about: "The name of the pre-shared key; Client_identity if left out",
   },
+  "srtp-keys": {
+    kind: "text",
+    metavar: "SOURCE",
+    about: "srtp: two a=crypto lines of SDP, ours and the peer's: @FILE, env:NAME or -",
+  },
   alpn: { kind: "list", metavar: "NAME", about: "Application protocols, most wanted first" },
   versions: { kind: "list", metavar: "VERSION", about: "Versions that may be used: 1.3, 1.2" },
   suites: { kind: "list", metavar: "NAME", about: "Cipher suites that may be used, by their IANA names" },

@@ -40,6 +40,9 @@ export function target(text: string): TargetWithOptions {
   return { ...read, url, query };
 }
 
+/** SRTP has keys and packets of its own, and so its own commands behind `connect` and `listen`. */
+export const isSrtp = (url: string): boolean => /^srtp:/i.test(url);
+
 /** Rows for `sealport help urls`. */
 export const schemeRows = (): readonly (readonly [string, string])[] =>
   Object.entries(urlSchemes).map(([name, { about, allowed }]) => {

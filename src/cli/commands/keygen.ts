@@ -14,6 +14,7 @@ import {
   readPrivateKey,
   writePem,
 } from "../../pki/index.js";
+import { formatSdes, profiles } from "../../protocols/srtp/index.js";
 import { TicketKeyRing } from "../../protocols/tls/index.js";
 import { WireGuard } from "../../protocols/wireguard/index.js";
 import type { CommandContext } from "../command.js";
@@ -111,6 +112,25 @@ const makers: Readonly<Record<(typeof keygenKinds)[number], (values: KeygenValue
     const text = `${toHex(key.expose())}\n`;
     key.wipe();
     return { about: { bytes: 32 }, files: [{ suffix: "psk", text, secret: true }] };
+  },
+  /** Two a=crypto lines: for one side as they are, for the other side in the other order. */
+  srtp() {
+    const { entropy } = host();
+    const profile = "AEAD_AES_128_GCM";
+    const { keySize, saltSize } = profiles[profile];
+    const [near, far] = [1, 2].map((tag) => {
+      const key = new Secret(entropy.fill(new Uint8Array(keySize)));
+      const line = formatSdes({ tag, profile, keys: [{ key, salt: entropy.fill(new Uint8Array(saltSize)) }] });
+      key.wipe();
+      return line;
+    });
+    return {
+      about: { profile },
+      files: [
+        { suffix: "near.sdes", text: `${near}\n${far}\n`, secret: true },
+        { suffix: "far.sdes", text: `${far}\n${near}\n`, secret: true },
+      ],
+    };
   },
   wireguard() {
     const { crypto, entropy } = host();

@@ -9,7 +9,7 @@ import { hasMessages, pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { securityOf } from "../security.js";
 import type { SessionValues } from "../session-options.js";
-import { target } from "../url.js";
+import { isSrtp, target } from "../url.js";
 
 export interface ListenValues extends SessionValues {
   readonly url: string | undefined;
@@ -25,6 +25,10 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   if (values.url === undefined)
     throw new UsageError("listen needs a URL", "sealport listen tls://127.0.0.1:8443 --echo");
   if (values.echo && values.exec !== undefined) throw new UsageError("--echo and --exec exclude each other");
+  if (isSrtp(values.url)) {
+    if (values.exec !== undefined) throw new UsageError("srtp: has packets for stdin and stdout, not --exec");
+    return (await import("./srtp.js")).listenSrtp(values, { terminal, signal });
+  }
   if (values.url.startsWith("wireguard:")) {
     return (await import("./listen-wireguard.js")).listenWireGuard(values, { terminal, signal });
   }
