@@ -296,7 +296,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     if (this.state !== "established" || this.values.direction === "unidirectional-send") return;
     const isDatagram = this.line?.stack.dataUnit === "message";
     if (isDatagram && this.receiving.waiting >= receiveQueueMessagesMax) {
-      this.datagramsDropped++;
+      this.#overflow(context);
       return;
     }
     this.bytesReceived += data.length;
@@ -525,6 +525,16 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
         if (this.state === "established") this.#closedNow();
       });
     }
+  }
+
+  /** One Message too many: what may be lost is, and what may not ends the Connection rather than being lost. */
+  #overflow({ metadata }: MessageContext): void {
+    if (metadata.reliable !== true) {
+      this.datagramsDropped++;
+      return;
+    }
+    const message = `${receiveQueueMessagesMax} Messages wait to be received`;
+    this.#fail(new ConnectionError({ reason: "queue-full", message, at: "receive" }));
   }
 
   #pause(): void {

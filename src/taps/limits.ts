@@ -44,6 +44,8 @@ export const earlyDataMax = 16_384;
 export const sessionIdleGraceMs = 100;
 /** Greatest Message that a Connection of Messages takes or sends on a stream of its own. */
 export const streamMessageBytesMax = 16 * 1024 * 1024;
+/** Bytes of Messages that are not whole yet, on all streams of a session; a stream that brings more is given up. */
+export const incomingMessagesBytesMax = 64 * 1024 * 1024;
 /** Largest DATAGRAM frame that a Connection of Messages takes (RFC 9221 §3): whatever fits a packet. */
 export const datagramFrameMax = 65_535;
 /** Servers whose address validation tokens are kept, and tokens for each. */

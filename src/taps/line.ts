@@ -1,7 +1,7 @@
-import type { Ecn, Failure, SocketAddress } from "../contract/index.js";
+import type { Failure, SocketAddress } from "../contract/index.js";
 import type { TapsFailure } from "./failure.js";
 import { type FramerEnds, FramerStack, type MakeFramer } from "./framer.js";
-import { MessageContext } from "./message.js";
+import { MessageContext, type ReceiveMetadata } from "./message.js";
 import type { PathChange, ProtocolStack, SendHow, Settle, Transport, TransportSink } from "./stacks/stack.js";
 
 /** Who stands above a line: first the attempt that made it, then the Connection that won it. */
@@ -102,7 +102,7 @@ export class Line implements TransportSink, FramerEnds {
   }
   #framersRun = false;
 
-  received(bytes: Uint8Array, about?: { readonly ecn?: Ecn; readonly early?: boolean }): void {
+  received(bytes: Uint8Array, about?: Pick<ReceiveMetadata, "ecn" | "early" | "reliable">): void {
     if (this.heard !== undefined) {
       // Set back first: what is heard may start everything above.
       const { heard } = this;

@@ -10,6 +10,8 @@ export interface ReceiveMetadata {
   readonly ecn?: Ecn;
   /** It came before the handshake was over and may have been replayed (§9.3.3.2). */
   readonly early?: boolean;
+  /** A Message that its sender was sure of, where the stack has both kinds: not a datagram, but a stream. */
+  readonly reliable?: boolean;
 }
 
 /**

@@ -8,7 +8,7 @@ import type {
   SocketAddress,
 } from "../../contract/index.js";
 import { TapsFailure } from "../failure.js";
-import { lingerMs, streamMessageBytesMax } from "../limits.js";
+import { incomingMessagesBytesMax, lingerMs, streamMessageBytesMax } from "../limits.js";
 import type { ConnectionProperties } from "../properties.js";
 import type { SecuritySession, SendHow, Settle, Transport, TransportSink } from "./stack.js";
 import type { Member, StreamsGroup } from "./streams.js";
@@ -26,6 +26,10 @@ export class MessagesTransport implements Transport, Member {
   readonly #isReliable: boolean;
   /** Our streams that are not acknowledged to their end. */
   readonly #sending = new Set<OutgoingMessage>();
+  /** The peer's streams whose Messages are not whole yet, and the bytes of them that are here. */
+  readonly #incoming = new Set<IncomingMessage>();
+  #incomingBytes = 0;
+  #isPaused = false;
   #priority = 100;
   #isReady = false;
   #isClosing = false;
@@ -91,9 +95,16 @@ export class MessagesTransport implements Transport, Member {
     this.#group.abort();
   }
 
-  /** Datagrams cannot be held back at their sender, and Messages come whole. */
-  pause(): void {}
-  resume(): void {}
+  /** Streams wait, and flow control with them; datagrams cannot be held back at their sender. */
+  pause(): void {
+    this.#isPaused = true;
+    for (const message of this.#incoming) message.stream.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const message of this.#incoming) message.stream.resume();
+  }
 
   ref(): void {
     this.#group.refer(this, true);
@@ -116,7 +127,25 @@ export class MessagesTransport implements Transport, Member {
 
   takes(stream: SessionStream): SessionStreamSink | undefined {
     if (stream.direction !== "unidirectional" || this.#isTold) return undefined;
-    return new IncomingMessage(stream, (message) => this.#isTold || this.sink.received(message));
+    const message = new IncomingMessage(stream, this);
+    this.#incoming.add(message);
+    if (this.#isPaused) stream.pause();
+    return message;
+  }
+
+  /** A Message grows, or shrinks to nothing when it is whole or given up; false: there is no room for more. */
+  grows(bytes: number): boolean {
+    this.#incomingBytes += bytes;
+    return this.#incomingBytes <= incomingMessagesBytesMax;
+  }
+
+  /** A Message is whole. */
+  came(message: Uint8Array): void {
+    if (!this.#isTold) this.sink.received(message, { reliable: true });
+  }
+
+  over(message: IncomingMessage): void {
+    this.#incoming.delete(message);
   }
 
   datagram(bytes: Uint8Array): void {
@@ -172,37 +201,48 @@ class OutgoingMessage implements SessionStreamSink {
 
 /** The peer's Message on its stream: told when it is whole, forgotten when it is given up. */
 class IncomingMessage implements SessionStreamSink {
-  readonly #stream: SessionStream;
-  readonly #received: (message: Uint8Array) => void;
-  #pieces: Uint8Array[] = [];
+  readonly stream: SessionStream;
+  readonly #home: MessagesTransport;
+  #pieces: Uint8Array[] | undefined = [];
   #size = 0;
 
-  constructor(stream: SessionStream, received: (message: Uint8Array) => void) {
-    this.#stream = stream;
-    this.#received = received;
+  constructor(stream: SessionStream, home: MessagesTransport) {
+    this.stream = stream;
+    this.#home = home;
   }
 
   bytes(bytes: Uint8Array): void {
+    if (this.#pieces === undefined) return;
     this.#size += bytes.length;
-    if (this.#size <= streamMessageBytesMax) this.#pieces.push(bytes);
+    if (this.#home.grows(bytes.length) && this.#size <= streamMessageBytesMax) this.#pieces.push(bytes);
     else {
-      this.#pieces = [];
-      this.#stream.stopSending(0);
+      this.#forget();
+      this.stream.stopSending(0);
     }
   }
 
   ended(): void {
-    if (this.#size > streamMessageBytesMax) return;
-    this.#received(this.#pieces.length === 1 ? this.#pieces[0]! : concat(...this.#pieces));
-    this.#pieces = [];
+    const pieces = this.#pieces;
+    if (pieces === undefined) return;
+    this.#forget();
+    this.#home.came(pieces.length === 1 ? pieces[0]! : concat(...pieces));
   }
 
   drained(): void {}
+
   peerReset(): void {
-    this.#pieces = [];
+    this.#forget();
   }
+
   closed(): void {
-    this.#pieces = [];
+    this.#forget();
+    this.#home.over(this);
+  }
+
+  #forget(): void {
+    if (this.#pieces === undefined) return;
+    this.#pieces = undefined;
+    this.#home.grows(-this.#size);
   }
 }
 

@@ -1,16 +1,8 @@
-import type {
-  Ecn,
-  Failure,
-  Host,
-  Network,
-  Profile,
-  ProtocolName,
-  Service,
-  SocketAddress,
-} from "../../contract/index.js";
+import type { Failure, Host, Network, Profile, ProtocolName, Service, SocketAddress } from "../../contract/index.js";
 import type { DtlsSession } from "../../protocols/dtls/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
+import type { ReceiveMetadata } from "../message.js";
 import type {
   CapacityProfile,
   ConnectionProperties,
@@ -216,7 +208,7 @@ export interface StreamWish {
 export interface TransportSink {
   ready(): void;
   /** Bytes of a stream, or one whole Message: memory of the receiver's own. */
-  received(bytes: Uint8Array, about?: { readonly ecn?: Ecn; readonly early?: boolean }): void;
+  received(bytes: Uint8Array, about?: Pick<ReceiveMetadata, "ecn" | "early" | "reliable">): void;
   /** The peer sends no more. */
   ended(): void;
   /** One direction ended badly, and the other goes on. */

@@ -260,6 +260,31 @@ test("reliable Messages without an order arrive whole through loss", () => {
   );
 });
 
+test("reliable Messages are never lost: a reader that is slow gets all, and one that sleeps an error", async () => {
+  const transport = new TransportProperties({ preserveMsgBoundaries: "require", preserveOrder: "none" });
+  const count = 6_000;
+  await between({ transport, serving: transport }, async ({ connection, listener }) => {
+    const accepted = (await listener.accept())!;
+    const large = connection.send(new Uint8Array(3_000_000));
+    for (let i = 0; i < count; i++) void connection.send(utf8(`${i}`));
+    const seen = new Set<string>();
+    while (seen.size <= count) {
+      const { data, context } = await accepted.receive();
+      assert.equal(context.metadata.reliable, true);
+      seen.add(data.length > 10 ? "large" : fromUtf8(data)!);
+    }
+    await large;
+    assert.ok(seen.has("large"));
+    await connection.close();
+    await accepted.closed;
+  });
+  await between({ transport, serving: transport }, async ({ connection, listener }) => {
+    const accepted = (await listener.accept())!;
+    for (let i = 0; i < count; i++) connection.send(utf8(`${i}`)).catch(() => {});
+    await assert.rejects(accepted.closed, (error) => error instanceof ConnectionError && error.reason === "queue-full");
+  });
+});
+
 test("keys are updated, exporters agree, and the peer is known: security of a QUIC Connection", () =>
   between({}, async ({ connection, listener }) => {
     await connection.send(utf8("hello"));
