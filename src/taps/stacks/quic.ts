@@ -113,7 +113,7 @@ function open(door: QuicDoor, request: OpenRequest, use: QuicUse): Transport {
   }
   const transport = new MessagesTransport(group, isReliable(request));
   transport.sink = sink;
-  group.join(transport);
+  group.join(transport, true);
   return transport;
 }
 
@@ -134,7 +134,7 @@ async function listen(door: QuicDoor, request: ListenRequest, use: QuicUse): Pro
         group.accept = undefined;
         const transport = new MessagesTransport(group, isReliable(request));
         transport.sink = accept(transport);
-        group.join(transport);
+        group.join(transport, true);
       }
       return {
         ...sinkOf(group),
