@@ -77,6 +77,9 @@ export abstract class SrtpContext {
     if (options.unencryptedRtp && row.kind === "gcm") {
       throw failure("bad-configuration", "GCM always encrypts RTP (RFC 7714 §8.2)", { at: "unencryptedRtp" });
     }
+    if (options.unencryptedRtp && (options.cryptex ?? "off") !== "off") {
+      throw failure("bad-configuration", "Cryptex hides headers, and nothing is encrypted", { at: "cryptex" });
+    }
     this.profile = profile;
     this.row = row;
     this.cryptex = options.cryptex ?? "off";

@@ -94,7 +94,10 @@ class Session implements SrtpSession, DatagramSink {
   readonly #sender: SrtpSender;
   readonly #receiver: SrtpReceiver;
   readonly #sink: SrtpSink;
+  /** Sealed packets, the first of them `#segment` bytes long, `#batched` bytes in all. */
   readonly #batch: Uint8Array;
+  #batched = 0;
+  #segment = 0;
   readonly #listeners = new Set<(why: KeyExpiry, direction: KeyDirection) => void>();
   readonly #told = { send: false, receive: false };
   #port: DatagramPort | undefined;
@@ -139,41 +142,42 @@ class Session implements SrtpSession, DatagramSink {
   }
 
   send(bytes: Uint8Array, to = this.#remote, segmentSize = bytes.length, ecn: Ecn = 0): void {
-    const port = this.#port;
-    if (port === undefined || this.#closed || to === undefined) return;
-    const batch = this.#batch;
-    let end = 0;
-    let size = 0;
-    const flush = (): void => {
-      if (end > 0) port.send(batch.subarray(0, end), to, size, ecn);
-      end = 0;
-    };
+    if (this.#port === undefined || this.#closed || to === undefined) return;
     for (let at = 0; at < bytes.length; at += segmentSize) {
-      const plain = Math.min(segmentSize, bytes.length - at);
-      if (end + plain > batchSizeMax) flush();
-      if (plain > batchSizeMax) {
+      const size = Math.min(segmentSize, bytes.length - at);
+      if (size > batchSizeMax) {
         this.#sender.drops["no-room"]++;
         continue;
       }
-      batch.set(bytes.subarray(at, at + plain), end);
-      const sealed =
-        demultiplex(batch, false, end) === "rtcp"
-          ? this.#sender.protectRtcp(batch, end, plain)
-          : this.#sender.protect(batch, end, plain);
-      if (typeof sealed !== "number") continue;
-      if (end === 0) size = sealed;
-      else if (sealed > size) {
-        // A longer one begins a batch of its own.
-        const start = end;
-        flush();
-        batch.copyWithin(0, start, start + sealed);
-        size = sealed;
-      }
-      end += sealed;
-      if (sealed < size) flush();
+      if (this.#batched + size > batchSizeMax) this.#flush(to, ecn);
+      this.#batch.set(size === bytes.length ? bytes : bytes.subarray(at, at + size), this.#batched);
+      this.#seal(size, to, ecn);
     }
-    flush();
+    this.#flush(to, ecn);
     this.#watch("send", this.#sender.keyState);
+  }
+
+  /** Protects the packet that lies behind the batch, and adds it: all of a batch but the last are of one size. */
+  #seal(plain: number, to: SocketAddress, ecn: Ecn): void {
+    const batch = this.#batch;
+    const start = this.#batched;
+    const sealed =
+      demultiplex(batch, false, start) === "rtcp"
+        ? this.#sender.protectRtcp(batch, start, plain)
+        : this.#sender.protect(batch, start, plain);
+    if (typeof sealed !== "number") return;
+    if (start > 0 && sealed > this.#segment) {
+      this.#flush(to, ecn);
+      batch.copyWithin(0, start, start + sealed);
+    }
+    if (this.#batched === 0) this.#segment = sealed;
+    this.#batched += sealed;
+    if (sealed < this.#segment) this.#flush(to, ecn);
+  }
+
+  #flush(to: SocketAddress, ecn: Ecn): void {
+    if (this.#batched > 0) this.#port?.send(this.#batch.subarray(0, this.#batched), to, this.#segment, ecn);
+    this.#batched = 0;
   }
 
   datagrams(bytes: Uint8Array, from: SocketAddress, segmentSize: number, ecn: Ecn): void {

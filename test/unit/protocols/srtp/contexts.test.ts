@@ -220,6 +220,15 @@ test("a wrong configuration is refused in words, before any packet", () => {
     [{ keyDerivationRate: 3 }, "bad-configuration"],
     [{ windowBits: 100 }, "bad-configuration"],
     [{ unencryptedRtp: true }, "bad-configuration"],
+    [
+      {
+        profile: "AES_CM_128_HMAC_SHA1_80",
+        key: keyFor("AES_CM_128_HMAC_SHA1_80"),
+        unencryptedRtp: true,
+        cryptex: "on",
+      },
+      "bad-configuration",
+    ],
   ];
   for (const [more, reason] of wrong) {
     assert.throws(
