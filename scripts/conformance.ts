@@ -230,7 +230,12 @@ export const conformanceRows: readonly ConformanceRow[] = [
     "connCapacityProfile sets the DSCP where the network can, and answers unsupported where it cannot",
     "node:net and node:dgram cannot set a DSCP",
   ),
-  answers("8.1.7", "multipathPolicy", unsupportedTest, "no stack has several paths"),
+  acts(
+    "8.1.7",
+    "multipathPolicy",
+    "a path from which nothing leaves any more is left for another that is known",
+    "Handover, with QUIC; Interactive and Aggregate answer unsupported, since no stack uses several paths at once",
+  ),
   answers("8.1.8", "minSendRate", rateTest, "nothing reserves capacity; it must not contradict maxSendRate"),
   answers("8.1.8", "minRecvRate", rateTest, "as minSendRate"),
   acts("8.1.8", "maxSendRate", "maxSendRate: no second carries more than the rate"),

@@ -7,10 +7,11 @@ import type { StreamGroup } from "./stacks/stack.js";
 
 /**
  * Local addresses that open sessions may go on from (RFC 9622 §7.5). A protocol without true multipath hands over: the
- * session moves when the address that it uses is taken away (RFC 9623 §7.2).
+ * session moves when the address that it uses is taken away, or nothing leaves from it any more (RFC 9623 §7.2).
  */
 export class LocalPaths {
   readonly #known = new WeakMap<StreamGroup, LocalEndpoint[]>();
+  readonly #moving = new WeakSet<StreamGroup>();
 
   add(core: ConnectionCore, endpoints: readonly LocalEndpointInit[]): SetResult {
     const session = movable(core, "AddLocal");
@@ -22,6 +23,9 @@ export class LocalPaths {
       if (known.length >= childrenPerNodeMax) return refused("queue-full", "AddLocal", "too many local endpoints");
       known.push(each);
     }
+    session.session.onTrouble = (failure) => {
+      if (failure.fault === "unreachable") this.#leave(core, session);
+    };
     core.note("local_endpoints", { known: known.map(({ address }) => address) });
     return { ok: true };
   }
@@ -39,17 +43,31 @@ export class LocalPaths {
     const { local } = core.line!.transport;
     const isInUse = gone.some((one) => isSame({ ...local }, one));
     this.#known.set(session.session, left);
-    if (isInUse) this.#move(core, session.migrate, next);
+    if (isInUse) this.#move(core, session, next);
     return { ok: true };
   }
 
+  /** The path in use carries nothing any more: RFC 9622 §8.1.7, Handover. */
+  #leave(core: ConnectionCore, session: Movable): void {
+    const { address } = session.session.local;
+    const next = this.#known.get(session.session)?.find((each) => each.address !== address);
+    if (next !== undefined) this.#move(core, session, next);
+  }
+
   /** PathChange tells of the handover when the peer has answered there; that it did not is a SoftError. */
-  #move(core: ConnectionCore, migrate: NonNullable<StreamGroup["migrate"]>, { address, port }: LocalEndpoint): void {
-    migrate({ address: address!, ...(port !== undefined && { port }) }).catch((cause: unknown) => {
+  #move(core: ConnectionCore, { session, migrate }: Movable, { address, port }: LocalEndpoint): void {
+    if (this.#moving.has(session)) return;
+    this.#moving.add(session);
+    const stayed = (cause: unknown) => {
+      this.#moving.delete(session);
       const message = `no way from ${address}: ${cause instanceof Error ? cause.message : String(cause)}`;
       const failure = new TapsFailure({ reason: "establishment-failed", message, at: "RemoveLocal", cause });
       for (const member of core.group.members) member.softError(failure);
-    });
+    };
+    migrate({ address: address!, ...(port !== undefined && { port }) }).then(
+      () => void this.#moving.delete(session),
+      stayed,
+    );
   }
 
   #knownTo(session: StreamGroup, core: ConnectionCore): LocalEndpoint[] {

@@ -182,6 +182,8 @@ export interface Transport {
 
 /** A session of many streams: what the members of a Connection Group share (RFC 9622 §7.4). */
 export interface StreamGroup {
+  /** Where it goes out now. */
+  readonly local: SocketAddress;
   /** Clone: another stream to the same peer. Throws where the session is over. */
   openStream(sink: TransportSink, options: StreamWish): Transport;
   /** Who hears of streams that the peer opens; undefined, here or as an answer, refuses them. */
@@ -194,6 +196,8 @@ export interface StreamGroup {
   abort(): void;
   /** Goes on from another local address; rejects, and stays, where the peer does not answer there. */
   readonly migrate: ((local: Partial<SocketAddress>) => Promise<void>) | undefined;
+  /** Told of soft errors, for who knows another path. */
+  onTrouble: ((failure: Failure) => void) | undefined;
 }
 
 /** How a stream is wished for. */

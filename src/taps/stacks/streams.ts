@@ -41,6 +41,7 @@ export interface GroupInit {
 export class StreamsGroup implements StreamGroup {
   readonly host: Host;
   accept: StreamGroup["accept"];
+  onTrouble: StreamGroup["onTrouble"];
   /** What secures it; the members' `security`. */
   security!: SecuritySession;
   readonly #init: GroupInit;
@@ -76,6 +77,10 @@ export class StreamsGroup implements StreamGroup {
 
   get session(): GroupSession {
     return this.#session!;
+  }
+
+  get local(): SocketAddress {
+    return this.session.local;
   }
 
   get isConfirmed(): boolean {
@@ -187,6 +192,7 @@ export class StreamsGroup implements StreamGroup {
 
   softError(failure: Failure): void {
     for (const member of this.#members) member.sink.softError(failure);
+    this.onTrouble?.(failure);
   }
 
   pathChange(change: PathChange): void {

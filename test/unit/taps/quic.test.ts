@@ -33,6 +33,8 @@ interface Setup {
   readonly world?: NeighboursOptions;
   readonly transport?: TransportProperties;
   readonly serving?: TransportProperties;
+  /** The client's address. */
+  readonly from?: string;
   readonly client?: SecurityInit;
   readonly server?: SecurityInit;
 }
@@ -44,12 +46,17 @@ async function between(setup: Setup, scenario: (ends: Ends) => Promise<void>): P
   const both = neighbours({ roots: [root], ...setup.world });
   await both.world.finish(
     (async () => {
-      const { transport, serving } = setup;
+      const { transport, serving, from } = setup;
       const listener = await both.server
         .preconnection({ local, security: server(setup.server), ...(serving && { transport: serving }) })
         .listen();
       const connection = await both.client
-        .preconnection({ remote, security: client(setup.client), ...(transport && { transport }) })
+        .preconnection({
+          remote,
+          security: client(setup.client),
+          ...(transport && { transport }),
+          ...(from !== undefined && { local: { address: from } }),
+        })
         .connect();
       await scenario({ ...both, listener, connection });
       await listener.stop();
@@ -343,6 +350,23 @@ test("a client moves to another address with AddLocal and RemoveLocal, and every
     await say(connection, accepted, "from there");
     assert.equal(accepted.remoteEndpoint?.address, "192.0.2.7");
     assert.deepEqual(told.sort(), ["ours handover", "theirs handover"]);
+  });
+});
+
+test("a path from which nothing leaves any more is left for another that is known", () => {
+  const clientAddresses = ["192.0.2.1", "192.0.2.7"];
+  const transport = new TransportProperties({ multipath: "active" });
+  const world = { clientAddresses, serverAddresses: [serverAddress] };
+  return between({ transport, from: "192.0.2.1", world }, async (ends) => {
+    const { connection, listener, clientHost } = ends;
+    await connection.send(utf8("hello"));
+    const accepted = (await listener.accept())!;
+    await accepted.receive();
+    assert.ok(connection.addLocal({ address: "192.0.2.7" }).ok);
+    clientHost.setAddresses("eth0", ["192.0.2.7"]);
+    await say(connection, accepted, "from elsewhere");
+    assert.equal(connection.localEndpoint?.address, "192.0.2.7");
+    assert.equal(accepted.remoteEndpoint?.address, "192.0.2.7");
   });
 });
 
