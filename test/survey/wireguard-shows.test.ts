@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import { wireguardProbes } from "../../src/survey/probes/wireguard/index.js";
@@ -12,5 +13,20 @@ test("WireGuard is shown by itself and with TLS over TCP inside", async () => {
       ["WireGuard 1", 20_000],
       ["TLS 1.3, WG", 20_000],
     ],
+  );
+});
+
+test("wireguard-go proves what a stranger can prove, and leaves nothing on this machine", async () => {
+  const { cells } = wireguardProbes(nodeHost());
+  const evidence = async (cell: "IPK" | "PSKI" | "IV" | "ME" | "SAV"): Promise<string> =>
+    await cells[cell]!({ signal: AbortSignal.timeout(20_000) });
+  for (const cell of ["IPK", "PSKI", "IV", "ME"] as const) {
+    assert.match(await evidence(cell), /^between ends of Sealport, .*; and wireguard-go [\d.]+ /);
+  }
+  assert.doesNotMatch(await evidence("SAV"), /wireguard-go/);
+  const left = existsSync("/var/run/wireguard") ? readdirSync("/var/run/wireguard") : [];
+  assert.deepEqual(
+    left.filter((name) => name.startsWith(`seal${process.pid % 100_000}x`)),
+    [],
   );
 });

@@ -14,8 +14,10 @@ import { handshakesPerSecondMax, rejectAfterMs, rekeyAfterMs } from "../../../pr
 import { type KeyPair, Suite } from "../../../protocols/wireguard/noise.js";
 import { tai64n } from "../../../protocols/wireguard/timestamp.js";
 import { type Probe, type ProtocolProbes, see } from "../../probe.js";
+import { metProofs } from "./met.js";
 import { shows } from "./shows.js";
 import { echoed, staysOut, WireGuardStage } from "./stage.js";
+import { findStranger, type Stranger } from "./stranger.js";
 
 const data = Uint8Array.from({ length: 20_000 }, (_, i) => i * 31);
 const short = (key: Uint8Array): string => `${toHex(key).slice(0, 8)}…`;
@@ -25,20 +27,25 @@ const methods: Partial<Record<InterfaceName, string>> = { CT: "closeSession", PS
 
 export function wireguardProbes(host: Host): ProtocolProbes {
   const stage = new WireGuardStage(host);
+  let found: Promise<Stranger | undefined> | undefined;
   const on =
-    (proof: (stage: WireGuardStage, signal: AbortSignal) => Promise<string>): Probe =>
-    async ({ signal }) =>
-      `${await proof(stage, signal)} (both ends are Sealport's)`;
+    (cell: InterfaceName, proof: (stage: WireGuardStage, signal: AbortSignal) => Promise<string>): Probe =>
+    async ({ signal }) => {
+      const evidence = `between ends of Sealport, ${await proof(stage, signal)}`;
+      const met = metProofs[cell];
+      const stranger = met && (await (found ??= findStranger()));
+      return stranger === undefined ? evidence : `${evidence}; and ${await met!(stage, stranger, signal)}`;
+    };
   return {
     profile,
     cells: {
-      IPK: on(identities),
-      PSKI: on(preSharedKeys),
-      IV: on(identityValidation),
-      SAV: on(sourceAddressValidation),
-      ME: on(mobility),
-      KU: on(keyUpdate),
-      KE: on(keyExpiration),
+      IPK: on("IPK", identities),
+      PSKI: on("PSKI", preSharedKeys),
+      IV: on("IV", identityValidation),
+      SAV: on("SAV", sourceAddressValidation),
+      ME: on("ME", mobility),
+      KU: on("KU", keyUpdate),
+      KE: on("KE", keyExpiration),
     },
     async ask(cell) {
       using meeting = await stage.meet();

@@ -73,6 +73,25 @@ export class WireGuardStage {
     };
   }
 
+  /** A client's end of a tunnel to a peer that somebody else runs on the loopback. */
+  dial(to: {
+    readonly own: Uint8Array;
+    readonly peerPublicKey: Uint8Array;
+    readonly port: number;
+    readonly psk: Uint8Array | undefined;
+  }): Promise<End> {
+    return this.#open(
+      `[Interface]
+      PrivateKey = ${toBase64(to.own)}
+      Address = ${clientInside}/32
+      [Peer]
+      PublicKey = ${toBase64(to.peerPublicKey)}
+      ${to.psk === undefined ? "" : `PresharedKey = ${toBase64(to.psk)}`}
+      AllowedIPs = ${serverInside}/32
+      Endpoint = 127.0.0.1:${to.port}`,
+    );
+  }
+
   async #open(file: string, options: Omit<WireGuardTunnelOptions, "on"> = {}): Promise<End> {
     const told: Told[] = [];
     const tunnel = await openWireGuard(this.host, file, { ...options, on: (event) => void told.push(event) });
