@@ -149,7 +149,9 @@ export class SessionOfConnection implements QuicSession, StreamHome {
 
   sendDatagram(bytes: Uint8Array, options: SendDatagramOptions = {}): boolean {
     const { lifetimeMs, fate } = options;
-    if (bytes.length > this.datagramMax || this.#isClosed) return false;
+    const { datagramMax } = this;
+    // Not even an empty one for a peer that takes none.
+    if (datagramMax === 0 || bytes.length > datagramMax || this.#isClosed) return false;
     this.give({ kind: "send-datagram", bytes, lifetimeMs, fate });
     return true;
   }
