@@ -19,6 +19,7 @@ import {
 
 export { certificatesFromPem, identityFromPem, type PemIdentityInit } from "./adapters/pem.js";
 export type {
+  AcceptedAddresses,
   OpenTunnel,
   TunnelEvents,
   TunnelOptions,

@@ -4,6 +4,7 @@ export { dnsCodec } from "./dns-codec.js";
 export type { DispatcherClass, FetchInit } from "./fetch.js";
 export { metricsServer, openMetrics } from "./metrics.js";
 export {
+  type AcceptedAddresses,
   OpenTunnel,
   openTunnel,
   type TunnelEvents,

@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import type { Agent, AgentOptions } from "node:http";
 import type { Duplex } from "node:stream";
-import { toBase64 } from "../../bytes/index.js";
-import type { Host, Network, SocketAddress } from "../../contract/index.js";
+import { type Prefix, parsePrefix, toBase64 } from "../../bytes/index.js";
+import { type Host, type Network, networkFailure, type SocketAddress } from "../../contract/index.js";
 import { type Capture, captureToFile } from "../../hosts/node/capture.js";
 import type { WgQuickWarning, WireGuardEvent } from "../../protocols/wireguard/index.js";
 import {
@@ -16,7 +16,7 @@ import {
   type SecurityMode,
   type TransportServices,
 } from "../../taps/index.js";
-import { openWireGuard, type WireGuardTunnel } from "../../tunnels/index.js";
+import { openWireGuard, type WireGuardTunnel, type WireGuardTunnelOptions } from "../../tunnels/index.js";
 import { type Dialer, dialer } from "../dialer.js";
 import { httpAgent } from "../http-agent.js";
 import { ConnectionSocket, type OpenConnection } from "../socket.js";
@@ -44,9 +44,21 @@ export interface TunnelOptions {
    * Wireshark decrypts the former too. Whoever has it can read everything.
    */
   readonly pcapng?: string;
+  /**
+   * Lets in peers that the file does not name (IV), each with its addresses inside, such as `["10.0.0.7/32"]`; undefined
+   * refuses. Without it, unknown peers are refused. An answer that takes longer than five seconds counts for the peer's next
+   * try.
+   */
+  readonly acceptPeer?: (
+    peer: { readonly publicKey: string; readonly from: SocketAddress },
+    signal: AbortSignal,
+  ) => AcceptedAddresses | Promise<AcceptedAddresses>;
   /** For what is dialled securely inside: trust, identity, verify. */
   readonly security?: SecurityInit;
 }
+
+/** Addresses inside with their prefix lengths, or undefined. */
+export type AcceptedAddresses = readonly string[] | undefined;
 
 /** What happens to a tunnel, each with the peer's public key in base64. */
 export interface TunnelEvents {
@@ -73,6 +85,7 @@ export async function openTunnel(host: Host, source: string | URL, options: Tunn
     name: tunnelName,
     dns: dnsCodec,
     on: (event) => events.tell(event),
+    ...(options.acceptPeer && { acceptPeer: acceptedBy(options.acceptPeer) }),
     ...(capture ? { tap: capture.inside } : outside),
     ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
     ...(privateKey && { privateKey }),
@@ -84,6 +97,21 @@ export async function openTunnel(host: Host, source: string | URL, options: Tunn
   const open = new OpenTunnel(host, below, options.security, capture);
   events.tell = (event) => open.told(event);
   return open;
+}
+
+function acceptedBy(
+  accept: NonNullable<TunnelOptions["acceptPeer"]>,
+): NonNullable<WireGuardTunnelOptions["acceptPeer"]> {
+  return async ({ publicKey, from }, signal) => {
+    const addresses = await accept({ publicKey: toBase64(publicKey), from }, signal);
+    return addresses && { allowedIps: addresses.map(prefixOf) };
+  };
+}
+
+function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw networkFailure("not-an-address", `${text} is not an address with a prefix length`);
+  return prefix;
 }
 
 type TunnelEvent = Exclude<WireGuardEvent, { readonly kind: "question" }>;
