@@ -161,9 +161,10 @@ function compiledOrNothing(): string | undefined {
 }
 
 function weriftOrNothing(): Werift | undefined {
-  const require = createRequire(new URL("../../bench/peers/package.json", import.meta.url));
+  const folder = new URL("../../bench/peers/", import.meta.url);
+  const require = createRequire(new URL("package.json", folder));
   try {
-    const { version } = require("werift-rtp/package.json") as { version: string };
+    const { version } = require("./node_modules/werift-rtp/package.json") as { version: string };
     return { ...(require("werift-rtp") as Omit<Werift, "version">), version };
   } catch {
     console.error("without werift-rtp: npm install --prefix bench/peers --ignore-scripts");
