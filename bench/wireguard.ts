@@ -80,7 +80,7 @@ export async function run(): Promise<readonly BenchRow[]> {
       name,
     ),
     row(
-      "… echo, mean",
+      "… echo, median",
       "ms",
       us((each) => each.pingMs),
       them((each) => each.pingMs),

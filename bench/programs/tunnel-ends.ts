@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toBase64 } from "../../src/bytes/index.js";
+import { median } from "../../src/cli/bench-row.js";
 import { Secret } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import { WireGuard } from "../../src/protocols/wireguard/index.js";
@@ -148,15 +149,15 @@ export async function iperf(ends: TunnelEnds, seconds: number, ...options: reado
   };
 }
 
-/** Mean round trip from `a` to `b`, after as many to warm up. */
+/** Median round trip from `a` to `b`, after as many to warm up. */
 export async function pingMs(ends: TunnelEnds): Promise<number> {
   let said = "";
   for (let i = 0; i < 2; i++) {
-    const ping = ends.run(ends.a, "ping", "-q", "-c", "100", "-i", "0.01", ends.b.address);
+    const ping = ends.run(ends.a, "ping", "-c", "100", "-i", "0.01", ends.b.address);
     await ping.ends();
     said = ping.said;
   }
-  return Number(said.match(/= [\d.]+\/([\d.]+)/)?.[1]);
+  return median([...said.matchAll(/time=([\d.]+)/g)].map(([, ms]) => Number(ms)));
 }
 
 /** Seconds of CPU that a process has used: utime and stime of proc(5), in hundredths. */

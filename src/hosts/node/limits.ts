@@ -37,5 +37,6 @@ export const readSlabSizes = [4 * 1024, 64 * 1024, 1024 * 1024] as const;
 export const captureHoldMs = 100;
 /** Bytes that it holds back at most. */
 export const captureHoldBytesMax = 1 << 20;
-/** Super-packets that are read of a TUN device before others have their turn. */
-export const tunReadsMax = 8;
+/** Reads of a TUN device, and bytes of its super-packets, before others have their turn. */
+export const tunReadsMax = 64;
+export const tunTurnSizeMax = 8 * 65_536;

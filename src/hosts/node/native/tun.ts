@@ -1,7 +1,7 @@
 import { networkFailure, type PacketPort, type PacketSink } from "../../../contract/index.js";
 import { Merger, mergedSegmentsMax, Splitter } from "../../../mechanisms/segmentation/index.js";
 import { toFailure } from "../failures.js";
-import { tunReadsMax } from "../limits.js";
+import { tunReadsMax, tunTurnSizeMax } from "../limits.js";
 import type { NativeDatagrams } from "./datagrams.js";
 import { type Libc, linux, systemError } from "./libc.js";
 import type { Watch } from "./libuv.js";
@@ -56,8 +56,9 @@ export class NativeTun implements PacketPort {
   /** One virtio_net_hdr and the headers of a run; then the pieces of a `writev`. */
   readonly #out: Scratch;
   readonly #pieces: Uint32Array;
-  /** Reads that are left of this turn. */
+  /** Reads and bytes that are left of this turn. */
   #reads = 0;
+  #room = 0;
   #paused = false;
   #isOpen = true;
 
@@ -113,6 +114,7 @@ export class NativeTun implements PacketPort {
 
   readonly #ready = (): void => {
     this.#reads = tunReadsMax;
+    this.#room = tunTurnSizeMax;
     this.#sink.readable();
     // Nobody wanted any, so until somebody does the loop need not tell.
     if (this.#reads < tunReadsMax || !this.#isOpen) return;
@@ -124,12 +126,13 @@ export class NativeTun implements PacketPort {
   #goOn(): void {
     this.#paused = false;
     this.#reads = tunReadsMax;
+    this.#room = tunTurnSizeMax;
     this.#watch.wantsData = true;
   }
 
   /** Takes the next packet or super-packet; false if there is none, or this turn is over. */
   #read(): boolean {
-    while (this.#reads > 0 && this.#isOpen) {
+    while (this.#reads > 0 && this.#room > 0 && this.#isOpen) {
       this.#reads--;
       const { bytes, address } = this.#arrived;
       const size = this.#libc.call.read(this.#descriptor, address + arrivedAt, arrivedSize - arrivedAt);
@@ -141,6 +144,7 @@ export class NativeTun implements PacketPort {
         if (errno !== linux.EAGAIN && errno !== linux.EIO) this.#end(errno);
         return false;
       }
+      this.#room -= size;
       const type = bytes[arrivedAt + 1]! & ~gsoEcn;
       const kind = type === gsoTcp4 || type === gsoTcp6 ? "tcp" : type === gsoUdp ? "udp" : "packet";
       const hasChecksum = (bytes[arrivedAt]! & needsChecksum) !== 0;

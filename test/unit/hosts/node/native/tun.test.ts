@@ -151,3 +151,18 @@ test("a device that somebody takes away ends with a failure; one that is closed 
   assert.equal(closed.port.pull(new Uint8Array(2_000), 0), 0);
   closed.port.send(new Uint8Array(40), Uint32Array.of(0, 40), 1);
 });
+
+test("a device that is taken down for a while goes on when it is up again", async () => {
+  const { port, heard, name, far } = await device();
+  const pulled: Uint8Array[] = [];
+  heard.onReadable = () => void pulled.push(...pullAll(port));
+  execFileSync("ip", ["link", "set", name, "down"]);
+  const packet = new Uint8Array(40);
+  packet.set([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17]);
+  port.send(packet, Uint32Array.of(0, 40), 1);
+  assert.equal(port.drops["not-taken"], 1);
+  execFileSync("ip", ["link", "set", name, "up"]);
+  await send(far, 100);
+  await until(() => pulled.length > 0);
+  assert.deepEqual(heard.ends, []);
+});
