@@ -7,6 +7,7 @@ import {
   type Transmit,
   type Wake,
 } from "../contract/index.js";
+import { Merger } from "../mechanisms/segmentation/index.js";
 import type { Stack, StackEvent, StackInput } from "../stack/index.js";
 
 /** A machine that offers IP packets: WireGuard, ESP, OpenVPN. What it decrypts it tells as the stack takes it. */
@@ -38,6 +39,13 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
   readonly stack: Stack;
   readonly #events: PacketTunnelEvent<Event>[] = [];
   readonly #tap: PacketTap | undefined;
+  readonly #merger = new Merger();
+  readonly #merged: { readonly kind: "packets"; bytes: Uint8Array; ranges: Uint32Array; count: number } = {
+    kind: "packets",
+    bytes: new Uint8Array(0),
+    ranges: new Uint32Array(0),
+    count: 0,
+  };
 
   /** The protocol must pull its packets from this stack, through `tapped` if there is a tap. */
   constructor(protocol: PacketProtocol<Input, Event>, stack: Stack, tap?: PacketTap) {
@@ -75,7 +83,16 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
     if (tap !== undefined) {
       for (let i = 0; i < count; i++) tap("in", bytes.subarray(ranges[2 * i]!, ranges[2 * i + 1]!));
     }
-    this.stack.handle(input, now);
+    if (count === 1) {
+      this.stack.handle(input, now);
+      return;
+    }
+    // One header for many segments: the stack's work is done once for all of them.
+    const merged = this.#merged;
+    if (merged.ranges.length < 2 * count) merged.ranges = new Uint32Array(2 * count);
+    merged.bytes = bytes;
+    merged.count = this.#merger.compact(bytes, ranges, count, merged.ranges);
+    this.stack.handle(merged, now);
   }
 
   event(): PacketTunnelEvent<Event> | undefined {

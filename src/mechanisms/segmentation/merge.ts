@@ -58,6 +58,33 @@ export class Merger {
     return merged;
   }
 
+  /**
+   * Makes each run one packet where it lies: the payloads move together behind the first one's header. The ranges of what
+   * is left go into `into`, which may be `ranges`; answers how many there are.
+   */
+  compact(bytes: Uint8Array, ranges: Uint32Array, count: number, into: Uint32Array): number {
+    let left = 0;
+    for (let i = 0; i < count; ) {
+      const start = ranges[2 * i]!;
+      let end = ranges[2 * i + 1]!;
+      const merged = this.run(bytes, ranges, i, count);
+      if (merged > 1) {
+        for (let k = 0; k < this.headerSize; k++) bytes[start + k] = this.header[this.#headerAt + k]!;
+        for (let j = i + 1; j < i + merged; j++) {
+          const payload = ranges[2 * j]! + this.headerSize;
+          const payloadEnd = ranges[2 * j + 1]!;
+          bytes.copyWithin(end, payload, payloadEnd);
+          end += payloadEnd - payload;
+        }
+      }
+      into[2 * left] = start;
+      into[2 * left + 1] = end;
+      left++;
+      i += merged;
+    }
+    return left;
+  }
+
   #write(
     bytes: Uint8Array,
     at: number,

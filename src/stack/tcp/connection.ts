@@ -580,7 +580,7 @@ export class TcpConnection {
   }
 
   #negotiate(peer: TcpNegotiated, now: Instant): void {
-    this.#receiver = new Receiver(peer.initial, this.#receiveWindow);
+    this.#receiver = new Receiver(peer.initial, this.#receiveWindow, this.#ourMss);
     this.#timestamps = peer.timestamp !== undefined;
     this.#recentTimestamp = peer.timestamp ?? 0;
     this.#recentAt = now;

@@ -18,6 +18,7 @@ export class Receiver {
   ackAt: Instant | undefined;
 
   readonly #capacity: number;
+  readonly #segmentSize: number;
   readonly #outOfOrder = new OutOfOrder();
   /** Delivered and not yet consumed by the application. */
   #unread = 0;
@@ -28,8 +29,10 @@ export class Receiver {
   /** A block that arrived twice, to be told once (RFC 2883). */
   #duplicate: readonly [number, number] | undefined;
 
-  constructor(initial: number, capacity: number) {
+  /** @param segmentSize the most that one segment of the peer holds: what is larger is several, merged below us */
+  constructor(initial: number, capacity: number, segmentSize: number) {
     this.initial = initial;
+    this.#segmentSize = segmentSize;
     this.#capacity = capacity;
   }
 
@@ -81,7 +84,7 @@ export class Receiver {
     this.#deliver(fresh.length);
     // RFC 5681 §4.2: at least every second full segment, and at once when a gap is filled.
     if (!this.#outOfOrder.isEmpty) this.ackNow = true;
-    else if (++this.#unacknowledgedSegments >= 2) this.ackNow = true;
+    else if (fresh.length > this.#segmentSize || ++this.#unacknowledgedSegments >= 2) this.ackNow = true;
     else this.ackAt ??= now + delayedAckMs;
     return fresh;
   }

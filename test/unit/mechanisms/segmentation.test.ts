@@ -111,6 +111,10 @@ for (const shape of shapes) {
       at += payload.length;
     }
     assertWhole(merged, shape);
+    const inPlace = bytes.slice();
+    const left = new Uint32Array(ranges.length);
+    assert.equal(merger.compact(inPlace, ranges, count, left), 1);
+    assert.deepEqual(inPlace.slice(left[0], left[1]), merged);
     // All that differs from what went in is the checksum, which had been left to the device.
     const checksumAt = ipSize + 16;
     assert.deepEqual(merged.subarray(0, checksumAt), packet.subarray(0, checksumAt));
