@@ -81,7 +81,9 @@ test("a Connection to aioquic moves to another address, and goes on", async () =
   const connection = await pre.connect({ timeout });
   await connection.send(utf8("from here"));
   assert.equal(fromUtf8((await connection.receive()).data), "from here");
-  const moved = new Promise<string>((resolve) => connection.on("pathChange", ({ what }) => resolve(what)));
+  const moved = new Promise<string>((resolve) =>
+    connection.on("pathChange", ({ what }) => what === "handover" && resolve(what)),
+  );
   const { address, port } = connection.localEndpoint!;
   assert.ok(connection.addLocal({ address: "127.0.0.2" }).ok);
   const gone = connection.removeLocal({ address, port });

@@ -128,6 +128,8 @@ export interface QuicSink extends StreamsSink {
   ticket?(): void;
   keyUpdated?(direction: "read" | "write", byPeer: boolean): void;
   keyExpiring?(why: KeyExpiry): void;
+  /** The path takes packets of another size: UDP payload in bytes (RFC 8899). `datagramMax` has moved with it. */
+  mtu?(size: number): void;
   /** The new path is validated. */
   moved?(move: QuicMove): void;
   softError?(failure: Failure): void;

@@ -91,6 +91,8 @@ export type ConnectionEvent = {
   | { readonly kind: "key-updated"; readonly byPeer: boolean }
   | { readonly kind: "key-expiring"; readonly why: KeyExpiry }
   | { readonly kind: "moved"; readonly move: QuicMove }
+  /** UDP payload of full packets from now on. */
+  | { readonly kind: "mtu"; readonly size: number }
   /** What became of `migrate`. */
   | { readonly kind: "migrated"; readonly local: SocketAddress; readonly failure: QuicFailure | undefined }
   /** Nothing more comes, and nothing more may be sent. */

@@ -173,6 +173,7 @@ function sinkOf(group: StreamsGroup): QuicSink {
     softError: (failure) => group.softError(failure),
     // RFC 9622 §8.3.2: the session is the group's, and so is its path.
     moved: (move) => group.pathChange({ what: "handover", detail: { ...move } }),
+    mtu: (size) => group.pathChange({ what: "mtu", detail: { size } }),
     closed: (failure) => group.closed(failure),
   };
 }

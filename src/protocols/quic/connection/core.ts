@@ -200,6 +200,8 @@ export class Core {
     const { mtu, recovery } = this;
     if (recovery.missedSizeMax > 0) mtu.missed(recovery.missedSizeMax, now);
     if (mtu.current < this.#mtuSeen) this.datagrams.dropLonger(this.datagramMax);
+    if (this.#mtuSeen !== 0 && mtu.current !== this.#mtuSeen)
+      this.emit({ kind: "mtu", connection: this.number, size: mtu.current });
     this.#mtuSeen = mtu.current;
     recovery.setPacketSize(mtu.current);
   }

@@ -306,6 +306,9 @@ export class SessionOfConnection implements QuicSession, StreamHome {
         sink.moved?.(event.move);
         for (const call of this.#onMoved) call(event.move);
         break;
+      case "mtu":
+        sink.mtu?.(event.size);
+        break;
       case "migrated":
         this.#migrating?.(event.failure);
         this.#migrating = undefined;
