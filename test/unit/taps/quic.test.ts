@@ -252,6 +252,29 @@ test("unreliable Messages are DATAGRAM frames with fates, and long ones SendErro
     await accepted.closed;
   }));
 
+test("sessions and address tokens are shared between Connections, but not where the session is isolated or none are cached", async () => {
+  const both = neighbours({ roots: [root] });
+  await both.world.finish(
+    (async () => {
+      const always = { protocolOptions: { QUIC: { retry: "always" } } } as const;
+      await both.server.preconnection({ local, security: server(always) }).listen();
+      const visit = async (init: SecurityInit, isolateSession: boolean) => {
+        const transport = new TransportProperties({ isolateSession });
+        const connection = await both.client.preconnection({ remote, security: client(init), transport }).connect();
+        await new Promise<void>((resolve) => void both.clientHost.wakeAt(both.clientHost.now() + 200, resolve));
+        assert.ok(connection.security?.protocol === "QUIC");
+        const { mode, addressRetried } = connection.security.outcome!;
+        await connection.close();
+        return `${mode}${addressRetried ? " after a Retry" : ""}`;
+      };
+      assert.equal(await visit({}, false), "full after a Retry");
+      assert.equal(await visit({}, false), "resumed", "a token of the first spares the Retry");
+      assert.equal(await visit({}, true), "full after a Retry");
+      assert.equal(await visit({ maxCachedSessions: 0 }, false), "full");
+    })(),
+  );
+});
+
 test("PathChange tells that the path takes larger packets, and singularTransmissionMsgMaxLen moves with it", () =>
   between({ transport: unreliableDatagram, serving: unreliableDatagram }, async (ends) => {
     const { connection, listener } = ends;

@@ -72,7 +72,7 @@ export async function sourceAddressValidation(stage: Stage, signal: AbortSignal)
   {
     await using reception = await stage.receive({ identity, alpn, retry: "never" });
     // Long enough for the server to say everything again more than once.
-    const answers = await spoofed(reception.port, initial, 2_500);
+    const answers = await spoofed(reception.port, initial, 1_500);
     most = answers.reduce((sum, each) => sum + each.length, 0);
     see(most > 0, "an answer without a Retry");
     see(most <= 3 * initial.length, "no more than three times what was sent");
