@@ -1,4 +1,5 @@
 export { type Destination, type Dialer, type DialerOptions, dialer } from "./dialer.js";
+export * from "./dtls/index.js";
 export { FileSessionStore } from "./file-sessions.js";
 export * from "./forward/index.js";
 export { httpAgent } from "./http-agent.js";

@@ -109,3 +109,7 @@ test("the examples of QUIC and HTTP/3 talk to themselves", async () => {
   assert.equal(await ends(example("streams")), "QUIC/UDP 2\none stream\nand another\n");
   assert.equal(await ends(example("http3")), "200 you want /page\n{ path: '/say', heard: 'hello' }\n");
 });
+
+test("the example of DTLS answers itself under a pre-shared key", async () => {
+  assert.equal(await ends(example("dtls")), "DTLS 1.3, psk\nhello to you too\n");
+});

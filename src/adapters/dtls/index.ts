@@ -1,0 +1,1 @@
+export { type DtlsRemoteInfo, DtlsSocket, type DtlsSocketEvents, type DtlsSocketOptions } from "./socket.js";
