@@ -7,7 +7,7 @@ import type {
   SocketAddress,
 } from "../../contract/index.js";
 import { dtlsFailure } from "./failure.js";
-import { lingerMs } from "./limits.js";
+import { closeWaitMs } from "./limits.js";
 import type { DtlsClientOptions, DtlsServerOptions } from "./options.js";
 import type { DtlsListener, DtlsSession, DtlsSink } from "./session.js";
 import { type ForeignSink, Station, silent } from "./station.js";
@@ -81,13 +81,13 @@ export async function listen(
       if ([...station.sessions].length === 0) station.driver.close();
       return Promise.resolve();
     },
-    close: () => (closing ??= closeStation(station, port)),
+    close: () => (closing ??= closeStation(station)),
     ref: () => port.ref(),
     unref: () => port.unref(),
   };
 }
 
-function closeStation(station: Station, port: DatagramPort): Promise<void> {
+function closeStation(station: Station): Promise<void> {
   return new Promise((resolve) => {
     station.onClosed = resolve;
     station.driver.handle({ kind: "refuse-strangers" });
@@ -98,8 +98,12 @@ function closeStation(station: Station, port: DatagramPort): Promise<void> {
     }
     station.onEmpty = () => station.driver.close();
     for (const session of sessions) session.close();
-    port.unref();
-    station.host.wakeAt(station.now() + lingerMs, () => station.driver.close()).unref();
+    // A peer that is gone answers nothing.
+    const alarm = station.host.wakeAt(station.now() + closeWaitMs, () => station.driver.close());
+    station.onClosed = () => {
+      alarm.cancel();
+      resolve();
+    };
   });
 }
 

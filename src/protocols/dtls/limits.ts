@@ -76,3 +76,5 @@ export const lingerMs = 4_000;
 export const idleTimeoutMs = 1_800_000;
 /** How long a path may take to answer (RFC 9853 §5). */
 export const pathTimeoutMs = 3_000;
+/** How long a listener that closes waits for its peers to close too. */
+export const closeWaitMs = 1_000;
