@@ -471,3 +471,21 @@ scenario(
   },
   options,
 );
+
+scenario(
+  "where nobody listens, a client is told at once",
+  1,
+  async (world) => {
+    const pair = await quicPair(world);
+    await confirmed(world, pair);
+    pair.client.session.close();
+    await world.finish(pair.listener.closeAll());
+    const began = world.elapsed;
+    const second = pair.connect();
+    await world.until(() => second.isClosed);
+    assert.equal(second.failure?.reason, "connection-lost");
+    assert.equal(second.failure?.fault, "unreachable");
+    assert.ok(world.elapsed - began < 50);
+  },
+  options,
+);

@@ -24,7 +24,8 @@ export function connect(
 ): QuicSession {
   const whole = { keyLog: host.keyLog, trace: host.trace, ...options };
   const { network = host.network } = below;
-  const datagrams = { ...datagramOptions(whole), ...below.datagrams };
+  // With a fixed peer the network tells us when nobody listens there.
+  const datagrams = { ...datagramOptions(whole), remote, ...below.datagrams };
   const server = `${whole.serverName ?? remote.address}:${remote.port}`;
   // RFC 9369 §5: a token is good for the version that it came from.
   const tokenKey = (version: QuicVersion): string => (version === "1" ? server : `${server} version ${version}`);

@@ -70,7 +70,10 @@ export interface QuicOptions extends SharedTlsOptions {
   readonly mtuMax?: number;
   /** Clear the fixed bit now and then for peers that allow it (RFC 9287), reserved parameters. Default true. */
   readonly grease?: boolean;
-  /** Packets sealed under one key before a key update; never above the AEAD's limit, which is the default. */
+  /**
+   * Packets sealed under one key before a key update is wanted; it begins once the last one is settled, three probe timeouts
+   * after the peer's answer. Never above the AEAD's limit, which is the default.
+   */
   readonly packetsPerKeyMax?: number;
 
   readonly keyLog?: KeyLog | undefined;

@@ -2,6 +2,7 @@ import type {
   Answer,
   DatagramFate,
   DatagramInput,
+  Failure,
   KeyExpiry,
   Question,
   SocketAddress,
@@ -45,12 +46,14 @@ export type ConnectionInput = { readonly connection: ConnectionNumber } & (
     }
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   | { readonly kind: "abort" }
+  /** Client: the network says that nobody listens there. It counts only while nothing has been heard of the server. */
+  | { readonly kind: "refused"; readonly cause: Failure }
   | { readonly kind: "update-keys" }
   | { readonly kind: "ping" }
   /** Undefined turns PINGs off. */
   | { readonly kind: "keep-alive"; readonly ms: number | undefined }
-  /** Client: go on from this local address, at which a port is bound already. */
-  | { readonly kind: "migrate"; readonly local: SocketAddress }
+  /** Client: go on from this local address, at which a port is bound already; `remote` is the preferred one. */
+  | { readonly kind: "migrate"; readonly local: SocketAddress; readonly remote?: SocketAddress }
 );
 
 export type QuicInput =
@@ -93,6 +96,8 @@ export type ConnectionEvent = {
   | { readonly kind: "moved"; readonly move: QuicMove }
   /** UDP payload of full packets from now on. */
   | { readonly kind: "mtu"; readonly size: number }
+  /** Client: the server would rather be spoken to there (RFC 9000 §9.6): bind a port for it, and `migrate`. */
+  | { readonly kind: "preferred"; readonly remote: SocketAddress }
   /** What became of `migrate`. */
   | { readonly kind: "migrated"; readonly local: SocketAddress; readonly failure: QuicFailure | undefined }
   /** Nothing more comes, and nothing more may be sent. */

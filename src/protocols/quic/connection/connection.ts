@@ -141,6 +141,12 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       case "abort":
         core.closing.end(undefined);
         break;
+      case "refused":
+        if (!core.isHeard) {
+          const { message } = input.cause;
+          core.closing.end(quicFailure("connection-lost", "port", message, { cause: input.cause }));
+        }
+        break;
       case "update-keys":
         core.keyUpdateWanted = true;
         break;
@@ -151,7 +157,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
         core.idle.keepAliveMs = input.ms;
         break;
       case "migrate":
-        this.#migration.begin(input.local, now);
+        this.#migration.begin(input.local, input.remote, now);
         break;
     }
   }
@@ -331,7 +337,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     core.spaces[2].discard();
     core.ownCids.start();
     const { preferredAddress } = core.ground.options as QuicClientOptions;
-    if (core.isClient && preferredAddress !== false) this.#migration.toPreferred(now);
+    if (core.isClient && preferredAddress !== false) this.#migration.toPreferred();
   }
 
   #issueToken(now: Instant): void {

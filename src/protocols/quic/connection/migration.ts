@@ -17,13 +17,13 @@ export class Migration {
   }
 
   /** Client: asks the server whether it hears us from there; data follow when it has answered (§9.2). */
-  begin(local: SocketAddress, now: Instant): void {
+  begin(local: SocketAddress, preferred: SocketAddress | undefined, now: Instant): void {
     const core = this.#core;
     if (core.isClient && !core.isConfirmed) {
       this.#wanted = local;
       return;
     }
-    const problem = this.#problem();
+    const problem = this.#problem(preferred !== undefined);
     if (problem !== undefined) {
       core.emit({
         kind: "migrated",
@@ -33,8 +33,8 @@ export class Migration {
       });
       return;
     }
-    this.#isPreferred = false;
-    this.#probe(local, core.paths.current.remote, now);
+    this.#isPreferred = preferred !== undefined;
+    this.#probe(local, preferred ?? core.paths.current.remote, now);
   }
 
   /** The datagram in hand is read: what waited for the handshake's end may go on. */
@@ -42,18 +42,16 @@ export class Migration {
     const wanted = this.#wanted;
     if (wanted === undefined || !this.#core.isConfirmed) return;
     this.#wanted = undefined;
-    this.begin(wanted, now);
+    this.begin(wanted, undefined, now);
   }
 
   /** Client: §9.6. */
-  toPreferred(now: Instant): void {
+  toPreferred(): void {
     const core = this.#core;
     const preferred = core.peer?.preferredAddress;
-    const { local, remote } = core.paths.current;
+    const { remote } = core.paths.current;
     const there = addressFamily(remote.address) === 4 ? preferred?.ipv4 : preferred?.ipv6;
-    if (there === undefined || core.paths.candidate !== undefined) return;
-    this.#isPreferred = true;
-    this.#probe(local, there, now);
+    if (there !== undefined) core.emit({ kind: "preferred", connection: core.number, remote: there });
   }
 
   /** The peer speaks from another place, and we answer there (§9.3). */
@@ -110,7 +108,7 @@ export class Migration {
         paths.candidate = undefined;
         this.#retire(path);
         const failure = quicFailure("no-viable-path", "PATH_CHALLENGE", "the peer does not answer there");
-        if (!this.#isPreferred) core.emit({ kind: "migrated", connection: core.number, local: path.local, failure });
+        core.emit({ kind: "migrated", connection: core.number, local: path.local, failure });
       } else if (path === paths.current && paths.fallback !== undefined) {
         // §9.3.2: somebody only pretended.
         paths.current = paths.fallback;
@@ -131,10 +129,12 @@ export class Migration {
     paths.current.cidSequence = sequence;
   }
 
-  #problem(): string | undefined {
+  #problem(isPreferred: boolean): string | undefined {
     const core = this.#core;
     if (!core.isClient) return "a server does not move";
-    if (core.peer?.disableActiveMigration) return "the server does not want it: disable_active_migration";
+    // §18.2: it does not stand against going to the preferred address.
+    if (core.peer?.disableActiveMigration && !isPreferred)
+      return "the server does not want it: disable_active_migration";
     if (core.paths.candidate !== undefined) return "another migration is on its way";
     if (core.ground.generator.size === 0) return "without connection ids of our own the server could not find us";
     if (!core.peerCids.hasFresh) return "the server has given no spare connection id";

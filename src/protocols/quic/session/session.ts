@@ -57,7 +57,8 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   readonly #opened = { bidirectional: 0, unidirectional: 0 };
   readonly #onMoved = new Set<(move: { readonly at: Instant }) => void>();
   readonly #onExpiring = new Set<(why: KeyExpiry) => void>();
-  #migrating: ((failure: QuicFailure | undefined) => void) | undefined;
+  /** Moves under way, by their local port. */
+  readonly #migrating = new Map<number, (failure: QuicFailure | undefined) => void>();
   #slab = new Uint8Array(0);
   #slabAt = 0;
   /** The stream whose bytes are gathered at the slab's end, and where they begin. */
@@ -197,24 +198,27 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   async migrate(local: Partial<SocketAddress> = {}): Promise<void> {
     if (this.#outcome === undefined || this.#isClosed) throw tooEarly("migrate");
     if (this.role === "server") throw quicFailure("misuse", "migrate", "a server does not move");
-    const any = addressFamily(this.#remote.address) === 6 ? "::" : "0.0.0.0";
-    const wanted = { address: local.address ?? any, port: local.port ?? 0 };
+    const failure = await this.#move(local, undefined);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Goes on from a port of its own, once the server has answered there; stays where it is if it has not. */
+  async #move(local: Partial<SocketAddress>, preferred: SocketAddress | undefined): Promise<QuicFailure | undefined> {
+    const remote = preferred ?? this.#remote;
+    const wanted = { address: addressFamily(remote.address) === 6 ? "::" : "0.0.0.0", port: 0, ...local };
     const before = this.#hub.ports[this.#hub.ports.length - 1];
-    const port = await this.#hub.driver.bind(this.#network, wanted, this.#datagramOptions);
+    const port = await this.#hub.driver.bind(this.#network, wanted, { ...this.#datagramOptions, remote });
     const failure = await new Promise<QuicFailure | undefined>((resolve) => {
-      this.#migrating = resolve;
-      this.give({ kind: "migrate", local: port.local });
+      this.#migrating.set(port.local.port, resolve);
+      this.give({ kind: "migrate", local: port.local, ...(preferred && { remote: preferred }) });
     });
-    if (failure !== undefined) {
-      port.close();
-      throw failure;
-    }
+    if (failure !== undefined) port.close();
     // What is still on its way to the old port may arrive.
-    if (before !== undefined) {
-      this.#hub.host
-        .wakeAt(this.#hub.host.now() + 3 * (this.#connection?.core.ptoMs ?? 0), () => before.close())
-        .unref();
+    else if (before !== undefined) {
+      const at = this.#hub.host.now() + 3 * (this.#connection?.core.ptoMs ?? 0);
+      this.#hub.host.wakeAt(at, () => before.close()).unref();
     }
+    return failure;
   }
 
   ref(): void {
@@ -310,8 +314,12 @@ export class SessionOfConnection implements QuicSession, StreamHome {
         sink.mtu?.(event.size);
         break;
       case "migrated":
-        this.#migrating?.(event.failure);
-        this.#migrating = undefined;
+        this.#migrating.get(event.local.port)?.(event.failure);
+        this.#migrating.delete(event.local.port);
+        break;
+      case "preferred":
+        // It was only an offer: where it leads nowhere, the session stays.
+        this.#move({}, event.remote).catch(() => undefined);
         break;
       case "closed":
         this.#closed(event.failure);
@@ -322,7 +330,11 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   }
 
   softError(failure: Failure): void {
-    if (!this.#isClosed) this.#sink.softError?.(failure);
+    if (this.#isClosed) return;
+    this.#sink.softError?.(failure);
+    // Nobody listens there, and nobody has been heard: there is nothing to wait for.
+    const isRefused = failure.reason === "refused-connection" && this.#connection?.core.isHeard !== true;
+    if (this.role === "client" && isRefused) this.give({ kind: "refused", cause: failure });
   }
 
   /** The port could not be bound, or is gone. */
@@ -409,7 +421,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     this.#reject(why);
     for (const input of this.#early ?? []) if (input.kind === "stream-write") input.released?.();
     this.#early = undefined;
-    this.#migrating?.(why);
+    for (const resolve of this.#migrating.values()) resolve(why);
     for (const stream of this.#streams.values()) stream.over(failure);
     this.#streams.clear();
     this.unref();
