@@ -23,6 +23,7 @@ const once = [
   "unit/hosts/",
   "scenarios/throughput",
   "scenarios/quic-network",
+  "scenarios/quic-anything",
   "hostile/quic/floods",
   "interop/bulk",
   "interop/drivers",
