@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { DtlsClientOptions, DtlsOutcome, DtlsServerOptions } from "../../src/protocols/dtls/index.js";
+import { ClientSessionCache, MemorySessionStore, TicketKeyRing } from "../../src/protocols/tls/index.js";
 import { connectOurDtls, OurDtlsServer } from "./dtls-ours.js";
+import { host } from "./ours.js";
+import { scratch } from "./peers/certificates.js";
 import { type DtlsSetup, type DtlsStrangerName, dtlsStrangers } from "./peers/dtls.js";
 
 /** One way to speak DTLS, tried with strangers, from both seats unless only one makes sense. */
@@ -227,3 +231,70 @@ async function exported(program: { says(pattern: RegExp): Promise<RegExpMatchArr
   const [, hex] = await program.says(/(?:EXPORTER |Keying material: )([0-9A-Fa-f]{64})/);
   assert.equal(hex!.toLowerCase(), ours);
 }
+
+describe("DTLS with strangers: sessions and moves", () => {
+  for (const name of ["OpenSSL 3.0", "OpenSSL 3.5"] as const) {
+    test(`1.2, resumption: our client to ${name}`, async () => {
+      const { program, port } = await dtlsStrangers[name].serve({ version: "1.2" });
+      await using _ = program;
+      const sessions = new ClientSessionCache(new MemorySessionStore());
+      const modes: string[] = [];
+      for (let i = 0; i < 2; i++) {
+        await using ours = connectOurDtls(port, {}, { versions: ["1.2"], sessions, sessionScope: { port: 1 } });
+        modes.push((await ours.outcome()).mode);
+        ours.say(`visit ${i}\n`);
+        await program.says(`visit ${i}`);
+        ours.session.close();
+        await ours.ending();
+      }
+      assert.deepEqual(modes, ["full", "resumed"]);
+    });
+
+    test(`1.2, resumption: ${name} to our server`, async () => {
+      const tickets = new TicketKeyRing({ crypto: host.crypto, entropy: host.entropy });
+      await using server = await OurDtlsServer.start({}, { versions: ["1.2"], tickets });
+      const file = join(scratch(), "session.pem");
+      const modes: string[] = [];
+      for (const [i, args] of [["-sess_out", file] as const, ["-sess_in", file] as const].entries()) {
+        await using program = dtlsStrangers[name].connect(server.port, { version: "1.2", args });
+        await program.says(/(New|Reused), /);
+        await program.write(`visit ${i}\n`);
+        await program.says(`visit ${i}`);
+        modes.push((await server.ends[i]!.outcome()).mode);
+        await program.write("Q\n");
+        await program.ends();
+      }
+      assert.deepEqual(modes, ["full", "resumed"]);
+    });
+  }
+
+  for (const [name, version] of [
+    ["wolfSSL 5.9", "1.3"],
+    ["Mbed TLS 3.6", "1.2"],
+  ] as const) {
+    test(`${version}, our client moves, and ${name} follows by the connection ID`, async () => {
+      const theirs = { version, connectionId: "aabbccdd", group: "x25519" } as const;
+      const { program, port } = await dtlsStrangers[name].serve(theirs);
+      await using _ = program;
+      await using ours = connectOurDtls(port, {}, { versions: [version], connectionIdSize: 4 });
+      await ours.outcome();
+      for (let i = 0; i < 4; i++) {
+        if (i === 2) await ours.session.migrate();
+        ours.say(`message ${i}`);
+        await ours.hears(`message ${i}`);
+      }
+      await program.says(/PEER MOVED/);
+      assert.equal(await program.ends(), "exited with 0");
+    });
+  }
+
+  test("1.3, wolfSSL asks for a cookie, and is asked for one", async () => {
+    const { program, port } = await dtlsStrangers["wolfSSL 5.9"].serve({ version: "1.3", group: "x25519" });
+    await using _ = program;
+    await using ours = connectOurDtls(port, {}, { versions: ["1.3"] });
+    assert.equal((await ours.outcome()).retried, true);
+    await using server = await OurDtlsServer.start({}, { versions: ["1.3"] });
+    await using client = dtlsStrangers["wolfSSL 5.9"].connect(server.port, { version: "1.3", group: "x25519" });
+    assert.equal((await (await server.next(client)).outcome()).retried, true);
+  });
+});
