@@ -54,6 +54,8 @@ export const halfOpenMax = 256;
 export const backlogMax = 256;
 /** Bytes that the application may have queued before `write` says to hold back. */
 export const sendBufferSize = 2 << 20;
+/** Records of segments that a connection keeps for reuse. */
+export const sentKeptMax = 256;
 /** Receive window when nothing is known of the path. */
 export const receiveWindowDefault = 4 << 20;
 /** Disjoint pieces that wait for what is missing before them. */

@@ -1,4 +1,5 @@
 import type { Instant } from "../../contract/index.js";
+import { sentKeptMax } from "../limits.js";
 
 /** Step of the clock behind TCP's timestamps, in milliseconds. */
 const clockStepMs = 1;
@@ -34,6 +35,8 @@ export class Flight {
   lostSentAt: Instant = Number.NEGATIVE_INFINITY;
 
   readonly #segments: Sent[] = [];
+  /** Those that have arrived, for reuse: what lies before the head is not looked at any more. */
+  readonly #used: Sent[] = [];
   #head = 0;
   #sackedCount = 0;
   #lostCount = 0;
@@ -82,7 +85,16 @@ export class Flight {
   }
 
   push(start: number, end: number, now: Instant): void {
-    this.#segments.push({ start, end, sentAt: now, retransmitted: false, sacked: false, lost: false });
+    const used = this.#used.pop();
+    if (used === undefined) {
+      this.#segments.push({ start, end, sentAt: now, retransmitted: false, sacked: false, lost: false });
+    } else {
+      used.start = start;
+      used.end = end;
+      used.sentAt = now;
+      used.retransmitted = used.sacked = used.lost = false;
+      this.#segments.push(used);
+    }
     this.inFlight += end - start;
   }
 
@@ -132,6 +144,7 @@ export class Flight {
       if (segment.sacked) this.#sackedCount--;
       if (segment.lost) this.#lostCount--;
       this.#head++;
+      if (this.#used.length < sentKeptMax) this.#used.push(segment);
     }
     if (this.#head > 256 && this.#head * 2 > this.#segments.length) {
       this.#segments.splice(0, this.#head);

@@ -37,11 +37,11 @@ export class PacketWriter {
     const { local, localPort, remote, remotePort } = this.#tuple;
     const tcp = at + this.headerSize;
     const optionsSize = options.write(into, tcp + 20);
-    if (size > 0) buffer.copy(offset, size, into, tcp + 20 + optionsSize);
+    const payload = size > 0 ? buffer.copy(offset, size, into, tcp + 20 + optionsSize) : 0;
     const { sequence, acknowledgment, flags, window } = this;
     writeTcpHeader(into, tcp, localPort, remotePort, sequence, acknowledgment, flags, window, optionsSize);
     const length = 20 + optionsSize + size;
-    putU16(into, tcp + 16, finish(this.#pseudo + length + sum(into, tcp, length)));
+    putU16(into, tcp + 16, finish(this.#pseudo + length + sum(into, tcp, 20 + optionsSize) + payload));
     writeHeader(into, at, local, remote, Protocol.tcp, length, this.ecn, this.dscp, 0);
     return this.headerSize + length;
   }

@@ -1,3 +1,5 @@
+import { copySum, fold } from "../../bytes/checksum.js";
+
 /**
  * Bytes that the application wants sent, by offset in its stream, until they are acknowledged. Chunks are kept as they
  * were given and copied once, into the packet.
@@ -34,8 +36,9 @@ export class SendBuffer {
     this.#end += bytes.length;
   }
 
-  /** Copies `size` bytes from `offset` on into a packet; all of them must be here. */
-  copy(offset: number, size: number, into: Uint8Array, at: number): void {
+  /** Copies `size` bytes from `offset` on into a packet and answers their sum (RFC 1071); all of them must be here. */
+  copy(offset: number, size: number, into: Uint8Array, at: number): number {
+    let total = 0;
     let index = this.#find(offset);
     let from = offset;
     let to = at;
@@ -43,13 +46,15 @@ export class SendBuffer {
       const { start, bytes } = this.#chunks[index]!;
       const skip = from - start;
       const part = Math.min(left, bytes.length - skip);
-      if (skip === 0 && part === bytes.length) into.set(bytes, to);
-      else into.set(bytes.subarray(skip, skip + part), to);
+      const summed = copySum(bytes, skip, into, to, part);
+      // At an odd place the halves of each word change places (RFC 1071 §2(B)).
+      total += ((to - at) & 1) === 0 ? summed : swapped(fold(summed));
       from += part;
       to += part;
       left -= part;
       this.#cursor = index;
     }
+    return total;
   }
 
   /** Lets go of everything before `offset`. */
@@ -82,6 +87,8 @@ export class SendBuffer {
     return index;
   }
 }
+
+const swapped = (half: number): number => ((half & 0xff) << 8) | (half >> 8);
 
 interface Chunk {
   readonly start: number;
