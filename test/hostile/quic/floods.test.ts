@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat } from "../../../src/bytes/index.js";
 import { limits } from "../../../src/protocols/quic/limits.js";
+import { readFirstFlight, withParameters, writeFirstFlight } from "./client-hello.js";
 import { addresses, type Datagram, Duel } from "./duel.js";
 import { Forger, frame } from "./forger.js";
 
@@ -90,6 +91,34 @@ test("acknowledgements of everything, received or not, are found out (RFC 9000 ย
     await duel.server.drain(duel.now);
   }
   assert.equal(duel.server.failure?.reason, "ack-of-unsent");
+});
+
+test("attempts that end in an error hold no half-open place, and are gone after three probe timeouts (ยง10.2)", async () => {
+  const duel = new Duel({ server: { halfOpenMax: 64, retry: "never" } });
+  const { endpoint } = duel.server;
+  for (let i = 0; i < 200; i++) {
+    const other = new Duel({ seed: 3_000 + i });
+    other.connect();
+    const first = readFirstFlight(await other.client.drain(duel.now));
+    // Transport parameters that do not say where they come from.
+    const hello = withParameters(first.hello, bytes(0));
+    const like = { bytes: bytes(0), from: { address: "192.0.2.9", port: 2_000 + i }, to: addresses.server };
+    for (const datagram of writeFirstFlight({ ...first, hello }, like)) {
+      duel.server.hear(datagram, duel.now);
+      await duel.server.drain(duel.now);
+    }
+  }
+  assert.equal(duel.server.events.filter(({ kind }) => kind === "closed").length, 200);
+  assert.equal(endpoint.halfOpenCount, 0);
+  assert.ok(endpoint.connectionCount <= 200);
+  const began = duel.now;
+  for (let at = endpoint.deadline(); at !== undefined; at = endpoint.deadline()) {
+    duel.now = Math.max(duel.now, at);
+    endpoint.handle({ kind: "wake" }, duel.now);
+    await duel.server.drain(duel.now);
+    assert.ok(duel.now - began < 10_000, "it comes to an end");
+  }
+  assert.equal(endpoint.connectionCount, 0);
 });
 
 test("a hundred thousand beginnings that nobody means take a bounded number of places and bytes", async () => {
