@@ -170,6 +170,41 @@ scenario(
 );
 
 scenario(
+  "a thousand streams at once: the urgent come first, and equals come together",
+  [1],
+  async (world) => {
+    const link = { bitsPerSecond: 20_000_000, delayMs: 15, queueBytes: 75_000 };
+    const pair = await quicPair(world, { link, server: { peerUnidirectionalStreams: 1_000 } });
+    await world.until(() => pair.client.outcome !== undefined && pair.servers[0]?.outcome !== undefined);
+    const ends = new Map<number, number>();
+    for (let i = 0; i < 1_000; i++) {
+      const { stream } = pair.client.open({ direction: "unidirectional", priority: i < 900 ? 100 : 1 });
+      stream.write(pattern(3_000, i));
+      stream.finish();
+    }
+    const arrived = () => {
+      for (const { stream, isEnded } of pair.server.streams) {
+        if (isEnded && !ends.has(stream.id)) ends.set(stream.id, world.elapsed);
+      }
+      return ends.size === 1_000;
+    };
+    await world.until(arrived);
+    const times = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => ends.get(4 * (from + i) + 2)!).sort((a, b) => a - b);
+    const [equals, urgent] = [times(0, 900), times(900, 1_000)];
+    assert.ok(urgent[99]! < equals[10]!, `${urgent[99]} and ${equals[10]}`);
+    // By turns: none of them is through before most of all has been sent.
+    assert.ok(
+      equals[10]! - urgent[0]! > 0.4 * (equals[899]! - urgent[0]!),
+      `${urgent[0]}, ${equals[10]}, ${equals[899]}`,
+    );
+    for (const each of pair.server.streams) assert.equal(each.size, 3_000);
+    await end(world, pair);
+  },
+  options,
+);
+
+scenario(
   "ipv6",
   [1],
   async (world) => {
