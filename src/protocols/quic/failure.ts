@@ -45,7 +45,6 @@ export const reasons = {
   "empty-packet": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
   "reserved-bits": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
   "ack-of-unsent": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
-  "illegal-parameter": { fault: "misbehaviour", code: "TRANSPORT_PARAMETER_ERROR" },
   "wrong-connection-id": { fault: "misbehaviour", code: "TRANSPORT_PARAMETER_ERROR" },
   "connection-id-limit": { fault: "misbehaviour", code: "CONNECTION_ID_LIMIT_ERROR" },
   "connection-id-misuse": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
@@ -55,17 +54,13 @@ export const reasons = {
   "final-size": { fault: "misbehaviour", code: "FINAL_SIZE_ERROR" },
   "stream-fragmentation": { fault: "misbehaviour", code: "INTERNAL_ERROR" },
   "crypto-buffer": { fault: "misbehaviour", code: "CRYPTO_BUFFER_EXCEEDED" },
-  "crypto-level": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
   "key-update": { fault: "misbehaviour", code: "KEY_UPDATE_ERROR" },
-  "invalid-token": { fault: "misbehaviour", code: "INVALID_TOKEN" },
-  "path-flood": { fault: "misbehaviour", code: "PROTOCOL_VIOLATION" },
   "version-negotiation": { fault: "misbehaviour", code: "VERSION_NEGOTIATION_ERROR" },
   // Both are right, but share nothing.
   "no-common-version": { fault: "incompatible", code: "VERSION_NEGOTIATION_ERROR" },
   // TLS gave up: its own failure is the cause, the code is 0x100 and its alert.
   handshake: { fault: "authentication", code: undefined },
   // The peer or a policy said no.
-  "connection-refused": { fault: "refused", code: "CONNECTION_REFUSED" },
   "closed-by-peer": { fault: "refused", code: undefined },
   "closed-by-application": { fault: "refused", code: undefined },
   // The peer went away, or time ran out.

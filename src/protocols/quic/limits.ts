@@ -23,10 +23,8 @@ export const limits = {
   statelessQueueMax: 256,
   /** Stateless resets a second, after a burst of so many: they must not be a weapon (RFC 9000 §10.3.3). */
   resetsPerSecond: 256,
-  /** Streams of DATAGRAM frames that wait to leave, in bytes. */
+  /** Messages that wait to leave in DATAGRAM frames. */
   datagramQueueMax: 1_048_576,
-  /** Bytes of a stream that wait to be sent before its writer is asked to hold back. */
-  streamQueueMark: 1_048_576,
 } as const;
 
 /** UDP payload that every path carries (RFC 9000 §14). */

@@ -165,7 +165,12 @@ export class FrameReader {
       refuse("ack-of-unsent", "ack", "a packet is acknowledged that was never sent");
     }
     if (recovery.newlyAcked === 0) return;
-    if (isApplication) oneRtt.acknowledged(frame.bounds[1]!);
+    if (isApplication) {
+      if (oneRtt.contradicts(frame.bounds[1]!)) {
+        refuse("key-update", "ack", "a packet under old keys acknowledges one under new keys");
+      }
+      oneRtt.acknowledged(frame.bounds[1]!);
+    }
     if (space.id === SpaceId.handshake) recovery.peerValidated = true;
     const counts = frame.type === FrameType.ackEcn ? frame : undefined;
     if (ecn.acknowledged(space.id, recovery.newlyAckedEct0, counts, recovery.isNewest) === "congested") {

@@ -64,6 +64,8 @@ export class OneRttProtection {
   sealed = 0;
   /** Packets that did not open, under any key. */
   failed = 0;
+  /** The last packet that was opened is of the generation before. */
+  #openedOld = false;
   /** The last packet that was opened made us update: the peer has begun it. */
   followed = false;
   readonly #crypto: CryptoProvider;
@@ -132,6 +134,7 @@ export class OneRttProtection {
       this.failed++;
       return false;
     }
+    this.#openedOld = isOld;
     if (isOld) return true;
     if (!isCurrent) {
       this.followed = true;
@@ -152,6 +155,11 @@ export class OneRttProtection {
   /** Tells of the greatest packet number that the peer has acknowledged. */
   acknowledged(number: number): void {
     if (this.sealed > 0 && number >= this.#firstSent) this.#isAcknowledged = true;
+  }
+
+  /** A packet under old keys cannot acknowledge what was sealed with new ones: its sender did not follow (§6.2). */
+  contradicts(largestAcknowledged: number): boolean {
+    return this.#openedOld && this.sealed > 0 && largestAcknowledged >= this.#firstSent;
   }
 
   /** May we begin an update? Not while the last one is unanswered or its old keys are still there (§6.1, §6.5). */

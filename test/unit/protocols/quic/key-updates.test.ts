@@ -79,6 +79,21 @@ test("an acknowledgement of packets from before an update does not allow the nex
   assert.ok(!a.mayUpdate);
 });
 
+test("old keys that acknowledge packets under new ones give the peer away", () => {
+  const { a, b, seal, open } = pair();
+  const old = seal(b, 0);
+  assert.ok(open(b, seal(a, 0), 0, 0));
+  a.acknowledged(0);
+  a.update();
+  seal(a, 1);
+  assert.ok(open(a, old, 0, 5));
+  assert.equal(a.contradicts(0), false);
+  assert.ok(a.contradicts(1));
+  assert.ok(open(b, seal(a, 2), 2, 5));
+  assert.ok(open(a, seal(b, 1), 1, 6));
+  assert.equal(a.contradicts(2), false, "under new keys it is in order");
+});
+
 test("keys that have sealed enough want an update; forged packets are counted and change nothing", () => {
   const { a, b, seal, open } = pair(3);
   for (let number = 0; number < 3; number++) seal(a, number);
