@@ -1,65 +1,24 @@
 import { type Answer, earliest, type Instant, type SocketAddress, type Transmit } from "../../contract/index.js";
 import type { Epoch, TlsHandshakeOutput } from "../tls/handshake/vocabulary.js";
-import {
-  alertFailure,
-  alertName,
-  alerts,
-  type Config,
-  type Handshake,
-  reasons,
-  type TlsFailure,
-  type TlsOutcome,
-} from "../tls/index.js";
-import { identityText } from "../tls/psk.js";
-import type { Transport } from "./config.js";
-import { asFailure, type DropReason, type DtlsFailure, dtlsFailure, inDtls, noDrops } from "./failure.js";
+import { alertFailure, alertName, alerts, type Handshake, reasons, type TlsOutcome } from "../tls/index.js";
+import { Alerts } from "./alerts.js";
+import type { Beginning, Surroundings } from "./beginning.js";
+import { EarlyData } from "./early-data.js";
+import { asFailure, type DropReason, type DtlsFailure, dtlsFailure, explained, inDtls, noDrops } from "./failure.js";
 import { Acknowledgements, readAck } from "./handshake/ack.js";
-import {
-  type ConnectionIds,
-  connectionIdExtension,
-  newConnectionId,
-  requestConnectionId,
-  routabilityExtension,
-} from "./handshake/connection-ids.js";
+import { type ConnectionIds, connectionIdExtension, routabilityExtension } from "./handshake/connection-ids.js";
 import { Flights } from "./handshake/flights.js";
 import { FragmentHeader, fragmentHeaderSize } from "./handshake/fragment.js";
 import { IncomingMessages, type WholeMessage } from "./handshake/incoming.js";
 import { Inbound } from "./inbound.js";
 import { limits, lingerMs } from "./limits.js";
-import type { DtlsOptions, DtlsOutcome } from "./options.js";
+import { Naming } from "./naming.js";
+import type { DtlsOutcome } from "./options.js";
 import { type Batch, Outbound } from "./outbound.js";
 import { isSame, Paths, pathMessageSize } from "./paths.js";
 import { contentType } from "./record/content-type.js";
 import { Epochs, epochs } from "./record/epochs.js";
 import { readSrtp, useSrtp } from "./srtp.js";
-import type { AssociationEvent } from "./vocabulary.js";
-
-/** What an association needs of the endpoint on whose port it lives. */
-export interface Surroundings {
-  /** A message for the application: `bytes[from … to)`, in the memory of the datagram in hand. */
-  deliver(by: Association, bytes: Uint8Array, from: number, to: number, early: boolean): void;
-  tell(event: AssociationEvent): void;
-  ask(by: Association, output: TlsHandshakeOutput & { readonly kind: "question" }): void;
-  /** A name that finds this association among all of the port. */
-  newConnectionId(by: Association): Uint8Array;
-}
-
-/** How an association begins. */
-export interface Beginning {
-  readonly id: number;
-  readonly config: Config;
-  readonly handshake: Handshake<never> | Handshake;
-  readonly options: DtlsOptions;
-  readonly transport: Transport;
-  readonly remote: SocketAddress;
-  readonly ids: ConnectionIds;
-  /** Client: the connection ID that was offered. */
-  readonly offeredId: Uint8Array;
-  /** Number of the first message of either side: 1 behind a stateless answer. And of our first record. */
-  readonly firstMessage: 0 | 1;
-  readonly firstRecord: number;
-  readonly idleTimeoutMs: number;
-}
 
 /** One peer, one session: ties a TLS handshake to flights, epochs and records. */
 export class Association {
@@ -84,24 +43,15 @@ export class Association {
   readonly #inbound: Inbound;
   readonly #paths: Paths;
   readonly #transmitted: { size: number; segmentSize?: number; to: SocketAddress };
-  /** Application data that came before the peer's proof. */
-  #early: Uint8Array[] = [];
+  readonly #early = new EarlyData();
   #now: Instant = 0;
   #from: SocketAddress;
   #outcome: DtlsOutcome | undefined;
   #failure: DtlsFailure | undefined;
   #contentMax: number = limits.recordSizeMax;
-  #earlyLeft = 0;
-  #readsEarly = false;
   #keysChanged = false;
-  #ackAt: Instant | undefined;
-  #ackNow = false;
-  /** Alert to be sent, behind everything else. */
-  #alert: number | undefined;
-  #warning: number | undefined;
-  #alertRepeats = 0;
-  #renegotiations = 0;
-  #idMessages = 0;
+  readonly #alerts = new Alerts();
+  readonly #naming: Naming;
   #closeWanted = false;
   /** Nothing of the session follows; until then a peer that has not heard of it is told again. */
   #endedBy: Instant | undefined;
@@ -119,11 +69,12 @@ export class Association {
     this.remote = this.#from = begin.remote;
     this.#begin = begin;
     this.#around = around;
-    this.#handshake = begin.handshake as Handshake;
+    this.#handshake = begin.handshake;
     this.#epochs = new Epochs(config.crypto, config.entropy, config.dialect.labelPrefix, begin.firstRecord);
     this.#incoming = new IncomingMessages(begin.firstMessage);
     this.#flights = new Flights(transport.mtu, transport.retransmitMs, begin.firstMessage);
     this.#paths = new Paths(config.entropy);
+    this.#naming = new Naming(ids, this.#flights, this.#epochs, () => around.newConnectionId(this));
     this.#transmitted = { size: 0, to: begin.remote };
     this.#activeAt = now;
     this.#inbound = new Inbound(this.#epochs, ids, {
@@ -206,10 +157,7 @@ export class Association {
     this.#handshake.wake(now);
     this.#pump();
     this.#paths.due(now);
-    if (this.#ackAt !== undefined && this.#ackAt <= now) {
-      this.#ackNow = true;
-      this.#ackAt = undefined;
-    }
+    this.#acks.due(now);
     if (this.#flights.due(now, this.#handshake.isBlocked) === "gone") {
       this.#fail(
         dtlsFailure("connection-lost", "flight", "the peer does not answer", {
@@ -232,14 +180,11 @@ export class Association {
     else if (!this.outbound.add(batch)) this.drop("queue-full");
   }
 
-  /** It waits for the ClientHello, which may wait for the look-up of a ticket; without a ticket that allows it, it is dropped. */
+  /** Without a ticket that allows it, it is dropped. */
   sendEarly(bytes: Uint8Array): void {
     const isTooLate = this.isConfirmed || this.isOver || this.isServer;
-    if (isTooLate || this.#earlyOut.length >= limits.recordsHeldMax) this.drop("early-data");
-    else this.#earlyOut.push(bytes.slice());
+    if (isTooLate || !this.#early.send(bytes)) this.drop("early-data");
   }
-
-  readonly #earlyOut: Uint8Array[] = [];
 
   close(now: Instant): void {
     this.#now = now;
@@ -272,22 +217,19 @@ export class Association {
 
   requestConnectionIds(count: number, now: Instant): void {
     this.#now = now;
-    if (!this.#mayRename || this.ids.theirs.length === 0) return;
-    const body = this.ids.request(count);
-    if (body !== undefined) this.#later(requestConnectionId, body);
+    if (this.#mayRename) this.#naming.request(count);
   }
 
   renewConnectionId(isImmediate: boolean, now: Instant): void {
     this.#now = now;
-    if (!this.#mayRename || this.ids.ours.length === 0) return;
-    this.#give(1, isImmediate);
+    if (this.#mayRename) this.#naming.give(1, isImmediate);
   }
 
   deadline(): Instant | undefined {
     if (this.isGone) return undefined;
     if (this.#endedBy !== undefined) return this.#endedBy;
     let at = earliest(this.#handshake.deadline, this.#flights.deadline);
-    at = earliest(at, this.#ackAt);
+    at = earliest(at, this.#acks.deadline);
     at = earliest(at, this.#paths.deadline);
     return earliest(at, this.#idleAt === Number.POSITIVE_INFINITY ? undefined : this.#idleAt);
   }
@@ -305,10 +247,14 @@ export class Association {
     if (out.size > 0) return out;
     const path = this.#pathMessage(into);
     if (path !== undefined) return path;
-    while (this.#earlyOut.length > 0 && this.#epochs.early !== undefined) if (this.#sealEarly(into)) return out;
+    while (this.#early.isPending && this.#epochs.early !== undefined) {
+      out.size = this.#early.fill(into, this.#epochs.early, this.#flights.mtu);
+      if (out.size > 0) return out;
+      this.drop("early-data");
+    }
     if (this.#data(into)) return out;
     if (this.#closeWanted && this.outbound.isEmpty && !this.isOver) this.#end(undefined, true);
-    out.size = this.#alertRecord(into);
+    out.size = this.#alerts.write(into, this.#epochs.newest);
     if (out.size > 0) return out;
     if (this.#endedBy !== undefined && this.#peerClosed) this.#go();
     return undefined;
@@ -322,19 +268,8 @@ export class Association {
     if (this.#flights.isPending) {
       at = this.#flights.fill(into, 0, end, this.#epochs, this.#handshake.version !== "1.2", now);
     }
-    if (this.#ackNow) {
-      const sealer = this.#epochs.newest;
-      const room = end - at - sealer.headroom - sealer.tailroom;
-      if (room < 2 + 16) return at;
-      this.#ackNow = false;
-      this.#ackAt = undefined;
-      // During the handshake under no lesser epoch than what it acknowledges, later under the newest that there is: §7.
-      if (this.#acks.count > 0 && (this.isConfirmed || sealer.epoch >= this.#acks.epochMin)) {
-        const size = this.#acks.write(into, at + sealer.headroom, room);
-        at += sealer.seal(into, at, size, contentType.ack);
-        this.#acks.clear();
-      }
-    }
+    // During the handshake under no lesser epoch than what is acknowledged, later under the newest that there is: §7.
+    if (this.#acks.isDue) at += this.#acks.fill(into, at, end, this.#epochs.newest, this.isConfirmed);
     return at;
   }
 
@@ -347,20 +282,6 @@ export class Association {
     out.size = sealer.seal(into, 0, pathMessageSize, contentType.returnRoutabilityCheck);
     out.to = to;
     return out;
-  }
-
-  #sealEarly(into: Uint8Array): boolean {
-    const sealer = this.#epochs.early!;
-    const bytes = this.#earlyOut.shift()!;
-    const room = this.#flights.mtu - sealer.headroom - sealer.tailroom;
-    if (bytes.length > Math.min(room, this.#earlyLeft)) {
-      this.drop("early-data");
-      return false;
-    }
-    this.#earlyLeft -= bytes.length;
-    into.set(bytes, sealer.headroom);
-    this.#transmitted.size = sealer.seal(into, 0, bytes.length, contentType.applicationData);
-    return true;
   }
 
   #data(into: Uint8Array): boolean {
@@ -396,18 +317,6 @@ export class Association {
       );
     }
     return false;
-  }
-
-  #alertRecord(into: Uint8Array): number {
-    const warning = this.#warning;
-    const code = warning ?? this.#alert;
-    if (code === undefined) return 0;
-    if (warning !== undefined) this.#warning = undefined;
-    else this.#alert = undefined;
-    const sealer = this.#epochs.newest;
-    into[sealer.headroom] = code === alerts.close_notify || warning !== undefined ? 1 : 2;
-    into[sealer.headroom + 1] = code;
-    return sealer.seal(into, 0, 2, contentType.alert);
   }
 
   // What the records hold
@@ -450,18 +359,17 @@ export class Association {
   #applicationData(bytes: Uint8Array, at: number, size: number, epoch: number): void {
     if (epoch === epochs.initial) this.drop("unexpected-record");
     else if (epoch === epochs.early && this.#handshake.version === "1.3") {
-      if (this.#readsEarly) this.#deliver(bytes, at, size, true);
+      if (this.#early.isAccepted) this.#deliver(bytes, at, size, true);
       else this.drop("early-data");
     } else if (epoch === epochs.handshake && this.#handshake.version === "1.3") this.drop("unexpected-record");
     else if (this.isConfirmed) this.#deliver(bytes, at, size, false);
-    else if (this.#early.length < limits.recordsHeldMax) this.#early.push(bytes.slice(at, at + size));
-    else this.drop("no-keys");
+    else if (!this.#early.hold(bytes.slice(at, at + size))) this.drop("no-keys");
   }
 
   #deliver(bytes: Uint8Array, at: number, size: number, early: boolean): void {
     this.messagesReceived++;
     this.bytesReceived += size;
-    this.#idMessages = 0;
+    this.#naming.dataReceived();
     this.#handshake.dataReceived();
     this.#around.deliver(this, bytes, at, at + size, early);
   }
@@ -482,7 +390,7 @@ export class Association {
       else if (verdict === "new" || verdict === "known") {
         this.#acks.add(epoch, sequence);
         // RFC 9147 §7.1: the peer should hear of a gap soon.
-        if (fragment.sequence > this.#incoming.next) this.#hurry();
+        if (fragment.sequence > this.#incoming.next && this.#handshake.version === "1.3") this.#acks.hurry();
       } else this.drop(verdict);
     }
     this.#advance();
@@ -491,7 +399,7 @@ export class Association {
   /** RFC 5746: there is one handshake. 1.2's next one would begin with message 0 under the keys of this. */
   #isRenegotiation(type: number, epoch: number): boolean {
     if (epoch === 0 || type > 1 || !this.isConfirmed || this.#handshake.version !== "1.2") return false;
-    if (++this.#renegotiations <= limits.alertRepeatsMax) this.#warning = alerts.no_renegotiation;
+    this.#alerts.warn(alerts.no_renegotiation);
     this.drop("unexpected-record");
     return true;
   }
@@ -500,7 +408,7 @@ export class Association {
   #said(epoch: number, sequence: number): void {
     if (this.#handshake.version === "1.3" && (epoch > 0 || this.#begin.config.role === "client")) {
       this.#acks.add(epoch, sequence);
-      this.#ackNow = true;
+      this.#acks.hurry();
     } else if (isLastPiece(fragment) && fragment.sequence === this.#incoming.next - 1) this.#flights.repeat(this.#now);
   }
 
@@ -522,9 +430,10 @@ export class Association {
 
   #message(message: WholeMessage, epoch: Epoch): void {
     this.#flights.answered();
-    if (this.isConfirmed && (message.type === newConnectionId || message.type === requestConnectionId)) {
-      this.#names(message);
-      this.#ackNow = true;
+    if (this.isConfirmed && Naming.concerns(message.type)) {
+      const failure = this.#naming.receive(message, this.#mayRename);
+      if (failure !== undefined) this.#fail(failure);
+      this.#acks.hurry();
       return;
     }
     const wasConfirmed = this.isConfirmed;
@@ -532,7 +441,7 @@ export class Association {
     this.#pump();
     if (this.#handshake.version === "1.3" && !wasConfirmed) this.#flights.settle();
     // After our last flight, and after the handshake, nothing else says that it came (RFC 9147 §7.1).
-    if (this.isConfirmed && (wasConfirmed || this.#begin.config.role === "server")) this.#ackNow = true;
+    if (this.isConfirmed && (wasConfirmed || this.#begin.config.role === "server")) this.#acks.hurry();
   }
 
   #epochName(epoch: number): Epoch {
@@ -560,17 +469,8 @@ export class Association {
         this.#end(undefined, true);
       } else this.#fail(dtlsFailure("truncated-stream", "close_notify", "the peer closed the session before it began"));
     } else if (code !== alerts.user_canceled && !(level === 1 && this.#handshake.version !== "1.3")) {
-      this.#fail(this.#explained(alertFailure(code)));
+      this.#fail(explained(alertFailure(code), this.#begin.config.options.psks));
     }
-  }
-
-  /** Whose key was it that the peer does not know? */
-  #explained(failure: TlsFailure): DtlsFailure {
-    const { psks } = this.#begin.config.options;
-    if (failure.code !== alerts.unknown_psk_identity || typeof psks === "function" || psks === undefined)
-      return failure;
-    const names = psks.map(({ identity }) => identityText(identity)).join(", ");
-    return inDtls(failure, `the peer knows no pre-shared key by the name of ${names}`);
   }
 
   // What the handshake puts out
@@ -669,13 +569,13 @@ export class Association {
   }
 
   #earlyData(status: "offered" | "accepted" | "rejected", max: number): void {
-    if (this.#begin.config.role === "client") this.#earlyLeft = status === "offered" ? max : 0;
-    else this.#readsEarly = status === "accepted";
+    if (this.#begin.config.role === "client") this.#early.allow(status === "offered" ? max : 0);
+    else this.#early.isAccepted = status === "accepted";
     if (status === "rejected") this.#dropEarly();
   }
 
   #dropEarly(): void {
-    this.drops["early-data"] += this.#earlyOut.splice(0).length;
+    this.drops["early-data"] += this.#early.end();
     this.#epochs.endEarly();
   }
 
@@ -696,7 +596,7 @@ export class Association {
       connectionIdSizes: { sent: ids.theirs.length, received: ids.ours[0]?.length ?? 0 },
     };
     this.#around.tell({ kind: "confirmed", association: this.id, outcome: this.#outcome });
-    for (const bytes of this.#early.splice(0)) this.#deliver(bytes, 0, bytes.length, false);
+    for (const bytes of this.#early.release()) this.#deliver(bytes, 0, bytes.length, false);
   }
 
   // After every input
@@ -708,72 +608,17 @@ export class Association {
     }
     this.#keysChanged = false;
     this.#flights.advance(this.#epochs);
-    if (this.#acks.count === 0 || this.#handshake.version !== "1.3") {
-      if (this.#handshake.version === "1.2") this.#acks.clear();
-      this.#ackNow = false;
-      this.#ackAt = undefined;
-    } else if (this.#flights.isPending && !this.isConfirmed)
-      this.#acks.clear(); // our flight says it: §7.1
-    else if (!this.#ackNow) this.#ackAt ??= this.#now + this.#begin.transport.retransmitMs / 4;
-  }
-
-  #hurry(): void {
-    if (this.#handshake.version === "1.3") this.#ackNow = true;
+    const { version } = this.#handshake;
+    if (version !== "1.3") this.#acks.rest(version === "1.2");
+    // A flight of ours says it: §7.1.
+    else if (this.#flights.isPending && !this.isConfirmed) this.#acks.rest(true);
+    else this.#acks.wait(this.#now + this.#begin.transport.retransmitMs / 4);
   }
 
   // Connection IDs and addresses
 
   get #mayRename(): boolean {
     return this.isConfirmed && !this.isOver && this.#handshake.version === "1.3" && this.ids.isNegotiated;
-  }
-
-  /** RFC 9147 §9. */
-  #names({ type, bytes }: WholeMessage): void {
-    const body = bytes.subarray(4);
-    const at = type === newConnectionId ? "NewConnectionId" : "RequestConnectionId";
-    if (!this.#mayRename || (type === newConnectionId ? this.ids.theirs : (this.ids.ours[0] ?? none)).length === 0) {
-      this.#fail(dtlsFailure("unexpected-message", at, "no connection IDs were negotiated"));
-      return;
-    }
-    if (++this.#idMessages > limits.connectionIdMessagesMax) {
-      this.#fail(dtlsFailure("too-many-requests", at, "a flood of messages about connection IDs"));
-      return;
-    }
-    if (type === requestConnectionId) {
-      if (body.length !== 1) this.#fail(dtlsFailure("malformed-message", at, "it has one byte"));
-      else this.#give(Math.min(body[0]!, limits.spareConnectionIdsMax), false);
-      return;
-    }
-    try {
-      const theirs = this.ids.take(body);
-      if (theirs !== undefined) this.#rename(theirs);
-    } catch (error) {
-      this.#fail(asFailure(error, at));
-    }
-  }
-
-  #give(count: number, isImmediate: boolean): void {
-    const room = limits.spareConnectionIdsMax + 1 - this.ids.ours.length;
-    const ids = Array.from({ length: Math.min(count, room) }, () => this.#around.newConnectionId(this));
-    this.#later(newConnectionId, this.ids.give(ids, isImmediate));
-  }
-
-  #later(type: number, body: Uint8Array): void {
-    const size = body.length;
-    const bytes = new Uint8Array(4 + size);
-    bytes.set([type, size >> 16, (size >> 8) & 255, size & 255]);
-    bytes.set(body, 4);
-    this.#trace("message_sent", {
-      message: type === newConnectionId ? "NewConnectionId" : "RequestConnectionId",
-      size,
-    });
-    this.#flights.later(type, bytes);
-    this.#flights.advance(this.#epochs);
-  }
-
-  #rename(theirs: Uint8Array): void {
-    this.ids.theirs = theirs;
-    this.#epochs.rename(theirs);
   }
 
   /** RFC 9146 §6: the newest authentic record came from there. Is the peer there, or only its record? */
@@ -787,9 +632,7 @@ export class Association {
     const from = this.remote;
     if (isSame(from, to)) return;
     this.remote = { ...to };
-    // Who watches both paths should not see that they are one session's (RFC 9147 §9).
-    const spare = this.ids.takeSpare();
-    if (spare !== undefined) this.#rename(spare);
+    this.#naming.moved();
     this.#around.tell({ kind: "moved", association: this.id, from, to: this.remote });
   }
 
@@ -813,7 +656,7 @@ export class Association {
   #end(failure: DtlsFailure | undefined, withAlert: boolean): void {
     if (this.isOver) return;
     this.#endedBy = this.#now + (withAlert ? lingerMs : 0);
-    if (withAlert) this.#alert = this.#lastAlert = failure?.code ?? alerts.close_notify;
+    if (withAlert) this.#alerts.say(failure?.code ?? alerts.close_notify);
     this.#flights.clear();
     this.#incoming.clear();
     this.#inbound.clear();
@@ -821,17 +664,12 @@ export class Association {
     this.#around.tell({ kind: "ended", association: this.id, failure });
   }
 
-  #lastAlert: number | undefined;
-
   /** The peer ends too, and that is that. Or it goes on: alerts are lost like everything else, so it is told again. */
   #heardAfterEnd(type: number, epoch: number): void {
     const isBelievable = epoch > 0 || !this.#isProtected;
     if (type === contentType.alert) {
       if (isBelievable) this.#peerClosed = true;
-    } else if (this.#alert === undefined && this.#alertRepeats < limits.alertRepeatsMax) {
-      this.#alertRepeats++;
-      this.#alert = this.#lastAlert;
-    }
+    } else this.#alerts.sayAgain();
   }
 
   #go(): void {

@@ -1,6 +1,7 @@
 import { DecodeError } from "../../bytes/index.js";
 import { Failure } from "../../contract/index.js";
-import { type TlsFailure, type TlsReason, tlsFailure } from "../tls/index.js";
+import { alerts, type TlsFailure, type TlsOptions, type TlsReason, tlsFailure } from "../tls/index.js";
+import { identityText } from "../tls/psk.js";
 
 /** DTLS gives up for the reasons for which its handshake does: see the table of the TLS room. */
 export type DtlsReason = TlsReason;
@@ -72,4 +73,12 @@ export function asFailure(error: unknown, at: string): DtlsFailure {
   if (error instanceof DecodeError) return dtlsFailure("malformed-message", at, `it does not parse: ${error.message}`);
   if (error instanceof Failure) return error as DtlsFailure;
   return dtlsFailure("internal-error", at, "something that cannot happen did", { cause: error });
+}
+
+/** An alert of the peer's in better words: whose key was it that it does not know? */
+export function explained(failure: TlsFailure, psks: TlsOptions["psks"]): DtlsFailure {
+  const isUnknown = failure.code === alerts.unknown_psk_identity;
+  if (!isUnknown || psks === undefined || typeof psks === "function") return inDtls(failure);
+  const names = psks.map(({ identity }) => identityText(identity)).join(", ");
+  return inDtls(failure, `the peer knows no pre-shared key by the name of ${names}`);
 }

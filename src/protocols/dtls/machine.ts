@@ -13,7 +13,8 @@ import type {
 import { demultiplex } from "../../mechanisms/demultiplex.js";
 import type { TlsHandshakeOutput } from "../tls/handshake/vocabulary.js";
 import { clientHandshake, serverHandshake } from "../tls/index.js";
-import { Association, type Beginning, type Surroundings } from "./association.js";
+import { Association } from "./association.js";
+import type { Beginning, Surroundings } from "./beginning.js";
 import { associationsMaxOf, dtlsClientConfig, dtlsServerConfig, transportOf } from "./config.js";
 import { asFailure, type DropReason, noDrops } from "./failure.js";
 import { ConnectionIds } from "./handshake/connection-ids.js";

@@ -1,5 +1,7 @@
+import type { Instant } from "../../../contract/index.js";
 import { limits } from "../limits.js";
-import { readSequence, readU16, writeNumber } from "../record/content-type.js";
+import { contentType, readSequence, readU16, writeNumber } from "../record/content-type.js";
+import type { RecordSealer } from "../record/protection.js";
 
 /** Bytes of a RecordNumber: epoch and sequence number, eight bytes each (RFC 9147 §4). */
 const numberSize = 16;
@@ -8,13 +10,54 @@ const numberSize = 16;
 export class Acknowledgements {
   readonly #numbers: { readonly epoch: number; readonly sequence: number }[] = [];
 
-  /** Greatest epoch among them: an ACK goes under this one or a later. */
-  get epochMin(): number {
-    return this.#numbers.reduce((max, { epoch }) => Math.max(max, epoch), 0);
+  #at: Instant | undefined;
+  /** An ACK wants to go. */
+  isDue = false;
+
+  /** When it will want to. */
+  get deadline(): Instant | undefined {
+    return this.#at;
   }
 
-  get count(): number {
-    return this.#numbers.length;
+  due(now: Instant): void {
+    if (this.#at === undefined || this.#at > now) return;
+    this.isDue = true;
+    this.#at = undefined;
+  }
+
+  /** The peer should hear of it soon. */
+  hurry(): void {
+    this.isDue = true;
+  }
+
+  /** The peer hears of it then, if nothing of ours says it before. */
+  wait(until: Instant): void {
+    if (this.#numbers.length === 0) this.rest(false);
+    else if (!this.isDue) this.#at ??= until;
+  }
+
+  /** There is nothing to acknowledge now, or never will be. */
+  rest(forgets: boolean): void {
+    if (forgets) this.clear();
+    this.isDue = false;
+    this.#at = undefined;
+  }
+
+  /** Seals an ACK into the datagram at `at`, if it may go under this epoch; answers the record's size. */
+  fill(into: Uint8Array, at: number, end: number, sealer: RecordSealer, underAny: boolean): number {
+    const room = end - at - sealer.headroom - sealer.tailroom;
+    if (room < 2 + numberSize) return 0;
+    this.isDue = false;
+    this.#at = undefined;
+    if (this.#numbers.length === 0 || !(underAny || sealer.epoch >= this.epochMin)) return 0;
+    const size = this.write(into, at + sealer.headroom, room);
+    this.clear();
+    return sealer.seal(into, at, size, contentType.ack);
+  }
+
+  /** Greatest epoch among them: during the handshake an ACK goes under this one or a later. */
+  get epochMin(): number {
+    return this.#numbers.reduce((max, { epoch }) => Math.max(max, epoch), 0);
   }
 
   add(epoch: number, sequence: number): void {
