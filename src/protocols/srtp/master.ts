@@ -110,18 +110,22 @@ export class Master {
             this.mki,
           );
     // RFC 6904 §3.2: the same transform under keys of its own and of the same sizes; for GCM counter mode (RFC 7714 §8.3),
-    // whose missing bytes of salt are zeros.
-    const header = this.#keystream(
-      aead === undefined ? kind : "counter-mode",
-      derive(labels.header.encryption, keySize),
-      derive(labels.header.salt, saltSize),
-    );
+    // whose missing bytes of salt are zeros. Few sessions want it.
+    let header: Keystream | undefined;
+    const headerKeystream = (): Keystream =>
+      this.#keystream(
+        aead === undefined ? kind : "counter-mode",
+        derive(labels.header.encryption, keySize),
+        derive(labels.header.salt, saltSize),
+      );
     return {
       transform,
-      header,
+      get header() {
+        return (header ??= headerKeystream());
+      },
       destroy() {
         transform.destroy();
-        header.destroy();
+        header?.destroy();
       },
     };
   }

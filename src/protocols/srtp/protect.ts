@@ -82,7 +82,7 @@ export class SrtpSender extends SrtpContext {
     source.accept(index);
     master.rtpLifetime.used++;
 
-    const { transform, header: keystream } = master.rtp(index);
+    const keys = master.rtp(index);
     let end = at + size;
     let cryptex = false;
     if (this.cryptex !== "off") {
@@ -91,8 +91,8 @@ export class SrtpSender extends SrtpContext {
       if (cryptex) end += grown;
     }
     if (cryptex) header = cryptexBody;
-    else if (this.masksExtensions) this.mask(bytes, at, header, keystream, index);
-    return transform.seal(bytes, at, this.unencryptedRtp ? end : at + header, end, index, cryptex) - at;
+    else if (this.masksExtensions) this.mask(bytes, at, header, keys.header, index);
+    return keys.transform.seal(bytes, at, this.unencryptedRtp ? end : at + header, end, index, cryptex) - at;
   }
 
   /** As `protect`, for an RTCP packet or several in one (RFC 3550 §6.1). */

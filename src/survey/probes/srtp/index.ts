@@ -35,7 +35,7 @@ export function srtpProbes(host: Host): ProtocolProbes {
     },
     shows: [
       {
-        title: "Sealport ↔ Sealport, keyed by DTLS",
+        title: "Sealport ↔ Sealport, by DTLS",
         async run({ signal }) {
           const started = performance.now();
           using pair = await negotiatedPair(host, ["AEAD_AES_128_GCM"], ["AEAD_AES_128_GCM"]);
@@ -44,12 +44,12 @@ export function srtpProbes(host: Host): ProtocolProbes {
           for (let i = 0; i < 20; i++) bytes += await crosses(pair.near, pair.atFar, rtp(i), signal);
           const { outcome } = pair.near.dtls;
           return {
-            version: `SRTP, DTLS ${outcome!.version}`,
+            version: "SRTP",
             keyExchange: outcome!.group ?? "",
             cipher: pair.near.profile!,
             roundTrips: outcome!.roundTrips,
             bytes,
-            authenticated: "both by fingerprint",
+            authenticated: `both by fingerprint, DTLS ${outcome!.version}`,
             ms: performance.now() - started,
           };
         },
