@@ -288,6 +288,17 @@ describe("DTLS with strangers: sessions and moves", () => {
     });
   }
 
+  test("1.2, a renegotiation that OpenSSL asks for is refused with no_renegotiation (RFC 5746)", async () => {
+    await using server = await OurDtlsServer.start({}, { versions: ["1.2"] });
+    await using program = dtlsStrangers["OpenSSL 3.0"].connect(server.port, { version: "1.2", args: ["-msg"] });
+    await program.write("before\n");
+    const ours = await server.next(program);
+    await ours.hears("before");
+    await program.write("R\n");
+    await program.says(/no renegotiation/);
+    assert.ok(ours.session.statistics.drops["unexpected-record"] >= 1);
+  });
+
   test("1.3, wolfSSL asks for a cookie, and is asked for one", async () => {
     const { program, port } = await dtlsStrangers["wolfSSL 5.9"].serve({ version: "1.3", group: "x25519" });
     await using _ = program;

@@ -135,7 +135,33 @@ test("1.3: keys are updated by themselves before they are worn out, however much
   assert.ok(pair.client.live.keyGenerationSent >= 4, `${pair.client.live.keyGenerationSent}`);
 });
 
-test("1.2: a renegotiation is refused with a warning, and the session goes on (RFC 5746)", async () => {
+test("what happens is traced under DTLS's name: messages, what is dropped, a move", async () => {
+  const names: string[] = [];
+  const trace = ({ protocol, name }: { readonly protocol: string; readonly name: string }) => {
+    names.push(name);
+    assert.equal(protocol, "DTLS");
+  };
+  const sent: Passing[] = [];
+  const way = (passing: Passing) => {
+    sent.push(passing);
+    return [{ bytes: passing.bytes.slice() }];
+  };
+  const pair = await openDtls({
+    client: { connectionIdSize: 0 },
+    server: { connectionIdSize: 8, trace },
+    way,
+  });
+  await pair.say("client", "here");
+  pair.deliver("server", sent.at(-1)!.bytes, clientAddress);
+  pair.clientAt = { ...clientAddress, port: 6_000 };
+  await pair.say("client", "there");
+  await pair.run(500);
+  for (const name of ["message_received", "message_sent", "dropped", "moved"]) {
+    assert.ok(names.includes(`dtls:${name}`), `${name} in ${names.join()}`);
+  }
+});
+
+test("1.2: keys cannot be changed, and asking for it is misuse", async () => {
   const pair = await openDtls({ client: { versions: ["1.2"] } });
   assert.throws(() => pair.client.live.updateKeys(false, pair.now), { reason: "misuse" });
   await pair.say("client", "goes on");

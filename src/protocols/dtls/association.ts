@@ -122,6 +122,7 @@ export class Association {
 
   drop(reason: DropReason): void {
     this.drops[reason]++;
+    this.#trace("dropped", { reason });
   }
 
   // What comes
@@ -633,6 +634,7 @@ export class Association {
     if (isSame(from, to)) return;
     this.remote = { ...to };
     this.#naming.moved();
+    this.#trace("moved", { from, to: this.remote });
     this.#around.tell({ kind: "moved", association: this.id, from, to: this.remote });
   }
 
