@@ -73,22 +73,29 @@ export class TunnelEnds implements AsyncDisposable {
       ),
     );
     const publicKeys = theirs.map((peer, i) => peer?.publicKey ?? publicKeyOf(keys[i]!));
+    const peerOf = (i: number) => ({
+      key: publicKeys[1 - i]!,
+      endpoint: `10.77.0.${2 - i}:51820`,
+      allowed: `10.99.0.${2 - i}/32`,
+    });
+    // Ours speak as soon as they are there: by then the others must know them, or it takes five seconds more.
+    for (const [i, peer] of theirs.entries()) {
+      if (peer === undefined) continue;
+      const { key, endpoint, allowed } = peerOf(i);
+      this.#running.push(peer);
+      peer.set("peer", key, "allowed-ips", `${allowed},fd99::${2 - i}/128`, "endpoint", endpoint);
+      Object.assign(both[i]!, { pid: peer.pid });
+    }
     for (const [i, end] of both.entries()) {
-      const [peerKey, endpoint, other] = [publicKeys[1 - i]!, `10.77.0.${2 - i}:51820`, `10.99.0.${2 - i}/32`];
-      const peer = theirs[i];
-      if (peer !== undefined) {
-        this.#running.push(peer);
-        peer.set("peer", peerKey, "allowed-ips", `${other},fd99::${2 - i}/128`, "endpoint", endpoint);
-        Object.assign(end, { pid: peer.pid });
-        continue;
-      }
+      if (theirs[i] !== undefined) continue;
+      const { key, endpoint, allowed } = peerOf(i);
       const file = `[Interface]
         PrivateKey = ${toBase64(keys[i]!)}
         Address = ${end.address}/24
         ListenPort = 51820
         [Peer]
-        PublicKey = ${peerKey}
-        AllowedIPs = ${other}
+        PublicKey = ${key}
+        AllowedIPs = ${allowed}
         Endpoint = ${endpoint}\n`;
       writeFileSync(end.file, file, { mode: 0o600 });
       if (kinds[i] === "file") continue;
