@@ -40,6 +40,10 @@ export class Program implements AsyncDisposable {
     return this.#said;
   }
 
+  get isOver(): boolean {
+    return this.#over !== undefined;
+  }
+
   write(text: string): void {
     this.#child.stdin.write(text);
   }

@@ -43,7 +43,7 @@ export function dtlsProbes(stage: Stage): ProtocolProbes {
 
 /** Messages there and back. */
 const show = (stage: Stage, version: "1.3" | "1.2"): Show => ({
-  title: `Sealport → Sealport over UDP (${version})`,
+  title: `Sealport → Sealport (${version})`,
   async run() {
     const started = stage.host.now();
     await using meeting = await stage.meet({ ...clientOf(stage), versions: [version] }, await serverOf(stage));

@@ -1,7 +1,8 @@
 import { createPrivateKey } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { ask, Program } from "../../program.js";
 import type { Authority } from "../tls/stage.js";
 import { bound } from "./wire.js";
@@ -40,6 +41,7 @@ export async function findNgtcp2(authority: Authority): Promise<Ngtcp2 | undefin
       await new Promise<void>((closed) => socket.close(closed));
       const program = new Program("gtlsserver", [...args, "-d", folder, "127.0.0.1", String(port), ...files], signal);
       await program.says(/Using document root/);
+      while (!program.isOver && !isBound(port)) await wait(5, undefined, { signal });
       const end = async () => {
         await program[Symbol.asyncDispose]();
         process.off("exit", gone);
@@ -48,4 +50,14 @@ export async function findNgtcp2(authority: Authority): Promise<Ngtcp2 | undefin
       return { port, program, [Symbol.asyncDispose]: end };
     },
   };
+}
+
+/** Has somebody bound this UDP port? The kernel's table knows; where there is none, nobody can tell. */
+function isBound(port: number): boolean {
+  try {
+    const local = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+    return readFileSync("/proc/net/udp", "latin1").includes(local);
+  } catch {
+    return true;
+  }
 }
