@@ -9,7 +9,7 @@ const rounds = 3;
 /** What each is asked to do; the npm package is given less of what it is slow at. */
 const amounts = {
   sealport: { warmUp: 64_000_000, bulk: 512_000_000, latency: 3_000, shakeMs: 1_500, idle: 300 },
-  matrixai: { warmUp: 1_000_000, bulk: 8_000_000, latency: 300, shakeMs: 1_500, idle: 100 },
+  matrixai: { warmUp: 0, bulk: 8_000_000, latency: 300, shakeMs: 1_500, idle: 100 },
 } as const satisfies Record<ImplementationName, object>;
 const streams = { count: 1_000, bytes: 1_000 };
 
@@ -65,7 +65,8 @@ async function measure(name: ImplementationName, { identity, trust }: Credential
   await using client = new BenchEnd<Order>("quic-end.js");
   const { port } = await server.do<{ port: number }>({ kind: "serve", ...with_, identity });
   const to: To = { port, trust };
-  await client.do<Timed>({ kind: "bulk", ...with_, to, bytes: amount.warmUp });
+  // The npm package is not warmed up: it was seen to hang in the connection after that.
+  if (amount.warmUp > 0) await client.do<Timed>({ kind: "bulk", ...with_, to, bytes: amount.warmUp });
   const cpuBefore = await server.do<{ cpuMs: number }>({ kind: "cpu" });
   const bulk = await client.do<Timed>({ kind: "bulk", ...with_, to, bytes: amount.bulk });
   const cpuAfter = await server.do<{ cpuMs: number }>({ kind: "cpu" });
