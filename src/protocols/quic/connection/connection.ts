@@ -143,8 +143,8 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
         break;
       case "refused":
         if (!core.isHeard) {
-          const { message } = input.cause;
-          core.closing.end(quicFailure("connection-lost", "port", message, { cause: input.cause }));
+          const why = "nobody listens there: the network answered for the peer";
+          core.closing.end(quicFailure("connection-lost", "port", why, { cause: input.cause }));
         }
         break;
       case "update-keys":
