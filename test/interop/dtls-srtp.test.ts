@@ -172,6 +172,11 @@ for (const role of roles) {
     program.stream((bytes) => frames.push(bytes));
     await flow.session.confirmed;
     assert.equal(flow.session.profile, "AES_CM_128_HMAC_SHA1_80");
+    // Until it has its keys its encoder seals under a random one (srtpenc's random-key): a packet may come before the first of ours.
+    const drops = () => ({ ...flow.session.srtp!.receiveDrops });
+    await flow.until(() => flow.packets.length > 0);
+    const { "bad-tag": strays, ...others } = drops();
+    assert.ok(strays <= 2 && Object.values(others).every((count) => count === 0), JSON.stringify(drops()));
     const sent: Uint8Array[] = [];
     for (let i = 0; heard.length < 25; i++) {
       assert.ok(i < 2_000 && program.status === undefined, `GStreamer does not hear us: ${program.said}`);
@@ -184,9 +189,6 @@ for (const role of roles) {
     assert.ok(first >= 0 && equal(concat(...heard), concat(...sent.slice(first, first + heard.length))));
     await flow.until(() => flow.packets.length >= 25);
     assert.ok(flow.packets.every((packet) => (packet[1]! & 0x7f) === 96 || packet[1] === 200));
-    assert.deepEqual(
-      Object.values(flow.session.srtp!.receiveDrops).filter((count) => count > 0),
-      [],
-    );
+    assert.deepEqual(drops(), { "bad-tag": strays, ...others });
   });
 }
