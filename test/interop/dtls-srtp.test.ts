@@ -172,7 +172,7 @@ for (const role of roles) {
     program.stream((bytes) => frames.push(bytes));
     await flow.session.confirmed;
     assert.equal(flow.session.profile, "AES_CM_128_HMAC_SHA1_80");
-    // Until it has its keys its encoder seals under a random one (srtpenc's random-key): a packet may come before the first of ours.
+    // Its encoder seems to begin under a random key (srtpenc has random-key): a packet of those may come first, and is dropped.
     const drops = () => ({ ...flow.session.srtp!.receiveDrops });
     await flow.until(() => flow.packets.length > 0);
     const { "bad-tag": strays, ...others } = drops();
