@@ -1,4 +1,4 @@
-import type { InterfaceName, Profile } from "../contract/index.js";
+import { type InterfaceName, type Profile, requireInterface } from "../contract/index.js";
 
 /** What a probe may use. */
 export interface ProbeContext {
@@ -42,7 +42,27 @@ export interface Shown {
   readonly ms: number;
 }
 
+/**
+ * A proof's sentence. It says who took part: our own two ends, and behind them another implementation if one was at hand.
+ * @param others - what another implementation did, which names it
+ */
+export const evidence = (ours: string, others?: string): string =>
+  others === undefined ? `own ends: ${ours}` : `own ends: ${ours}; ${others}`;
+
 /** Throws unless what was seen is what must be seen. */
 export function see(seen: unknown, what: string): asserts seen {
   if (!seen) throw new Error(`not seen: ${what}`);
+}
+
+/**
+ * Asks a session for a blank: rejects with the typed refusal, or answers with the method that offers it after all.
+ * @param methods - by which a session would offer what is left blank
+ */
+export function askBlank(
+  profile: Profile,
+  cell: InterfaceName,
+  session: object,
+  methods: Readonly<Partial<Record<InterfaceName, readonly string[]>>>,
+): unknown {
+  return methods[cell]?.find((name) => name in session) ?? requireInterface(profile, cell);
 }

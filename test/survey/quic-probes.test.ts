@@ -5,8 +5,7 @@ import { nodeHost } from "../../src/hosts/node/index.js";
 import type { QuicSession } from "../../src/protocols/quic/index.js";
 import { type Cell, survey } from "../../src/survey/index.js";
 import { quicProbes } from "../../src/survey/probes/quic/index.js";
-import { openStage } from "../../src/survey/probes/quic/play.js";
-import type { Meeting, Stage } from "../../src/survey/probes/quic/stage.js";
+import { type Meeting, openStage, type Stage } from "../../src/survey/probes/quic/stage.js";
 import { peer } from "../interop/peers/find.js";
 
 const whole = await openStage(nodeHost());

@@ -5,8 +5,7 @@ import { nodeHost } from "../../src/hosts/node/index.js";
 import type { TlsSession } from "../../src/protocols/tls/index.js";
 import { type Cell, survey } from "../../src/survey/index.js";
 import { tlsProbes } from "../../src/survey/probes/tls/index.js";
-import { openStage } from "../../src/survey/probes/tls/play.js";
-import type { Meeting, Stage } from "../../src/survey/probes/tls/stage.js";
+import { type Meeting, openStage, type Stage } from "../../src/survey/probes/tls/stage.js";
 import { peer } from "../interop/peers/find.js";
 
 const whole = await openStage(nodeHost());

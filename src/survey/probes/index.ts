@@ -4,7 +4,7 @@ import type { ProtocolProbes } from "../probe.js";
 /** The protocols that are built, each imported when its proofs are wanted. */
 const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
   async (host) => {
-    const [{ openStage }, { tlsProbes }] = await Promise.all([import("./tls/play.js"), import("./tls/index.js")]);
+    const [{ openStage }, { tlsProbes }] = await Promise.all([import("./tls/stage.js"), import("./tls/index.js")]);
     return tlsProbes(await openStage(host));
   },
   async (host) => {
@@ -12,7 +12,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     return dtlsProbes(openStage(host));
   },
   async (host) => {
-    const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/play.js"), import("./quic/index.js")]);
+    const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/stage.js"), import("./quic/index.js")]);
     return quicProbes(await openStage(host));
   },
   async (host) => (await import("./srtp/index.js")).srtpProbes(host),

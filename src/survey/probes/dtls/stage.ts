@@ -9,8 +9,7 @@ import {
   type DtlsSink,
   listen,
 } from "../../../protocols/dtls/index.js";
-import { newAuthority } from "../tls/authority.js";
-import type { Authority } from "../tls/stage.js";
+import { type Authority, newAuthority } from "../../stage/authority.js";
 
 /** What the probes play on. */
 export interface Stage {

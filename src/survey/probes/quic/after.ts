@@ -1,9 +1,11 @@
 import { equal } from "../../../bytes/index.js";
 import type { QuicClientOptions, QuicServerOptions } from "../../../protocols/quic/index.js";
-import { see } from "../../probe.js";
-import { secretOf } from "../tls/witness.js";
-import { alpn, name } from "./before.js";
-import type { Meeting, Stage } from "./stage.js";
+import { evidence, see } from "../../probe.js";
+import { name } from "../../stage/handshake.js";
+import { bothSay } from "../../stage/stage.js";
+import { secretOf } from "../../stage/witness.js";
+import { alpn } from "./before.js";
+import type { Stage } from "./stage.js";
 import { sourceIdSize, witness } from "./witness.js";
 
 /** CT: a close is seen at the other end with its code and reason, code 0 is no failure, and silence is told from both. */
@@ -33,15 +35,18 @@ export async function termination(stage: Stage, signal: AbortSignal): Promise<st
     failures.every((failure) => failure?.reason === "idle-timeout"),
     "that silence is an idle timeout at both ends",
   );
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     await using peer = await stage.ngtcp2.serve([name], [], signal);
     const visit = await stage.visit(peer.port, { ...client, alpn: ["h3"] });
     visit.client.session.close(0x100);
     await peer.program.says(/CONNECTION_CLOSE\(0x1d\)/);
-    others = `; ${stage.ngtcp2.name} saw CONNECTION_CLOSE`;
+    others = `${stage.ngtcp2.name} saw CONNECTION_CLOSE`;
   }
-  return `own ends: a close with code 0 ended both ends clean, one with 0x2a was seen with its code and reason, and a dark path is told apart as idle-timeout${others}`;
+  return evidence(
+    `a close with code 0 ended both ends clean, one with 0x2a was seen with its code and reason, and a dark path is told apart as idle-timeout`,
+    others,
+  );
 }
 
 /** KU: after an update the old keys open nothing, as a witness on the wire with the first secrets can tell. */
@@ -74,7 +79,7 @@ export async function keyUpdate(stage: Stage, signal: AbortSignal): Promise<stri
     see(generationOf("under the next keys") === 1, `that the next keys open what was said after, ${label}`);
     see(!packets.some(({ opensUnderOldKeys }) => opensUnderOldKeys), "that old keys open nothing new");
   }
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     await using peer = await stage.ngtcp2.serve([name], ["-q"], signal);
     await using visit = await stage.visit(peer.port, {
@@ -85,9 +90,12 @@ export async function keyUpdate(stage: Stage, signal: AbortSignal): Promise<stri
     visit.client.session.updateKeys();
     visit.client.session.ping();
     await visit.client.until(() => visit.client.keyUpdates.some(({ direction }) => direction === "read"));
-    others = `; ${stage.ngtcp2.name} followed an update`;
+    others = `${stage.ngtcp2.name} followed an update`;
   }
-  return `own ends: a witness with the first secrets and the next of them found both directions under new keys after an update, and nothing that the old ones open${others}`;
+  return evidence(
+    `a witness with the first secrets and the next of them found both directions under new keys after an update, and nothing that the old ones open`,
+    others,
+  );
 }
 
 /** ME: a NAT that forgets, and a client that moves, are followed; what was under way arrives. */
@@ -116,16 +124,19 @@ export async function mobility(stage: Stage, signal: AbortSignal): Promise<strin
   const payload = stage.host.entropy.fill(new Uint8Array(100_000));
   meeting.client.say(payload);
   see(equal(await meeting.server.hears(payload.length), payload), "what is said after the move");
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     await using peer = await stage.ngtcp2.serve([name], ["-q"], signal);
     await using visit = await stage.visit(peer.port, { ...client, alpn: ["h3"] });
     const from = visit.client.session.local.port;
     await visit.client.session.migrate();
     see(visit.client.session.local.port !== from, "a move that ngtcp2 has answered");
-    others = `; ${stage.ngtcp2.name} answered at a new port`;
+    others = `${stage.ngtcp2.name} answered at a new port`;
   }
-  return `own ends: a NAT went from port ${ports[0]} to ${ports[1]} and the server followed; a client moved by itself, and ${payload.length} bytes arrived${others}`;
+  return evidence(
+    `a NAT went from port ${ports[0]} to ${ports[1]} and the server followed; a client moved by itself, and ${payload.length} bytes arrived`,
+    others,
+  );
 }
 
 /** PSKE, beyond the table: both ends export the same bytes, and others for another label or context. */
@@ -139,7 +150,7 @@ export async function keyExport(stage: Stage): Promise<string> {
   const other = meeting.client.session.exportKey("EXPORTER-other", 32, context);
   see(!equal(ours!, other), "other bytes for another label");
   see(!equal(ours!, meeting.client.session.exportKey("EXPORTER-survey", 32)), "other bytes for another context");
-  return "own ends: 32 exported bytes were the same at both ends, and others for another label and another context";
+  return evidence("32 exported bytes were the same at both ends, and others for another label and another context");
 }
 
 /** KE, beyond the table: that keys near their limit of packets is told, and new ones take their place. */
@@ -162,12 +173,7 @@ export async function keyExpiration(stage: Stage): Promise<string> {
   see(told === "packets", "that keys near their limit are told of");
   const { keyGeneration, packetsSent } = meeting.client.session.statistics;
   see(keyGeneration > 0, "new keys in place of those");
-  return `own ends: with ${packetsPerKeyMax} packets to a key, ${packetsSent} packets took ${keyGeneration} key updates, and the first was told of as "${told}"`;
-}
-
-async function bothSay({ client, server }: Meeting, words: string): Promise<void> {
-  client.say(words);
-  await server.hearsText(words);
-  server.say(words);
-  await client.hearsText(words);
+  return evidence(
+    `with ${packetsPerKeyMax} packets to a key, ${packetsSent} packets took ${keyGeneration} key updates, and the first was told of as "${told}"`,
+  );
 }

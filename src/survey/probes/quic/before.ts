@@ -1,49 +1,41 @@
 import { equal } from "../../../bytes/index.js";
-import { Secret } from "../../../contract/index.js";
 import type { QuicClientOptions, QuicServerOptions } from "../../../protocols/quic/index.js";
 import {
   ClientSessionCache,
-  MemorySessionStore,
   type SessionStore,
   StrikeRegister,
   TicketKeyRing,
   type TlsIdentity,
 } from "../../../protocols/tls/index.js";
-import { see } from "../../probe.js";
+import { evidence, see } from "../../probe.js";
+import {
+  CountingStore,
+  name,
+  names,
+  newPsk,
+  seePsk,
+  seeStrangeExtension,
+  showsOwnIdentities,
+  strangeExtension,
+} from "../../stage/handshake.js";
 import type { Stage } from "./stage.js";
 
-export const name = "survey.test";
 export const alpn = ["survey"];
 
 /** IPK: two identities, chosen by SNI, whose keys sign somewhere else and some time later. */
-export async function identities(stage: Stage, signal: AbortSignal): Promise<string> {
-  let signatures = 0;
-  const elsewhere = (identity: TlsIdentity): TlsIdentity => ({
-    ...identity,
-    sign: async (algorithm, message) => {
-      await new Promise((later) => setTimeout(later, 1));
-      signatures++;
-      return identity.sign(algorithm, message, signal);
-    },
+export async function identities(stage: Stage): Promise<string> {
+  const { authority } = stage;
+  const { verify } = authority;
+  await showsOwnIdentities(authority, async (serverName, identity) => {
+    await using meeting = await stage.meet({ serverName, verify, alpn }, { alpn, identity });
+    return meeting.outcome.client.peer;
   });
-  const names = ["a.survey.test", "b.survey.test"] as const;
-  const [a, b] = await Promise.all(names.map(async (each) => elsewhere(await stage.authority.identity(each))));
-  const { verify } = stage.authority;
-  const server: QuicServerOptions = { alpn, identity: ({ serverName }) => (serverName === names[1] ? b : a) };
-  for (const [serverName, identity] of [
-    [names[0], a],
-    [names[1], b],
-  ] as const) {
-    await using meeting = await stage.meet({ serverName, verify, alpn }, server);
-    const { peer } = meeting.outcome.client;
-    see(peer?.kind === "certificate", "the server's certificate");
-    see(equal(peer.chain[0]!, identity!.certificates[0]!), `the certificate of ${serverName}`);
-  }
-  see(signatures === 2, "a signature by the asynchronous signer in each handshake");
-  const refusing: TlsIdentity = { ...a!, sign: async () => undefined };
+  const refusing: TlsIdentity = { ...(await authority.identity(names[0])), sign: async () => undefined };
   const refused = await stage.clash({ serverName: names[0], verify, alpn }, { alpn, identity: refusing });
   see(refused.server.reason === "handshake", "that a signer which refuses ends the handshake");
-  return `own ends: ${names.join(" and ")} each showed their own certificate by SNI, signed by an asynchronous signer; one that refuses ends the handshake`;
+  return evidence(
+    `${names.join(" and ")} each showed their own certificate by SNI, signed by an asynchronous signer; one that refuses ends the handshake`,
+  );
 }
 
 /** ALG: lists narrow what is agreed, versions among them, and lists that share nothing end the handshake. */
@@ -77,7 +69,7 @@ export async function algorithms(stage: Stage, signal: AbortSignal): Promise<str
   }
   const clash = await stage.clash({ ...client, groups: ["x25519"] }, { ...server, groups: ["secp256r1"] });
   see(clash.client.byPeer || clash.server.byPeer, "that lists without a common group end the handshake");
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     const groups = [
       "--groups=-GROUP-ALL:+GROUP-SECP521R1",
@@ -87,49 +79,46 @@ export async function algorithms(stage: Stage, signal: AbortSignal): Promise<str
     await using visit = await stage.visit(peer.port, { ...client, alpn: ["h3"], groups: ["x25519", "secp521r1"] });
     see(visit.outcome.group === "secp521r1", "the one group that ngtcp2 allows");
     see(visit.outcome.suite === "TLS_AES_256_GCM_SHA384", "the one suite that ngtcp2 allows");
-    others = `; ${stage.ngtcp2.name} with P-521 and AES-256-GCM alone got them`;
+    others = `${stage.ngtcp2.name} with P-521 and AES-256-GCM alone got them`;
   }
   const seen = lists.map(({ suite, group, version }) => `${suite} with ${group} in version ${version}`);
-  return `own ends: ${seen.join(", then ")}, as allowed; x25519 against secp256r1 fails${others}`;
+  return evidence(`${seen.join(", then ")}, as allowed; x25519 against secp256r1 fails`, others);
 }
 
 /** EXT: ALPN, and an extension that the handshake does not know, offered and answered. */
 export async function extensions(stage: Stage, signal: AbortSignal): Promise<string> {
-  const type = 0xff5e;
-  const offered = new TextEncoder().encode("survey");
-  const reversed = (bytes: Uint8Array) => Uint8Array.from(bytes).reverse();
   const server: QuicServerOptions = {
     identity: await stage.authority.identity(name),
     alpn: ["survey/2", "survey/1"],
-    extensions: [{ type, data: (bytes) => bytes && reversed(bytes) }],
+    extensions: strangeExtension.server,
   };
   const client: QuicClientOptions = {
     serverName: name,
     verify: stage.authority.verify,
     alpn: ["survey/1"],
-    extensions: [{ type, data: offered, required: true }],
+    extensions: strangeExtension.client,
   };
   {
     await using meeting = await stage.meet(client, server);
     const { outcome } = meeting;
     see(outcome.client.alpn === "survey/1" && outcome.server.alpn === "survey/1", "survey/1 at both ends");
-    const seen = outcome.server.extensions.get(type);
-    see(seen !== undefined && equal(seen, offered), "the client's extension at the server");
-    const answer = outcome.client.extensions.get(type);
-    see(answer !== undefined && equal(answer, reversed(offered)), "the server's answer at the client");
+    seeStrangeExtension(outcome);
   }
   // RFC 9001 §8.1: without a common application protocol there is no connection.
   const clash = await stage.clash({ ...client, alpn: ["other"] }, server);
   see(clash.client.fault !== "unreachable", "that protocols which share nothing end the handshake");
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     await using peer = await stage.ngtcp2.serve([name], ["-q"], signal);
     const options = { serverName: name, verify: stage.authority.verify, alpn: ["survey", "h3"] };
     await using visit = await stage.visit(peer.port, options);
     see(visit.outcome.alpn === "h3", "h3 with ngtcp2");
-    others = `; ${stage.ngtcp2.name} chose h3 of two`;
+    others = `${stage.ngtcp2.name} chose h3 of two`;
   }
-  return `own ends: survey/1 was agreed by ALPN, and extension 0x${type.toString(16)} was offered, seen and answered; protocols that share nothing end the handshake${others}`;
+  return evidence(
+    `survey/1 was agreed by ALPN, and extension 0x${strangeExtension.type.toString(16)} was offered, seen and answered; protocols that share nothing end the handshake`,
+    others,
+  );
 }
 
 /** CM: the application's own store is asked and filled, sessions are resumed, 0-RTT is taken, a token spares a Retry. */
@@ -165,7 +154,7 @@ export async function sessionCache(stage: Stage, signal: AbortSignal): Promise<s
     see(second.server.earlyBeforeConfirmed, "0-RTT data before the handshake was over");
   }
   see(counted.taken > 0, "the store being asked");
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     const own = new CountingStore();
     await using peer = await stage.ngtcp2.serve([name], ["-q"], signal);
@@ -176,60 +165,26 @@ export async function sessionCache(stage: Stage, signal: AbortSignal): Promise<s
     }
     await using visit = await stage.visit(peer.port, options);
     see(visit.outcome.mode === "resumed", "a resumption with ngtcp2");
-    others = `; resumed with ${stage.ngtcp2.name}`;
+    others = `resumed with ${stage.ngtcp2.name}`;
   }
-  return `own ends: a ticket went into an asynchronous store of the application's (${counted.puts} in, ${counted.taken} out), was resumed, and carried ${words.length} bytes of 0-RTT data${others}`;
+  return evidence(
+    `a ticket went into an asynchronous store of the application's (${counted.puts} in, ${counted.taken} out), was resumed, and carried ${words.length} bytes of 0-RTT data`,
+    others,
+  );
 }
 
 /** PSKI: an imported key authenticates both ends without a certificate; a wrong one fails. */
 export async function preSharedKeys(stage: Stage): Promise<string> {
-  const identity = new TextEncoder().encode("survey");
-  const bytes = stage.host.entropy.fill(new Uint8Array(32));
-  const psk = () => ({ identity, key: Secret.copy(bytes) });
-  const wrong = () => ({ identity, key: new Secret(bytes.map((each) => each ^ 1)) });
+  const psk = newPsk(stage.host);
   {
-    await using meeting = await stage.meet({ alpn, psks: [psk()] }, { alpn, psks: async () => psk() });
-    see(meeting.outcome.client.mode === "psk" && meeting.outcome.server.mode === "psk", "the mode psk at both ends");
-    const { peer } = meeting.outcome.server;
-    see(peer?.kind === "pre-shared-key" && equal(peer.identity, identity), "the key's identity at the server");
+    await using meeting = await stage.meet({ alpn, psks: [psk.right()] }, { alpn, psks: async () => psk.right() });
+    seePsk(meeting.outcome, psk.identity);
     meeting.client.say("by key alone");
     await meeting.server.hearsText("by key alone");
   }
-  const clash = await stage.clash({ alpn, psks: [wrong()] }, { alpn, psks: [psk()] });
+  const clash = await stage.clash({ alpn, psks: [psk.wrong()] }, { alpn, psks: [psk.right()] });
   see(clash.client.byPeer, "that a wrong key fails, and the client is told");
-  return "own ends: a 32-byte key, found by an asynchronous look-up, authenticated both ends without certificates; another key fails";
-}
-
-/** The application's own store: asynchronous, and it counts. */
-class CountingStore implements SessionStore {
-  puts = 0;
-  taken = 0;
-  readonly #inner = new MemorySessionStore();
-  #watchers: (() => void)[] = [];
-
-  async add(...[key, session]: Parameters<SessionStore["add"]>): Promise<void> {
-    await new Promise((later) => setTimeout(later, 1));
-    this.#inner.add(key, session);
-    this.puts++;
-    for (const watcher of this.#watchers.splice(0)) watcher();
-  }
-
-  async take(...[key, now]: Parameters<SessionStore["take"]>) {
-    await new Promise((later) => setTimeout(later, 1));
-    const session = this.#inner.take(key, now);
-    if (session !== undefined) this.taken++;
-    return session;
-  }
-
-  async peek(...[key, now]: Parameters<SessionStore["peek"]>) {
-    return this.#inner.peek(key, now);
-  }
-
-  async remove(key: string): Promise<void> {
-    this.#inner.remove(key);
-  }
-
-  async added(count: number): Promise<void> {
-    while (this.puts < count) await new Promise<void>((told) => this.#watchers.push(told));
-  }
+  return evidence(
+    "a 32-byte key, found by an asynchronous look-up, authenticated both ends without certificates; another key fails",
+  );
 }

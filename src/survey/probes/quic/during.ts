@@ -1,41 +1,28 @@
-import { equal } from "../../../bytes/index.js";
-import { Failure } from "../../../contract/index.js";
 import type { QuicClientOptions, QuicServerOptions } from "../../../protocols/quic/index.js";
-import { tlsFailure, type VerifyPeer } from "../../../protocols/tls/index.js";
-import { see } from "../../probe.js";
-import { alpn, name } from "./before.js";
+import { evidence, see } from "../../probe.js";
+import { failing, name, Pin } from "../../stage/handshake.js";
+import { bound } from "../../udp.js";
+import { alpn } from "./before.js";
 import type { Stage } from "./stage.js";
-import { bound } from "./wire.js";
 import { firstLongType } from "./witness.js";
 
 /** IV: the application's own asynchronous verdict decides; and by default an unknown authority is not trusted. */
 export async function identityValidation(stage: Stage, signal: AbortSignal): Promise<string> {
   const identity = await stage.authority.identity(name);
   const server: QuicServerOptions = { identity, alpn };
-  let asked = 0;
-  /** The application's own rule: this one key, whoever signed it. */
-  const pinned =
-    (spki: Uint8Array): VerifyPeer =>
-    async (ask) => {
-      await new Promise((later) => setTimeout(later, 1));
-      asked++;
-      const verdict = await stage.authority.verify(ask);
-      if (!verdict.trusted || equal(verdict.publicKey.spki, spki)) return verdict;
-      return { trusted: false, failure: tlsFailure("bad-certificate", "pin", "the key is not the pinned one") };
-    };
+  const pin = new Pin(stage.authority);
   {
-    const verify = pinned(identity.publicKey.spki);
-    await using meeting = await stage.meet({ serverName: name, verify, alpn }, server);
+    await using meeting = await stage.meet({ serverName: name, verify: pin.to(identity), alpn }, server);
     see(meeting.outcome.client.peer?.kind === "certificate", "the validated peer");
   }
   const other = await stage.authority.identity("other.survey.test");
-  const refused = await stage.clash({ serverName: name, verify: pinned(other.publicKey.spki), alpn }, server);
-  see(asked === 2, "the application being asked each time");
+  const refused = await stage.clash({ serverName: name, verify: pin.to(other), alpn }, server);
+  see(pin.asked === 2, "the application being asked each time");
   see(refused.client.fault === "authentication", "that another pin refuses");
   see(refused.server.byPeer, "that the server is told");
   const misnamed = await stage.clash({ serverName: "wrong.test", verify: stage.authority.verify, alpn }, server);
   see(misnamed.client.fault === "authentication", "that a wrong name is refused");
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     await using peer = await stage.ngtcp2.serve([name], ["-q"], signal);
     const options: QuicClientOptions = { serverName: name, verify: stage.authority.verify, alpn: ["h3"] };
@@ -45,9 +32,12 @@ export async function identityValidation(stage: Stage, signal: AbortSignal): Pro
     }
     const failure = await failing(stage.visit(peer.port, { ...options, serverName: "wrong.test" }));
     see(failure.fault === "authentication", "that ngtcp2 under a wrong name is refused");
-    others = `; ${stage.ngtcp2.name} was validated under its name and refused under another`;
+    others = `${stage.ngtcp2.name} was validated under its name and refused under another`;
   }
-  return `own ends: an asynchronous verifier with a pin accepted its key and refused another, and the server was told; a wrong name is refused${others}`;
+  return evidence(
+    `an asynchronous verifier with a pin accepted its key and refused another, and the server was told; a wrong name is refused`,
+    others,
+  );
 }
 
 /** SAV: who has not shown that it hears at its address gets a Retry and nothing else, and never more than three times its bytes. */
@@ -77,14 +67,17 @@ export async function sourceAddressValidation(stage: Stage, signal: AbortSignal)
     see(most > 0, "an answer without a Retry");
     see(most <= 3 * initial.length, "no more than three times what was sent");
   }
-  let others = "";
+  let others: string | undefined;
   if (stage.ngtcp2 !== undefined) {
     await using peer = await stage.ngtcp2.serve([name], ["-q", "-V"], signal);
     await using visit = await stage.visit(peer.port, { ...client, alpn: ["h3"] });
     see(visit.outcome.addressRetried, "the Retry of ngtcp2");
-    others = `; a Retry of ${stage.ngtcp2.name} was answered`;
+    others = `a Retry of ${stage.ngtcp2.name} was answered`;
   }
-  return `own ends: to a client that hears nothing the server sent one Retry and kept no connection; without Retry it sent ${most} bytes for ${initial.length}; with its token the same client came in${others}`;
+  return evidence(
+    `to a client that hears nothing the server sent one Retry and kept no connection; without Retry it sent ${most} bytes for ${initial.length}; with its token the same client came in`,
+    others,
+  );
 }
 
 /** The first datagram of a client of ours, which is answered by nobody. */
@@ -109,14 +102,4 @@ async function spoofed(port: number, initial: Uint8Array, ms: number): Promise<r
   await new Promise((later) => setTimeout(later, ms));
   socket.close();
   return heard;
-}
-
-async function failing(promise: Promise<unknown>): Promise<Failure> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error("not seen: that it fails");
 }

@@ -1,8 +1,10 @@
-import { type InterfaceName, requireInterface } from "../../../contract/index.js";
+import type { InterfaceName } from "../../../contract/index.js";
 import { quicProfile } from "../../../protocols/quic/index.js";
-import type { Probe, ProtocolProbes } from "../../probe.js";
+import { askBlank, type ProtocolProbes } from "../../probe.js";
+import { name } from "../../stage/handshake.js";
+import { on } from "../../stage/stage.js";
 import { keyExpiration, keyExport, keyUpdate, mobility, termination } from "./after.js";
-import { algorithms, alpn, extensions, identities, name, preSharedKeys, sessionCache } from "./before.js";
+import { algorithms, alpn, extensions, identities, preSharedKeys, sessionCache } from "./before.js";
 import { identityValidation, sourceAddressValidation } from "./during.js";
 import { shows } from "./shows.js";
 import type { Stage } from "./stage.js";
@@ -13,32 +15,27 @@ const methods: Partial<Record<InterfaceName, readonly string[]>> = {
 };
 
 export function quicProbes(stage: Stage): ProtocolProbes {
-  const on =
-    (proof: (stage: Stage, signal: AbortSignal) => Promise<string>): Probe =>
-    ({ signal }) =>
-      proof(stage, signal);
+  const proof = on(stage);
   return {
     profile: quicProfile,
     cells: {
-      IPK: on(identities),
-      ALG: on(algorithms),
-      EXT: on(extensions),
-      CM: on(sessionCache),
-      PSKI: on(preSharedKeys),
-      IV: on(identityValidation),
-      SAV: on(sourceAddressValidation),
-      CT: on(termination),
-      KU: on(keyUpdate),
-      ME: on(mobility),
-      PSKE: on(keyExport),
-      KE: on(keyExpiration),
+      IPK: proof(identities),
+      ALG: proof(algorithms),
+      EXT: proof(extensions),
+      CM: proof(sessionCache),
+      PSKI: proof(preSharedKeys),
+      IV: proof(identityValidation),
+      SAV: proof(sourceAddressValidation),
+      CT: proof(termination),
+      KU: proof(keyUpdate),
+      ME: proof(mobility),
+      PSKE: proof(keyExport),
+      KE: proof(keyExpiration),
     },
     async ask(cell) {
       const options = { serverName: name, verify: stage.authority.verify, alpn };
       await using meeting = await stage.meet(options, { identity: await stage.authority.identity(name), alpn });
-      const offered = methods[cell]?.find((each) => each in meeting.client.session);
-      if (offered !== undefined) return offered;
-      return requireInterface(quicProfile, cell);
+      return askBlank(quicProfile, cell, meeting.client.session, methods);
     },
     shows: shows(stage),
   };

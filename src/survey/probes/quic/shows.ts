@@ -1,8 +1,7 @@
-import { equal } from "../../../bytes/index.js";
-import type { PeerIdentity } from "../../../contract/index.js";
-import { parseCertificate } from "../../../pki/index.js";
 import type { QuicClientOptions, QuicOutcome } from "../../../protocols/quic/index.js";
 import { type Show, type Shown, see } from "../../probe.js";
+import { by } from "../../stage/handshake.js";
+import { echoed } from "../../stage/stage.js";
 import type { Stage } from "./stage.js";
 
 const name = "demo.test";
@@ -19,11 +18,7 @@ export function shows(stage: Stage): readonly Show[] {
       const started = stage.host.now();
       const identity = await stage.authority.identity(name);
       await using meeting = await stage.meet({ ...client, versions: [version] }, { identity, alpn: ["demo"] });
-      const payload = stage.host.entropy.fill(new Uint8Array(bytesEachWay));
-      meeting.client.say(payload);
-      see(equal(await meeting.server.hears(bytesEachWay), payload), "the bytes at the server");
-      meeting.server.say(payload);
-      see(equal(await meeting.client.hears(bytesEachWay), payload), "the bytes back at the client");
+      await echoed(meeting, stage.host.entropy.fill(new Uint8Array(bytesEachWay)));
       return shown(meeting.outcome.client, 2 * bytesEachWay, stage.host.now() - started);
     },
   });
@@ -56,10 +51,4 @@ function shown(outcome: QuicOutcome, bytes: number, ms: number): Shown {
     ms,
     authenticated: `server ${by(outcome.peer)}`,
   };
-}
-
-function by(peer: PeerIdentity | undefined): string {
-  if (peer?.kind !== "certificate") return `by ${peer?.kind ?? "nothing"}`;
-  const certificate = parseCertificate(peer.chain[0]!);
-  return "subject" in certificate && "text" in certificate ? `by certificate ${certificate.text}` : "by certificate";
 }

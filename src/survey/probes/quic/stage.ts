@@ -1,46 +1,49 @@
-import type { Failure, Host } from "../../../contract/index.js";
-import type { QuicClientOptions, QuicListener, QuicOutcome, QuicServerOptions } from "../../../protocols/quic/index.js";
-import type { Authority } from "../tls/stage.js";
-import type { End } from "./end.js";
-import type { Ngtcp2 } from "./ngtcp2.js";
-import type { UdpWire } from "./wire.js";
+import type { Host } from "../../../contract/index.js";
+import {
+  connect,
+  listen,
+  type QuicClientOptions,
+  type QuicListener,
+  type QuicServerOptions,
+} from "../../../protocols/quic/index.js";
+import { type Cast, openStageOf, type Meeting as StageMeeting, type Stage as StageOf } from "../../stage/stage.js";
+import { UdpWire } from "../../udp-wire.js";
+import { End } from "./end.js";
+import { findNgtcp2, type Ngtcp2 } from "./ngtcp2.js";
 
-/** What the probes play on. The tests change one thing of it, and see that the probe notices. */
-export interface Stage {
-  readonly host: Host;
-  readonly authority: Authority;
-  /** ngtcp2's server as the other end, if there is one in PATH. */
-  readonly ngtcp2: Ngtcp2 | undefined;
-  /** Two ends of ours that have shaken hands across the host's loopback, observed on the way. */
-  meet(client: QuicClientOptions, server: QuicServerOptions, how?: How): Promise<Meeting>;
-  /** Two ends of ours that must not come together: answers what each of them says. */
-  clash(client: QuicClientOptions, server: QuicServerOptions): Promise<{ client: Failure; server: Failure }>;
-  /** Our client with a server on this port. */
-  visit(port: number, client: QuicClientOptions): Promise<Visit>;
-  /** Our server, for the next client. */
-  receive(server: QuicServerOptions): Promise<Reception>;
-}
-
-export interface How {
-  /** What goes before the handshake is over. */
-  readonly early?: Uint8Array;
-}
-
-export interface Meeting extends AsyncDisposable {
-  readonly client: End;
-  readonly server: End;
-  readonly outcome: { readonly client: QuicOutcome; readonly server: QuicOutcome };
+interface QuicCast extends Cast {
+  readonly client: QuicClientOptions;
+  readonly server: QuicServerOptions;
+  readonly end: End;
+  readonly listener: QuicListener;
   readonly wire: UdpWire;
 }
 
-export interface Visit extends AsyncDisposable {
-  readonly client: End;
-  readonly outcome: QuicOutcome;
+/** What QUIC's probes play on. */
+export interface Stage extends StageOf<QuicCast> {
+  /** ngtcp2 as the other end, if there is one in PATH. */
+  readonly ngtcp2: Ngtcp2 | undefined;
 }
 
-export interface Reception extends AsyncDisposable {
-  readonly port: number;
-  readonly listener: QuicListener;
-  /** The end of the first client; rejects if its handshake fails. */
-  readonly server: Promise<End>;
+export type Meeting = StageMeeting<QuicCast>;
+
+/** The stage of a real run, with ngtcp2 if it is there. */
+export async function openStage(host: Host): Promise<Stage> {
+  const stage = openStageOf<QuicCast>(host, {
+    connect(remote, options, early) {
+      const end = new End();
+      end.session = connect(host, remote, options, end);
+      if (early !== undefined) end.say(early, true);
+      return end;
+    },
+    listen: (local, options, opened) =>
+      listen(host, local, options, (session) => {
+        const end = new End();
+        end.session = session;
+        opened(end);
+        return end;
+      }),
+    wire: (port) => UdpWire.to(port),
+  });
+  return { ...stage, ngtcp2: await findNgtcp2(stage.authority) };
 }

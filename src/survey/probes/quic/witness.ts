@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
+import { createCipheriv } from "node:crypto";
+import { expandLabel as expand, nonceOf, opened } from "../../stage/witness.js";
 
 /** A 1-RTT packet as a witness with one side's secret sees it. */
 export interface WitnessedPacket {
@@ -17,7 +18,7 @@ interface Keys {
 
 /**
  * Opens the 1-RTT packets of one direction of QUIC version 1 under TLS_AES_128_GCM_SHA256, from the datagrams on the
- * wire and the secret in the key log. It shares no code with the protocol: what it opens, anyone with the secret could.
+ * wire and the secret in the key log.
  */
 export function witness(
   datagrams: readonly Uint8Array[],
@@ -115,19 +116,8 @@ function unprotected(
   return { number, header, sealed: packet.subarray(at + size) };
 }
 
-function open({ key, iv }: Keys, { number, header, sealed }: Packet): Uint8Array | undefined {
-  const nonce = Buffer.from(iv);
-  for (let i = 0, left = number; i < 8; i++, left = Math.floor(left / 256)) nonce[11 - i]! ^= left % 256;
-  const decipher = createDecipheriv("aes-128-gcm", key, nonce, { authTagLength: 16 });
-  decipher.setAAD(header).setAuthTag(sealed.subarray(-16));
-  const plain = decipher.update(sealed.subarray(0, -16));
-  try {
-    decipher.final();
-    return plain;
-  } catch {
-    return undefined;
-  }
-}
+const open = ({ key, iv }: Keys, { number, header, sealed }: Packet): Uint8Array | undefined =>
+  opened("aes-128-gcm", key, nonceOf(iv, number), header, sealed);
 
 const keysOf = (secret: Uint8Array): Keys => ({
   secret,
@@ -135,12 +125,8 @@ const keysOf = (secret: Uint8Array): Keys => ({
   iv: expandLabel(secret, "quic iv", 12),
 });
 
-/** HKDF-Expand-Label of RFC 9846 §7.1 with SHA-256 and an empty context, for at most one block of output. */
-function expandLabel(secret: Uint8Array, label: string, size: number): Uint8Array {
-  const full = `tls13 ${label}`;
-  const info = Buffer.concat([Buffer.from([0, size, full.length]), Buffer.from(full), Buffer.from([0, 1])]);
-  return createHmac("sha256", secret).update(info).digest().subarray(0, size);
-}
+const expandLabel = (secret: Uint8Array, label: string, size: number): Uint8Array =>
+  expand("sha256", secret, `tls13 ${label}`, size);
 
 /** Bytes of the id that the sender of a long-header packet chose for itself (RFC 9000 §17.2). */
 export const sourceIdSize = (datagram: Uint8Array): number => datagram[6 + datagram[5]!]!;

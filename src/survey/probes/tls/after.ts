@@ -1,39 +1,29 @@
 import { equal } from "../../../bytes/index.js";
-import { Failure } from "../../../contract/index.js";
-import { type TlsClientOptions, tlsFailure, type VerifyPeer } from "../../../protocols/tls/index.js";
-import { see } from "../../probe.js";
+import type { TlsClientOptions } from "../../../protocols/tls/index.js";
+import { evidence, see } from "../../probe.js";
+import { failing, name, Pin } from "../../stage/handshake.js";
+import { bothSay } from "../../stage/stage.js";
+import { secretOf } from "../../stage/witness.js";
 import type { Stage } from "./stage.js";
-import { secretOf, witness } from "./witness.js";
-
-const name = "survey.test";
+import { witness } from "./witness.js";
 
 /** IV: the application's own asynchronous verdict decides, both ways; and by default an unknown authority is not trusted. */
 export async function identityValidation(stage: Stage, signal: AbortSignal): Promise<string> {
   const identity = await stage.authority.identity(name);
   const server = { identity };
-  let asked = 0;
-  /** The application's own rule: this one key, whoever signed it. */
-  const pinned =
-    (spki: Uint8Array): VerifyPeer =>
-    async (ask) => {
-      await new Promise((later) => setTimeout(later, 1));
-      asked++;
-      const verdict = await stage.authority.verify(ask);
-      if (!verdict.trusted || equal(verdict.publicKey.spki, spki)) return verdict;
-      return { trusted: false, failure: tlsFailure("bad-certificate", "pin", "the key is not the pinned one") };
-    };
+  const pin = new Pin(stage.authority);
   {
-    await using meeting = await stage.meet({ serverName: name, verify: pinned(identity.publicKey.spki) }, server);
+    await using meeting = await stage.meet({ serverName: name, verify: pin.to(identity) }, server);
     see(meeting.outcome.client.peer?.kind === "certificate", "the validated peer");
   }
   const other = await stage.authority.identity("other.survey.test");
-  const refused = await stage.clash({ serverName: name, verify: pinned(other.publicKey.spki) }, server);
-  see(asked === 2, "the application being asked each time");
+  const refused = await stage.clash({ serverName: name, verify: pin.to(other) }, server);
+  see(pin.asked === 2, "the application being asked each time");
   see(refused.client.fault === "authentication", "that another pin refuses");
   see(refused.server.byPeer, "that the server is told");
   const misnamed = await stage.clash({ serverName: "wrong.test", verify: stage.authority.verify }, server);
   see(misnamed.client.fault === "authentication", "that a wrong name is refused");
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     await using peer = await stage.openssl.serve([name], [], signal);
     {
@@ -42,9 +32,12 @@ export async function identityValidation(stage: Stage, signal: AbortSignal): Pro
     }
     const failure = await failing(stage.visit(peer.port, { serverName: "wrong.test", verify: stage.authority.verify }));
     see(failure.fault === "authentication", "that OpenSSL under a wrong name is refused");
-    others = `; ${stage.openssl.name} was validated under its name and refused under another`;
+    others = `${stage.openssl.name} was validated under its name and refused under another`;
   }
-  return `an asynchronous verifier with a pin accepted its key and refused another (${refused.client.reason}, and the server was told); a wrong name is refused as ${misnamed.client.reason}${others}`;
+  return evidence(
+    `an asynchronous verifier with a pin accepted its key and refused another (${refused.client.reason}, and the server was told); a wrong name is refused as ${misnamed.client.reason}`,
+    others,
+  );
 }
 
 /** CT: close_notify is seen at the other end, directions close apart, and a cut wire is told from a close. */
@@ -73,16 +66,19 @@ export async function termination(stage: Stage, signal: AbortSignal): Promise<st
     failures.every((failure) => failure?.reason === "truncated-stream"),
     "that a cut wire is a failure at both ends",
   );
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     await using peer = await stage.openssl.serve([name], ["-tls1_3", "-msg"], signal);
     await using visit = await stage.visit(peer.port, client);
     visit.client.session.finish();
     await peer.program.says(/<<< TLS 1\.3, Alert \[length 0002\], warning close_notify/);
     await visit.client.hearsGoodbye();
-    others = `; ${stage.openssl.name} saw close_notify and answered it`;
+    others = `${stage.openssl.name} saw close_notify and answered it`;
   }
-  return `close_notify was seen, data still came back, and both ends closed clean; a cut wire is told apart as truncated-stream${others}`;
+  return evidence(
+    `close_notify was seen, data still came back, and both ends closed clean; a cut wire is told apart as truncated-stream`,
+    others,
+  );
 }
 
 /** KU: after an update the old keys open nothing, as a witness on the wire with the first secrets can tell. */
@@ -97,16 +93,10 @@ export async function keyUpdate(stage: Stage, signal: AbortSignal): Promise<stri
   };
   await using meeting = await stage.meet(client, { identity: await stage.authority.identity(name) });
   const { suite } = meeting.outcome.client;
-  const both = async (words: string) => {
-    meeting.client.say(words);
-    await meeting.server.hearsText(words);
-    meeting.server.say(words);
-    await meeting.client.hearsText(words);
-  };
-  await both("under the first keys");
+  await bothSay(meeting, "under the first keys");
   meeting.client.session.updateKeys({ requestPeer: true });
   await meeting.client.getsKeyUpdates(2);
-  await both("under the next keys");
+  await bothSay(meeting, "under the next keys");
   const directions = [
     ["CLIENT_TRAFFIC_SECRET_0", meeting.wire.toServer],
     ["SERVER_TRAFFIC_SECRET_0", meeting.wire.toClient],
@@ -118,7 +108,7 @@ export async function keyUpdate(stage: Stage, signal: AbortSignal): Promise<stri
     see(said.includes("1: under the next keys"), `that the next keys open what was said after, ${label}`);
     see(!records.some(({ opensUnderOldKeys }) => opensUnderOldKeys), "that old keys open nothing new");
   }
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     await using peer = await stage.openssl.serve([name], ["-tls1_3"], signal);
     await using visit = await stage.visit(peer.port, client);
@@ -129,9 +119,12 @@ export async function keyUpdate(stage: Stage, signal: AbortSignal): Promise<stri
     peer.program.write("and back\n");
     await visit.client.hearsText("and back\n");
     await visit.client.getsKeyUpdates(2);
-    others = `; ${stage.openssl.name} followed and updated its own`;
+    others = `${stage.openssl.name} followed and updated its own`;
   }
-  return `both directions moved to new keys: a witness with the first secrets opens what came before, not what came after${others}`;
+  return evidence(
+    `both directions moved to new keys: a witness with the first secrets opens what came before, not what came after`,
+    others,
+  );
 }
 
 /** PSKE: both ends export the same bytes; another label, context or session gives others. */
@@ -148,7 +141,7 @@ export async function keyExport(stage: Stage, signal: AbortSignal): Promise<stri
   see(!equal(mine, one.client.session.exportKey(`${label}-2`, 32, context)), "other bytes for another label");
   see(!equal(mine, one.client.session.exportKey(label, 32)), "other bytes without the context");
   see(!equal(mine, two.client.session.exportKey(label, 32, context)), "other bytes in another session");
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     const args = ["-keymatexport", label, "-keymatexportlen", "32"];
     await using peer = await stage.openssl.serve([name], args, signal);
@@ -156,17 +149,7 @@ export async function keyExport(stage: Stage, signal: AbortSignal): Promise<stri
     const [, hex] = await peer.program.says(/Keying material: ([0-9A-F]{64})/);
     const ours = Buffer.from(visit.client.session.exportKey(label, 32)).toString("hex").toUpperCase();
     see(hex === ours, "OpenSSL's bytes");
-    others = `; ${stage.openssl.name} exports the same`;
+    others = `${stage.openssl.name} exports the same`;
   }
-  return `32 bytes are equal at both ends, and differ by label, context and session${others}`;
-}
-
-async function failing(work: Promise<AsyncDisposable>): Promise<Failure> {
-  try {
-    await using _ = await work;
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error("not seen: a failure");
+  return evidence(`32 bytes are equal at both ends, and differ by label, context and session`, others);
 }

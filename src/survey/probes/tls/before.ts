@@ -1,57 +1,49 @@
-import { createHash } from "node:crypto";
 import { equal } from "../../../bytes/index.js";
-import { Secret } from "../../../contract/index.js";
 import {
   ClientSessionCache,
   MemorySessionStore,
-  type SessionStore,
   StrikeRegister,
   TicketKeyRing,
   type TlsClientOptions,
   type TlsIdentity,
   type TlsServerOptions,
 } from "../../../protocols/tls/index.js";
-import { see } from "../../probe.js";
+import { evidence, see } from "../../probe.js";
+import {
+  CountingStore,
+  name,
+  names,
+  newPsk,
+  seePsk,
+  seeStrangeExtension,
+  showsOwnIdentities,
+  strangeExtension,
+} from "../../stage/handshake.js";
 import type { Stage } from "./stage.js";
-
-const name = "survey.test";
 
 /** IPK: two identities, chosen by SNI, whose keys sign somewhere else and some time later. */
 export async function identities(stage: Stage, signal: AbortSignal): Promise<string> {
-  let signatures = 0;
-  const elsewhere = (identity: TlsIdentity): TlsIdentity => ({
-    ...identity,
-    sign: async (algorithm, message) => {
-      await new Promise((later) => setTimeout(later, 1));
-      signatures++;
-      return identity.sign(algorithm, message, signal);
-    },
+  const { authority } = stage;
+  const { verify } = authority;
+  const identity = await showsOwnIdentities(authority, async (serverName, choice) => {
+    await using meeting = await stage.meet({ serverName, verify }, { identity: choice });
+    return meeting.outcome.client.peer;
   });
-  const names = ["a.survey.test", "b.survey.test"] as const;
-  const [a, b] = await Promise.all(names.map(async (each) => elsewhere(await stage.authority.identity(each))));
-  const server: TlsServerOptions = { identity: ({ serverName }) => (serverName === names[1] ? b : a) };
-  for (const [serverName, identity] of [
-    [names[0], a],
-    [names[1], b],
-  ] as const) {
-    await using meeting = await stage.meet({ serverName, verify: stage.authority.verify }, server);
-    const { peer } = meeting.outcome.client;
-    see(peer?.kind === "certificate", "the server's certificate");
-    see(equal(peer.chain[0]!, identity!.certificates[0]!), `the certificate of ${serverName}`);
-  }
-  see(signatures === 2, "a signature by the asynchronous signer in each handshake");
-  const refusing: TlsIdentity = { ...a!, sign: async () => undefined };
-  const refused = await stage.clash({ serverName: names[0], verify: stage.authority.verify }, { identity: refusing });
+  const refusing: TlsIdentity = { ...(await authority.identity(names[0])), sign: async () => undefined };
+  const refused = await stage.clash({ serverName: names[0], verify }, { identity: refusing });
   see(refused.server.reason === "signer-refused", "that a signer which refuses ends the handshake");
-  const others: string[] = [];
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
-    await using reception = await stage.receive(server);
+    await using reception = await stage.receive({ identity });
     await using client = await stage.openssl.connect(reception.port, ["-servername", names[1]], signal);
     await client.says(new RegExp(`CN ?= ?${names[1]}`));
     await client.says(/Verify return code: 0/);
-    others.push(`; ${stage.openssl.name} was shown ${names[1]} too`);
+    others = `${stage.openssl.name} was shown ${names[1]} too`;
   }
-  return `${names.join(" and ")} each showed their own certificate by SNI, signed by an asynchronous signer; one that refuses ends the handshake${others.join("")}`;
+  return evidence(
+    `${names.join(" and ")} each showed their own certificate by SNI, signed by an asynchronous signer; one that refuses ends the handshake`,
+    others,
+  );
 }
 
 /** ALG: lists narrow what is agreed, and lists that share nothing end the handshake. */
@@ -71,44 +63,41 @@ export async function algorithms(stage: Stage, signal: AbortSignal): Promise<str
   const clash = await stage.clash({ ...client, groups: ["x25519"] }, { ...server, groups: ["secp256r1"] });
   see(clash.server.fault === "incompatible", "that lists without a common group end the handshake");
   see(clash.client.fault === "incompatible", "that the client is told so");
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     await using peer = await stage.openssl.serve([name], ["-tls1_3", "-groups", "P-521"], signal);
     await using visit = await stage.visit(peer.port, { ...client, groups: ["x25519", "secp521r1"] });
     see(visit.outcome.group === "secp521r1", "the one group that OpenSSL allows");
-    others = `; ${stage.openssl.name} with P-521 alone got secp521r1`;
+    others = `${stage.openssl.name} with P-521 alone got secp521r1`;
   }
-  return `${lists.map(({ suite, group }) => `${suite} with ${group}`).join(", then ")}, as allowed; x25519 against secp256r1 fails as ${clash.server.reason}${others}`;
+  return evidence(
+    `${lists.map(({ suite, group }) => `${suite} with ${group}`).join(", then ")}, as allowed; x25519 against secp256r1 fails as ${clash.server.reason}`,
+    others,
+  );
 }
 
 /** EXT: ALPN, and an extension that TLS does not know, offered and answered. */
 export async function extensions(stage: Stage, signal: AbortSignal): Promise<string> {
-  const type = 0xff5e;
-  const offered = new TextEncoder().encode("survey");
-  const reversed = (bytes: Uint8Array) => Uint8Array.from(bytes).reverse();
   const server: TlsServerOptions = {
     identity: await stage.authority.identity(name),
     alpn: ["survey/2", "survey/1"],
-    extensions: [{ type, data: (bytes) => bytes && reversed(bytes) }],
+    extensions: strangeExtension.server,
   };
   const client: TlsClientOptions = {
     serverName: name,
     verify: stage.authority.verify,
     alpn: ["survey/1"],
-    extensions: [{ type, data: offered, required: true }],
+    extensions: strangeExtension.client,
   };
   {
     await using meeting = await stage.meet(client, server);
     const { outcome } = meeting;
     see(outcome.client.alpn === "survey/1" && outcome.server.alpn === "survey/1", "survey/1 at both ends");
-    const seen = outcome.server.extensions.get(type);
-    see(seen !== undefined && equal(seen, offered), "the client's extension at the server");
-    const answered = outcome.client.extensions.get(type);
-    see(answered !== undefined && equal(answered, reversed(offered)), "the server's answer at the client");
+    seeStrangeExtension(outcome);
   }
   const clash = await stage.clash({ ...client, alpn: ["other"] }, server);
   see(clash.server.reason === "no-common-application-protocol", "that ALPN without a common name ends the handshake");
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     await using peer = await stage.openssl.serve([name], ["-alpn", "survey/2,survey/1"], signal);
     await using visit = await stage.visit(peer.port, {
@@ -117,9 +106,12 @@ export async function extensions(stage: Stage, signal: AbortSignal): Promise<str
       alpn: ["survey/2"],
     });
     see(visit.outcome.alpn === "survey/2", "survey/2 with OpenSSL");
-    others = `; ${stage.openssl.name} agreed on survey/2`;
+    others = `${stage.openssl.name} agreed on survey/2`;
   }
-  return `ALPN survey/1 at both ends, and extension 0x${type.toString(16)} with ${offered.length} bytes was offered, seen and answered; ALPN without a common name is refused${others}`;
+  return evidence(
+    `ALPN survey/1 at both ends, and extension 0x${strangeExtension.type.toString(16)} with ${strangeExtension.size} bytes was offered, seen and answered; ALPN without a common name is refused`,
+    others,
+  );
 }
 
 /** CM: a session goes through the application's own asynchronous store, is resumed, and then carries 0-RTT data. */
@@ -156,7 +148,7 @@ export async function sessionCache(stage: Stage, signal: AbortSignal): Promise<s
   see(third.outcome.client.earlyData === "accepted", "that early data are accepted");
   see(equal(await third.server.hearsEarly(words.length), words), "the early words at the server");
   see(third.outcome.server.roundTrips === 0, "zero round trips");
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
     const sessions = new ClientSessionCache(new MemorySessionStore());
     const options = { serverName: name, verify: stage.authority.verify, sessions };
@@ -167,69 +159,36 @@ export async function sessionCache(stage: Stage, signal: AbortSignal): Promise<s
     }
     await using visit = await stage.visit(peer.port, options);
     see(visit.outcome.mode === "resumed", "a resumption with OpenSSL");
-    others = `; resumed with ${stage.openssl.name}`;
+    others = `resumed with ${stage.openssl.name}`;
   }
-  return `a ticket went into an asynchronous store of the application's (${counted.puts} in, ${counted.taken} out), was resumed, and the next carried ${words.length} bytes of 0-RTT data${others}`;
+  return evidence(
+    `a ticket went into an asynchronous store of the application's (${counted.puts} in, ${counted.taken} out), was resumed, and the next carried ${words.length} bytes of 0-RTT data`,
+    others,
+  );
 }
 
 /** PSKI: an imported key authenticates both ends without a certificate; a wrong one fails. */
 export async function preSharedKeys(stage: Stage, signal: AbortSignal): Promise<string> {
-  const identity = new TextEncoder().encode("survey");
-  const bytes = stage.host.entropy.fill(new Uint8Array(32));
-  const psk = () => ({ identity, key: Secret.copy(bytes) });
-  const wrong = () => ({ identity, key: new Secret(bytes.map((each) => each ^ 1)) });
+  const psk = newPsk(stage.host);
   {
-    await using meeting = await stage.meet({ psks: [psk()] }, { psks: async () => psk() });
-    see(meeting.outcome.client.mode === "psk" && meeting.outcome.server.mode === "psk", "the mode psk at both ends");
-    const { peer } = meeting.outcome.server;
-    see(peer?.kind === "pre-shared-key" && equal(peer.identity, identity), "the key's identity at the server");
+    await using meeting = await stage.meet({ psks: [psk.right()] }, { psks: async () => psk.right() });
+    seePsk(meeting.outcome, psk.identity);
     meeting.client.say("by key alone");
     await meeting.server.hearsText("by key alone");
   }
-  const clash = await stage.clash({ psks: [wrong()] }, { psks: [psk()] });
+  const clash = await stage.clash({ psks: [psk.wrong()] }, { psks: [psk.right()] });
   see(clash.server.reason === "bad-binder", "that a wrong key fails");
-  let others = "";
+  let others: string | undefined;
   if (stage.openssl !== undefined) {
-    const hex = Buffer.from(bytes).toString("hex");
+    const hex = Buffer.from(psk.bytes).toString("hex");
     const args = ["-tls1_3", "-nocert", "-psk", hex, "-psk_identity", "survey"];
     await using peer = await stage.openssl.serve([], args, signal);
-    await using visit = await stage.visit(peer.port, { psks: [psk()] });
+    await using visit = await stage.visit(peer.port, { psks: [psk.right()] });
     see(visit.outcome.mode === "psk", "the mode psk with OpenSSL");
-    others = `; ${stage.openssl.name} with the same key accepted it`;
+    others = `${stage.openssl.name} with the same key accepted it`;
   }
-  return `a 32-byte key, found by an asynchronous look-up, authenticated both ends without certificates; another key fails as ${clash.server.reason}${others}`;
-}
-
-/** The application's own store: asynchronous, and it counts. */
-class CountingStore implements SessionStore {
-  puts = 0;
-  taken = 0;
-  readonly #inner = new MemorySessionStore();
-  #watchers: (() => void)[] = [];
-
-  async add(...[key, session]: Parameters<SessionStore["add"]>): Promise<void> {
-    await new Promise((later) => setTimeout(later, 1));
-    this.#inner.add(createHash("sha256").update(key).digest("hex"), session);
-    this.puts++;
-    for (const watcher of this.#watchers.splice(0)) watcher();
-  }
-
-  async take(...[key, now]: Parameters<SessionStore["take"]>) {
-    await new Promise((later) => setTimeout(later, 1));
-    const session = this.#inner.take(createHash("sha256").update(key).digest("hex"), now);
-    if (session !== undefined) this.taken++;
-    return session;
-  }
-
-  async peek(...[key, now]: Parameters<SessionStore["peek"]>) {
-    return this.#inner.peek(createHash("sha256").update(key).digest("hex"), now);
-  }
-
-  async remove(key: string): Promise<void> {
-    this.#inner.remove(createHash("sha256").update(key).digest("hex"));
-  }
-
-  async added(count: number): Promise<void> {
-    while (this.puts < count) await new Promise<void>((told) => this.#watchers.push(told));
-  }
+  return evidence(
+    `a 32-byte key, found by an asynchronous look-up, authenticated both ends without certificates; another key fails as ${clash.server.reason}`,
+    others,
+  );
 }

@@ -1,6 +1,8 @@
-import { type InterfaceName, requireInterface } from "../../../contract/index.js";
+import type { InterfaceName } from "../../../contract/index.js";
 import { tlsProfile } from "../../../protocols/tls/index.js";
-import type { Probe, ProtocolProbes } from "../../probe.js";
+import { askBlank, type ProtocolProbes } from "../../probe.js";
+import { name } from "../../stage/handshake.js";
+import { on } from "../../stage/stage.js";
 import { identityValidation, keyExport, keyUpdate, termination } from "./after.js";
 import { algorithms, extensions, identities, preSharedKeys, sessionCache } from "./before.js";
 import { shows } from "./shows.js";
@@ -13,29 +15,24 @@ const methods: Partial<Record<InterfaceName, readonly string[]>> = {
 };
 
 export function tlsProbes(stage: Stage): ProtocolProbes {
-  const on =
-    (proof: (stage: Stage, signal: AbortSignal) => Promise<string>): Probe =>
-    ({ signal }) =>
-      proof(stage, signal);
+  const proof = on(stage);
   return {
     profile: tlsProfile,
     cells: {
-      IPK: on(identities),
-      ALG: on(algorithms),
-      EXT: on(extensions),
-      CM: on(sessionCache),
-      PSKI: on(preSharedKeys),
-      IV: on(identityValidation),
-      CT: on(termination),
-      KU: on(keyUpdate),
-      PSKE: on(keyExport),
+      IPK: proof(identities),
+      ALG: proof(algorithms),
+      EXT: proof(extensions),
+      CM: proof(sessionCache),
+      PSKI: proof(preSharedKeys),
+      IV: proof(identityValidation),
+      CT: proof(termination),
+      KU: proof(keyUpdate),
+      PSKE: proof(keyExport),
     },
     async ask(cell) {
-      const options = { serverName: "survey.test", verify: stage.authority.verify };
-      await using meeting = await stage.meet(options, { identity: await stage.authority.identity("survey.test") });
-      const offered = methods[cell]?.find((name) => name in meeting.client.session);
-      if (offered !== undefined) return offered;
-      return requireInterface(tlsProfile, cell);
+      const options = { serverName: name, verify: stage.authority.verify };
+      await using meeting = await stage.meet(options, { identity: await stage.authority.identity(name) });
+      return askBlank(tlsProfile, cell, meeting.client.session, methods);
     },
     shows: shows(stage),
   };

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { PrivateFolder } from "../../folder.js";
 import { ask, Program } from "../../program.js";
-import type { Authority } from "./stage.js";
+import type { Authority } from "../../stage/authority.js";
 
 /** The OpenSSL of this machine as a peer: another implementation, by other people. */
 export interface Openssl {
@@ -24,19 +22,10 @@ export async function findOpenssl(authority: Authority): Promise<Openssl | undef
   const version = await ask("openssl", ["version"]);
   const [name] = /^OpenSSL [3-9]\.\d+\.\d+/.exec(version ?? "") ?? [];
   if (name === undefined) return undefined;
-  let folder: string | undefined;
-  const written = new Set<string>();
+  let folder: PrivateFolder | undefined;
   const file = (as: string, text: string): string => {
-    if (folder === undefined) {
-      const made = mkdtempSync(join(tmpdir(), "sealport-"));
-      process.once("exit", () => rmSync(made, { recursive: true, force: true }));
-      folder = made;
-    }
-    const path = join(folder, as);
-    // Once: another of these programs may be reading it.
-    if (!written.has(path)) writeFileSync(path, text, { mode: 0o600 });
-    written.add(path);
-    return path;
+    folder ??= new PrivateFolder();
+    return folder.file(as, text);
   };
   return {
     name,
@@ -51,16 +40,9 @@ export async function findOpenssl(authority: Authority): Promise<Openssl | undef
       return { port: Number(port), program, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
     },
     async connect(port, args, signal) {
-      const trusted = file("authority.crt", pemOf(authority.certificate));
+      const trusted = file("authority.crt", authority.trustPem);
       const trust = ["-CAfile", trusted, "-verify_return_error"];
       return new Program("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...trust, ...args], signal);
     },
   };
-}
-
-function pemOf(der: Uint8Array): string {
-  const lines = Buffer.from(der)
-    .toString("base64")
-    .match(/.{1,64}/g)!;
-  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }

@@ -1,9 +1,7 @@
-import { equal } from "../../../bytes/index.js";
-import type { PeerIdentity } from "../../../contract/index.js";
-import { parseCertificate } from "../../../pki/index.js";
 import type { TlsClientOptions, TlsOutcome } from "../../../protocols/tls/index.js";
 import { type Show, type Shown, see } from "../../probe.js";
-import type { End } from "./end.js";
+import { by } from "../../stage/handshake.js";
+import { echoed } from "../../stage/stage.js";
 import type { Stage } from "./stage.js";
 
 const name = "demo.test";
@@ -14,33 +12,20 @@ const bytesEachWay = 256 * 1024;
 export function shows(stage: Stage): readonly Show[] {
   const { openssl } = stage;
   const client: TlsClientOptions = { serverName: name, verify: stage.authority.verify };
-  const both: Show = {
-    title: "Sealport → Sealport",
+  const ours = (version: "1.3" | "1.2"): Show => ({
+    title: version === "1.3" ? "Sealport → Sealport" : "Sealport → Sealport (1.2)",
     async run() {
       const started = stage.host.now();
-      await using meeting = await stage.meet(client, { identity: await stage.authority.identity(name) });
-      const payload = stage.host.entropy.fill(new Uint8Array(bytesEachWay));
-      meeting.client.say(payload);
-      see(equal(await meeting.server.hears(bytesEachWay), payload), "the bytes at the server");
-      meeting.server.say(payload);
-      see(equal(await meeting.client.hears(bytesEachWay), payload), "the bytes back at the client");
+      const identity = await stage.authority.identity(name);
+      await using meeting = await stage.meet({ ...client, versions: [version] }, { identity });
+      await echoed(meeting, stage.host.entropy.fill(new Uint8Array(bytesEachWay)));
       return shown(meeting.outcome.client, 2 * bytesEachWay, stage.host.now() - started);
     },
-  };
-  const older: Show = { ...both, title: "Sealport → Sealport (1.2)", run: (context) => shows12(context.signal) };
-  async function shows12(_: AbortSignal): Promise<Shown> {
-    const started = stage.host.now();
-    await using meeting = await stage.meet(
-      { ...client, versions: ["1.2"] },
-      { identity: await stage.authority.identity(name), versions: ["1.2"] },
-    );
-    await echoed(meeting.client, meeting.server, stage);
-    return shown(meeting.outcome.client, 2 * bytesEachWay, stage.host.now() - started);
-  }
-  if (openssl === undefined) return [both, older];
+  });
+  if (openssl === undefined) return [ours("1.3"), ours("1.2")];
   return [
-    both,
-    older,
+    ours("1.3"),
+    ours("1.2"),
     {
       title: `Sealport → ${openssl.name}`,
       async run({ signal }) {
@@ -72,14 +57,6 @@ export function shows(stage: Stage): readonly Show[] {
   ];
 }
 
-async function echoed(client: End, server: End, stage: Stage): Promise<void> {
-  const payload = stage.host.entropy.fill(new Uint8Array(bytesEachWay));
-  client.say(payload);
-  see(equal(await server.hears(bytesEachWay), payload), "the bytes at the server");
-  server.say(payload);
-  see(equal(await client.hears(bytesEachWay), payload), "the bytes back at the client");
-}
-
 function shown(outcome: TlsOutcome, bytes: number, ms: number, authenticated = `server ${by(outcome.peer)}`): Shown {
   return {
     version: `TLS ${outcome.version}`,
@@ -90,10 +67,4 @@ function shown(outcome: TlsOutcome, bytes: number, ms: number, authenticated = `
     ms,
     authenticated,
   };
-}
-
-function by(peer: PeerIdentity | undefined): string {
-  if (peer?.kind !== "certificate") return `by ${peer?.kind ?? "nothing"}`;
-  const certificate = parseCertificate(peer.chain[0]!);
-  return "subject" in certificate && "text" in certificate ? `by certificate ${certificate.text}` : "by certificate";
 }

@@ -1,4 +1,4 @@
-import { createDecipheriv, createHmac } from "node:crypto";
+import { expandLabel, nonceOf, opened, type WitnessCipher } from "../../stage/witness.js";
 
 /** A record as a witness with one side's secret sees it. */
 export interface WitnessedRecord {
@@ -11,9 +11,9 @@ export interface WitnessedRecord {
   readonly opensUnderOldKeys: boolean;
 }
 
-type Cipher = "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305";
-
-const suites: Readonly<Record<string, { readonly cipher: Cipher; readonly keySize: number; readonly hash: string }>> = {
+const suites: Readonly<
+  Record<string, { readonly cipher: WitnessCipher; readonly keySize: number; readonly hash: string }>
+> = {
   TLS_AES_128_GCM_SHA256: { cipher: "aes-128-gcm", keySize: 16, hash: "sha256" },
   TLS_AES_256_GCM_SHA384: { cipher: "aes-256-gcm", keySize: 32, hash: "sha384" },
   TLS_CHACHA20_POLY1305_SHA256: { cipher: "chacha20-poly1305", keySize: 32, hash: "sha256" },
@@ -21,7 +21,6 @@ const suites: Readonly<Record<string, { readonly cipher: Cipher; readonly keySiz
 
 /**
  * Opens the application records of one direction of TLS 1.3, from the bytes on the wire and the secret in the key log.
- * It shares no code with the protocol: what it opens, anyone with the secret could.
  */
 export function witness(wire: Uint8Array, suite: string, secret: Uint8Array): readonly WitnessedRecord[] {
   const parameters = suites[suite];
@@ -29,11 +28,11 @@ export function witness(wire: Uint8Array, suite: string, secret: Uint8Array): re
   const { cipher, keySize, hash } = parameters;
   const keysOf = (from: Uint8Array): Keys => ({
     secret: from,
-    key: expandLabel(hash, from, "key", keySize),
-    iv: expandLabel(hash, from, "iv", 12),
+    key: expandLabel(hash, from, "tls13 key", keySize),
+    iv: expandLabel(hash, from, "tls13 iv", 12),
     sequence: 0,
   });
-  const next = (keys: Keys): Keys => keysOf(expandLabel(hash, keys.secret, "traffic upd", keys.secret.length));
+  const next = (keys: Keys): Keys => keysOf(expandLabel(hash, keys.secret, "tls13 traffic upd", keys.secret.length));
 
   const seen: WitnessedRecord[] = [];
   let old: Keys | undefined;
@@ -60,13 +59,6 @@ export function witness(wire: Uint8Array, suite: string, secret: Uint8Array): re
   return seen;
 }
 
-/** The secret of a label in the lines of a key log. */
-export function secretOf(lines: readonly string[], label: string): Uint8Array {
-  const line = lines.find((each) => each.startsWith(`${label} `));
-  if (line === undefined) throw new Error(`the key log has no ${label}`);
-  return Buffer.from(line.split(" ")[2]!, "hex");
-}
-
 interface Keys {
   readonly secret: Uint8Array;
   readonly key: Uint8Array;
@@ -75,7 +67,6 @@ interface Keys {
 }
 
 const headerSize = 5;
-const tagSize = 16;
 const applicationData = 23;
 
 function* recordsOf(wire: Uint8Array): Generator<Uint8Array> {
@@ -87,27 +78,5 @@ function* recordsOf(wire: Uint8Array): Generator<Uint8Array> {
 }
 
 /** RFC 9846 §5.2. */
-function open(cipher: Cipher, keys: Keys, record: Uint8Array): Uint8Array | undefined {
-  const nonce = Buffer.from(keys.iv);
-  nonce.writeUInt32BE((nonce.readUInt32BE(8) ^ keys.sequence) >>> 0, 8);
-  const body = record.subarray(headerSize);
-  if (body.length <= tagSize) return undefined;
-  // The three share a shape that Node's types give to GCM alone.
-  const decipher = createDecipheriv(cipher as "aes-128-gcm", keys.key, nonce, { authTagLength: tagSize });
-  decipher.setAAD(record.subarray(0, headerSize));
-  decipher.setAuthTag(body.subarray(-tagSize));
-  const plain = decipher.update(body.subarray(0, -tagSize));
-  try {
-    decipher.final();
-    return plain;
-  } catch {
-    return undefined;
-  }
-}
-
-/** HKDF-Expand-Label with an empty context (RFC 9846 §7.1), for outputs of at most one block. */
-function expandLabel(hash: string, secret: Uint8Array, label: string, size: number): Uint8Array {
-  const name = Buffer.from(`tls13 ${label}`);
-  const info = Buffer.concat([Buffer.from([size >> 8, size & 255, name.length]), name, Buffer.from([0, 1])]);
-  return createHmac(hash, secret).update(info).digest().subarray(0, size);
-}
+const open = (cipher: WitnessCipher, { key, iv, sequence }: Keys, record: Uint8Array): Uint8Array | undefined =>
+  opened(cipher, key, nonceOf(iv, sequence), record.subarray(0, headerSize), record.subarray(headerSize));

@@ -1,7 +1,7 @@
 import { identityFromPem } from "../../../adapters/pem.js";
 import { protocolStacks, secure, TransportServices } from "../../../taps/index.js";
 import { type Show, see } from "../../probe.js";
-import { newAuthority } from "../tls/authority.js";
+import { newAuthority } from "../../stage/authority.js";
 import { echoed, serverInside, type WireGuardStage } from "./stage.js";
 
 const data = Uint8Array.from({ length: 20_000 }, (_, i) => i * 31);

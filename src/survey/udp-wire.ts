@@ -1,5 +1,6 @@
-import { createSocket, type Socket } from "node:dgram";
-import { wireBytesMax } from "../../limits.js";
+import type { Socket } from "node:dgram";
+import { wireBytesMax } from "./limits.js";
+import { bound } from "./udp.js";
 
 const loopback = "127.0.0.1";
 
@@ -75,12 +76,4 @@ export class UdpWire implements AsyncDisposable {
   #keep(kept: Buffer[], bytes: Buffer): void {
     if ((this.#size += bytes.length) <= wireBytesMax) kept.push(bytes);
   }
-}
-
-export async function bound(): Promise<Socket> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((listening, failed) => {
-    socket.once("error", failed).bind(0, loopback, listening);
-  });
-  return socket;
 }

@@ -1,4 +1,4 @@
-import type { Host } from "../../../contract/index.js";
+import type { Host } from "../../contract/index.js";
 import {
   type Certificate,
   createVerifier,
@@ -6,11 +6,24 @@ import {
   makeCertificate,
   makePrivateKey,
   writePem,
-} from "../../../pki/index.js";
-import { type TlsIdentity, trust } from "../../../protocols/tls/index.js";
-import type { Authority } from "./stage.js";
+} from "../../pki/index.js";
+import { type TlsIdentity, trust, type VerifyPeer } from "../../protocols/tls/index.js";
 
 const dayMs = 86_400_000;
+
+/** An authority that was made for this run, and that nobody else trusts. */
+export interface Authority {
+  /** DER of its certificate. */
+  readonly certificate: Uint8Array;
+  /** PEM of the same, for a program that wants a file. */
+  readonly trustPem: string;
+  /** A P-256 identity for the names; remembered by them, since keys are slow to make. */
+  identity(...names: readonly string[]): Promise<TlsIdentity>;
+  /** Full validation of a chain and its name, with this authority alone trusted. */
+  readonly verify: VerifyPeer;
+  /** PEM of an identity, for a program that wants files. */
+  pem(...names: readonly string[]): Promise<{ readonly chain: string; readonly key: string }>;
+}
 
 interface Issued {
   readonly certificate: Certificate;
@@ -53,6 +66,7 @@ export function newAuthority(host: Host): Authority {
   };
   return {
     certificate: authority.raw,
+    trustPem: writePem("CERTIFICATE", authority.raw),
     identity: async (...names) => issue(names).identity,
     verify: trust(createVerifier({ provider: crypto, anchors: [authority.raw] })),
     pem: async (...names) => {
