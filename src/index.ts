@@ -1,5 +1,5 @@
 import { systemServices } from "./adapters/system.js";
-import { type OpenTunnel, openTunnel, type TunnelOptions } from "./adapters/tunnel/index.js";
+import type { OpenTunnel, TunnelOptions } from "./adapters/tunnel/index.js";
 import { nodeHost } from "./hosts/node/index.js";
 import {
   type Connection,
@@ -86,6 +86,7 @@ export function serve(
  *     preconnection({ remote, transport: reliableInorderStream.with({ interface: { "wg:office": "require" } }) })
  */
 export async function tunnel(source: string | URL, options?: TunnelOptions): Promise<OpenTunnel> {
+  const { openTunnel } = await import("./adapters/tunnel/index.js");
   const services = transportServices();
   const opened = await openTunnel(services.host, source, options);
   try {

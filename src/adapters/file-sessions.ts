@@ -1,6 +1,6 @@
 import { open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { Failure, type Instant } from "../contract/index.js";
-import { MemorySessionStore, type SessionStore, type StoredSession } from "../protocols/tls/index.js";
+import { MemorySessionStore, type SessionStore, type StoredSession } from "../protocols/tls/store/index.js";
 
 /**
  * A session store in one file that its owner alone may read (mode 0600), for one process at a time. A file that others

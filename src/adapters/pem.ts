@@ -1,6 +1,9 @@
 import type { CryptoProvider, Identity } from "../contract/index.js";
 import { chooseCrypto } from "../hosts/node/crypto.js";
-import { isPkiFailure, PkiFailure, readCertificates, readPrivateKey } from "../pki/index.js";
+// Not by the room's door: who reads a file does not check certificates.
+import { isPkiFailure, PkiFailure } from "../pki/failure.js";
+import { readCertificates } from "../pki/pem.js";
+import { readPrivateKey } from "../pki/private-key.js";
 
 export interface PemIdentityInit {
   /** PEM or DER of the chain, end entity first. The key may be in the same text. */

@@ -1,6 +1,7 @@
 import { toHex } from "../bytes/index.js";
 import type { Host, PeerIdentity, SocketAddress } from "../contract/index.js";
-import { isPkiFailure, parseCertificate } from "../pki/index.js";
+import { parseCertificate } from "../pki/certificate.js";
+import { isPkiFailure } from "../pki/failure.js";
 import type { Connection } from "../taps/index.js";
 
 /** What a Connection came to, as the event `connected` says it; docs/json.md has the fields. */

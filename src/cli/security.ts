@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { certificatesFromPem, identityFromPem } from "../adapters/pem.js";
 import type { Host, Identity } from "../contract/index.js";
-import { isPkiFailure, readPem } from "../pki/index.js";
+import { isPkiFailure } from "../pki/failure.js";
+import { readPem } from "../pki/pem.js";
 import {
   type GroupName,
   groups,
@@ -10,7 +11,7 @@ import {
   schemes,
   suites12,
   suites13,
-} from "../protocols/tls/index.js";
+} from "../protocols/tls/parameters/index.js";
 import type { PreSharedKey, SecurityInit, SecurityProtocol } from "../taps/index.js";
 import { ConfigError, UsageError } from "./exit.js";
 import { readKey, readSource } from "./secrets.js";

@@ -1,4 +1,4 @@
-import { type OpenTunnel, openTunnel, type TunnelOptions } from "../adapters/index.js";
+import { type OpenTunnel, openTunnel, type TunnelOptions } from "../adapters/tunnel/index.js";
 import { fromBase64 } from "../bytes/index.js";
 import { Secret } from "../contract/index.js";
 import { ConfigError, UsageError } from "./exit.js";

@@ -1,4 +1,4 @@
-export * from "./candidates.js";
+export type * from "./candidates.js";
 export {
   type CloneOptions,
   Connection,

@@ -64,6 +64,7 @@ export class Race {
   #waiting: Leaf[] = [];
   #running = new Set<Leaf>();
   #resolving = 0;
+  #loading = false;
   #class = 0;
   #nextAt = 0;
   #alarm: Alarm | undefined;
@@ -111,8 +112,19 @@ export class Race {
     this.#running.clear();
   }
 
+  /** Names are looked up while the code of the stacks is loaded; the first attempt waits for both. */
   #startClass(): void {
-    this.#resolve(this.#classes[this.#class]!);
+    const branches = this.#classes[this.#class]!;
+    const loading = branches.flatMap(({ stack }) => stack.load?.() ?? []);
+    this.#loading = loading.length > 0;
+    if (this.#loading) {
+      // A stack whose code cannot be loaded fails when it is tried.
+      void Promise.allSettled(loading).then(() => {
+        this.#loading = false;
+        this.#run();
+      });
+    }
+    this.#resolve(branches);
   }
 
   #resolve(branches: readonly Branch[], only?: readonly RemoteEndpoint[]): void {
@@ -242,7 +254,7 @@ export class Race {
 
   /** Starts what may start now, and sets the alarm for what may start later. */
   #run(): void {
-    if (this.#over) return;
+    if (this.#over || this.#loading) return;
     const { host } = this.#request;
     while (this.#waiting.length > 0 && this.#running.size < attemptsAtOnceMax && !this.#over) {
       if (this.#running.size > 0 && host.now() < this.#nextAt) break;

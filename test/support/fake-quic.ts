@@ -18,7 +18,7 @@ import type {
   QuicStream,
 } from "../../src/protocols/quic/index.js";
 import { quicFailure } from "../../src/protocols/quic/index.js";
-import type { QuicDoor } from "../../src/taps/stacks/quic.js";
+import type { QuicDoor } from "../../src/taps/stacks/quic-transport.js";
 
 /** One way takes so long, milliseconds. */
 const delayMs = 20;

@@ -1,5 +1,6 @@
 import { type ProtocolStack, secure, TransportServices } from "../../src/taps/index.js";
 import { quicStacks } from "../../src/taps/stacks/quic.js";
+import { quicCode } from "../../src/taps/stacks/quic-transport.js";
 import { tls } from "../../src/taps/stacks/tls.js";
 import { FakeQuic } from "./fake-quic.js";
 import { type Neighbours, type NeighboursOptions, neighbours, serverAddress, vouchedFor } from "./taps.js";
@@ -16,7 +17,12 @@ export const serverSecurity = secure({ allowed: ["QUIC"], alpn: ["test"], identi
 
 export function fakeNeighbours(options: NeighboursOptions = {}): FakeNeighbours {
   const quic = new FakeQuic();
-  const stacks: readonly ProtocolStack[] = [...quicStacks(quic), tls];
+  const row = (use: keyof typeof quicStacks): ProtocolStack => ({
+    ...quicStacks[use],
+    load: () => undefined,
+    ...quicCode(quic, use),
+  });
+  const stacks = [row("streams"), row("messages"), tls];
   const both = neighbours({ roots: [vouched.root], ...options, stacks });
   return { ...both, quic, server: new TransportServices({ host: both.serverHost, stacks }) };
 }

@@ -11,6 +11,9 @@ import {
 } from "../../src/taps/index.js";
 import { provider } from "./provider.js";
 
+// Code is loaded in real time: all of it before a world begins, in which time is simulated.
+await Promise.all(protocolStacks.map(({ load }) => load?.()));
+
 /** The moment at which simulated worlds begin. */
 const start = Date.UTC(2026, 0, 1);
 const day = 86_400_000;

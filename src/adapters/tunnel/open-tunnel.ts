@@ -3,7 +3,7 @@ import type { Agent, AgentOptions } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Prefix, parsePrefix, toBase64 } from "../../bytes/index.js";
 import { type Host, type Network, networkFailure, type SocketAddress } from "../../contract/index.js";
-import { type Capture, captureToFile } from "../../hosts/node/capture.js";
+import type { Capture } from "../../hosts/node/capture.js";
 import type { WgQuickWarning, WireGuardEvent } from "../../protocols/wireguard/index.js";
 import {
   type Connection,
@@ -79,7 +79,12 @@ export async function openTunnel(host: Host, source: string | URL, options: Tunn
   const tunnelName = `wg:${options.name ?? name}`;
   const outside = options.network && { network: options.network };
   const capture =
-    options.pcapng === undefined ? undefined : captureToFile(host, options.pcapng, { ...outside, inside: tunnelName });
+    options.pcapng === undefined
+      ? undefined
+      : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, {
+          ...outside,
+          inside: tunnelName,
+        });
   const events: { tell: (event: TunnelEvent) => void } = { tell: () => {} };
   const opening = openWireGuard(capture?.host ?? host, text, {
     name: tunnelName,

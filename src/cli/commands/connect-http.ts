@@ -1,6 +1,6 @@
 import { once } from "node:events";
+import { FileSessionStore } from "../../adapters/file-sessions.js";
 import { type IncomingBody, Origin } from "../../adapters/http3/index.js";
-import { FileSessionStore } from "../../adapters/index.js";
 import { addressOf } from "../../adapters/quic/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";

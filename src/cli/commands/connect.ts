@@ -1,5 +1,5 @@
-import { FileSessionStore } from "../../adapters/file-sessions.js";
 import { systemServices } from "../../adapters/system.js";
+import type { SessionStore } from "../../protocols/tls/index.js";
 import { preconnectionFor } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { description, summary } from "../describe.js";
@@ -33,7 +33,7 @@ export async function connect(values: ConnectValues, { terminal, signal }: Comma
   const system = systemServices({ host });
   const security = securityOf(to, values, host);
   if (values["trust-anyone"]) terminal.note("the peer is not authenticated: --trust-anyone");
-  const cache = values.session === undefined ? undefined : await FileSessionStore.open(values.session);
+  const cache = values.session === undefined ? undefined : await sessionsIn(values.session);
   const early =
     values["early-data"] === undefined ? undefined : readSource(values["early-data"], "--early-data", false);
   const pre = preconnectionFor(system, to.url, { ...security, ...(cache !== undefined && { sessionCache: cache }) });
@@ -56,3 +56,6 @@ const quietMs = 500;
 
 /** How long a Close may take before it is left at that, in milliseconds. */
 const closeMsMax = 5_000;
+
+const sessionsIn = async (path: string): Promise<SessionStore> =>
+  (await import("../../adapters/file-sessions.js")).FileSessionStore.open(path);

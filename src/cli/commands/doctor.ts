@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
-import type { OpenTunnel } from "../../adapters/index.js";
+import type { OpenTunnel } from "../../adapters/tunnel/index.js";
 import { formatAddress } from "../../bytes/index.js";
 import { parseWgQuick } from "../../protocols/wireguard/index.js";
 import type { CommandContext } from "../command.js";

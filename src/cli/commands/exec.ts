@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
-import { ProxyServer } from "../../adapters/index.js";
+import { ProxyServer } from "../../adapters/forward/index.js";
 import { toHex } from "../../bytes/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, exitCodes, UsageError } from "../exit.js";

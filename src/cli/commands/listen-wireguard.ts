@@ -1,4 +1,4 @@
-import { openTunnel } from "../../adapters/index.js";
+import { openTunnel } from "../../adapters/tunnel/index.js";
 import { toBase64 } from "../../bytes/index.js";
 import { Secret } from "../../contract/index.js";
 import { WireGuard } from "../../protocols/wireguard/index.js";

@@ -1,4 +1,4 @@
-import { openDeviceTunnel } from "../../adapters/index.js";
+import { openDeviceTunnel } from "../../adapters/tunnel/index.js";
 import { toBase64 } from "../../bytes/index.js";
 import type { Failure } from "../../contract/index.js";
 import type { CommandContext } from "../command.js";

@@ -4,12 +4,10 @@ import {
   type ForwardSpec,
   forwardLocal,
   forwardRemote,
-  metricsServer,
-  type OpenTunnel,
   ProxyServer,
   parseForward,
-  type TunnelStatus,
-} from "../../adapters/index.js";
+} from "../../adapters/forward/index.js";
+import { metricsServer, type OpenTunnel, type TunnelStatus } from "../../adapters/tunnel/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
 import { host } from "../host.js";

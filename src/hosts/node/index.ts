@@ -10,7 +10,6 @@ import { loadRoots, type RootSource } from "./roots.js";
 import { diagnosticsTrace, keyLogFile } from "./sinks.js";
 import { connectStream, listenStreams } from "./streams.js";
 
-export { type Capture, captureToFile } from "./capture.js";
 export { chooseDatagrams, type DatagramChoice, type DatagramPath } from "./datagram-path.js";
 export { isOpenToOthers, readWhole, replaceWhole } from "./files.js";
 export type { NameService } from "./names.js";

@@ -21,11 +21,7 @@ export { type TlsEvent, type TlsInput, TlsMachine, tlsClient, tlsServer } from "
 export type * from "./options.js";
 export { type AlertName, alertName, alerts } from "./parameters/alerts.js";
 export { type Dialect, dialects } from "./parameters/dialect.js";
-export { type Group, type GroupName, groups } from "./parameters/groups.js";
-export { type Scheme, type SchemeName, schemes } from "./parameters/schemes.js";
-export { type Suite, type SuiteName, suiteByName } from "./parameters/suites.js";
-export { type Suite12, suites12 } from "./parameters/suites12.js";
-export { type Suite13, suites13 } from "./parameters/suites13.js";
+export * from "./parameters/index.js";
 export { tlsProfile } from "./profile.js";
 export { serverHandshake } from "./server/start.js";
 export { type Reception, receiveStateless } from "./server/stateless.js";

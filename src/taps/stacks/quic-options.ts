@@ -8,22 +8,15 @@ import type {
 } from "../../protocols/quic/index.js";
 import { type Suite13, suites13 } from "../../protocols/tls/index.js";
 import { addressTokenServersMax, addressTokensPerServerMax, datagramFrameMax } from "../limits.js";
-import type { SecurityParameters, SecurityProtocol } from "../security.js";
-import {
-  clientOptions,
-  type Family,
-  serverOptions,
-  sharedOptions,
-  unfitFor,
-  versionsFor,
-} from "./handshake-options.js";
+import { families, versionsFor } from "./family.js";
+import { clientOptions, serverOptions, sharedOptions } from "./handshake-options.js";
 import type { ListenRequest, OpenRequest, StackRequest } from "./stack.js";
 import { keepAliveOf } from "./tcp.js";
 
 /** What a QUIC session carries for TAPS: a stream for each Connection, or the Messages of one. */
 export type QuicUse = "streams" | "messages";
 
-const family: Family = { protocol: "QUIC", versions: { v1: suites13, v2: suites13 } };
+const family = families.QUIC;
 
 /** RFC 9622 §6.3 and the properties that concern a session, in QUIC's own words, for a client. */
 export function quicClientOptions(request: OpenRequest, use: QuicUse): QuicClientOptions {
@@ -59,12 +52,6 @@ export function quicServerOptions(request: ListenRequest, use: QuicUse): QuicSer
     ...security.init.protocolOptions?.QUIC,
   };
 }
-
-export const quicUnfit = (
-  security: SecurityParameters,
-  allowed: readonly SecurityProtocol[],
-  role: "client" | "server",
-): string | undefined => unfitFor(family, security, allowed, role);
 
 function choices({ allowed, security: { init } }: StackRequest): Pick<QuicOptions, "versions" | "suites"> {
   const suites = init.ciphersuites?.filter((name): name is Suite13["name"] =>

@@ -1,90 +1,9 @@
-import type { DatagramOptions, Host, Network, SocketAddress } from "../../contract/index.js";
-import {
-  type QuicClientOptions,
-  type QuicListener,
-  type QuicServerOptions,
-  type QuicSession,
-  type QuicSink,
-  quicProfile,
-} from "../../protocols/quic/index.js";
-import { MessagesTransport } from "./messages.js";
-import { type QuicUse, quicClientOptions, quicServerOptions, quicUnfit } from "./quic-options.js";
-import {
-  type ListenRequest,
-  type OpenRequest,
-  over,
-  type ProtocolStack,
-  type StackRequest,
-  type Transport,
-  type TransportListener,
-} from "./stack.js";
-import { announces, StreamsGroup } from "./streams.js";
+import { quicProfile } from "../../protocols/quic/profile.js";
+import { families, unfitFor } from "./family.js";
+import { lazily } from "./lazily.js";
+import type { QuicUse } from "./quic-options.js";
+import { over, type ProtocolStack } from "./stack.js";
 import { udp } from "./udp.js";
-
-/** What the rows need of QUIC: how a session begins, at either end. */
-export interface QuicDoor {
-  connect(host: Host, remote: SocketAddress, options: QuicClientOptions, sink: QuicSink, below: Below): QuicSession;
-  listen(
-    host: Host,
-    local: SocketAddress,
-    options: QuicServerOptions,
-    accept: (session: QuicSession) => QuicSink,
-    below: Below,
-  ): Promise<Pick<QuicListener, "local" | "close" | "ref" | "unref">>;
-}
-
-export interface Below {
-  readonly network: Network;
-  readonly local?: Partial<SocketAddress>;
-  readonly datagrams?: DatagramOptions;
-}
-
-/**
- * QUIC's two rows; docs/mappings/quic.md is their text. A Connection is a stream and its session the Connection Group;
- * or, for who asks for Messages without an order, a Connection is the session and each Message a stream or a datagram.
- */
-export function quicStacks(door: QuicDoor): readonly ProtocolStack<"multi-stream">[] {
-  const row = (use: QuicUse) => ({
-    connectedness: "connection-oriented" as const,
-    unfit: quicUnfit,
-    migrates: true as const,
-    open: (request: OpenRequest) => open(door, request, use),
-    listen: (request: ListenRequest) => listen(door, request, use),
-  });
-  const streams = over(quicProfile, udp, {
-    ...row("streams"),
-    dataUnit: "byte-stream",
-    connectionObject: "QUIC stream; the QUIC connection is the Connection Group",
-    provides: {
-      ...common,
-      reliability: "always",
-      preserveMsgBoundaries: "never",
-      perMsgReliability: "never",
-      preserveOrder: "always",
-      zeroRttMsg: "optional",
-      multistreaming: "always",
-    },
-    messageProperties: ["msgLifetime", "msgPriority", "final", "safelyReplayable"],
-  });
-  const messages = over(quicProfile, udp, {
-    ...row("messages"),
-    dataUnit: "message",
-    connectionObject: "QUIC connection; a Message is a one-way stream or a datagram",
-    provides: {
-      ...common,
-      reliability: "optional",
-      preserveMsgBoundaries: "always",
-      perMsgReliability: "always",
-      preserveOrder: "never",
-      zeroRttMsg: "never",
-      multistreaming: "never",
-      // The session is the Connection, and the server has it when the handshake is over.
-      activeReadBeforeSend: "always",
-    },
-    messageProperties: ["msgLifetime", "msgPriority", "msgReliable", "noFragmentation", "noSegmentation"],
-  });
-  return [streams, { ...messages, name: `${messages.name} messages` }];
-}
 
 const common = {
   // RFC 9001 §5: every packet is authenticated as a whole, and RFC 9002 bounds what is under way.
@@ -97,87 +16,55 @@ const common = {
   activeReadBeforeSend: "optional",
 } as const;
 
-function open(door: QuicDoor, request: OpenRequest, use: QuicUse): Transport {
-  const { host, network, remote, local, interface: on, sink, early, properties } = request;
-  const { direction, connPriority } = properties;
-  const group = new StreamsGroup({ host, ours: true, direction });
-  const below = {
-    network,
-    ...(local !== undefined && { local }),
-    ...(on !== undefined && { datagrams: { interface: on } }),
-  };
-  const session = door.connect(host, remote, quicClientOptions(request, use), sinkOf(group), below);
-  group.attach(session, session);
-  if (use === "streams") {
-    return group.openStream(sink, { direction, connPriority, announce: announces(properties) }, early);
-  }
-  const transport = new MessagesTransport(group, isReliable(request));
-  transport.sink = sink;
-  group.join(transport, true);
-  return transport;
-}
+const row = (use: QuicUse) => ({
+  connectedness: "connection-oriented" as const,
+  unfit: unfitFor(families.QUIC),
+  migrates: true as const,
+  ...lazily(async () => {
+    const code = import("./quic-transport.js");
+    return (await code).quicCode(await import("../../protocols/quic/index.js"), use);
+  }),
+});
 
-async function listen(door: QuicDoor, request: ListenRequest, use: QuicUse): Promise<TransportListener> {
-  const { host, network, local, interface: on, accept, handshakeFailed, properties } = request;
-  const { direction } = properties;
-  const groups = new Set<StreamsGroup>();
-  let isOpen = true;
-  const listener = await door.listen(
-    host,
-    local,
-    quicServerOptions(request, use),
-    (session) => {
-      const group = new StreamsGroup({ host, ours: false, direction, accept }).attach(session, session);
-      groups.add(group);
-      if (!isOpen) group.endWhenIdle();
-      if (use === "messages") {
-        group.accept = undefined;
-        const transport = new MessagesTransport(group, isReliable(request));
-        transport.sink = accept(transport);
-        group.join(transport, true);
-      }
-      return {
-        ...sinkOf(group),
-        confirmed() {
-          group.confirmed();
-          if (use === "streams" && direction === "unidirectional-send") group.offer();
-        },
-        closed(failure) {
-          groups.delete(group);
-          if (failure !== undefined && group.isIdle && !group.isConfirmed) handshakeFailed?.(failure);
-          group.closed(failure);
-        },
-      };
-    },
-    { network, ...(on !== undefined && { datagrams: { interface: on } }) },
-  );
-  return {
-    local: listener.local,
-    // What was accepted lives on, and is waited for by nobody here.
-    close() {
-      isOpen = false;
-      void listener.close();
-      for (const group of groups) group.endWhenIdle();
-      return Promise.resolve();
-    },
-    ref: () => listener.ref(),
-    unref: () => listener.unref(),
-  };
-}
+const streams = over(quicProfile, udp, {
+  ...row("streams"),
+  dataUnit: "byte-stream",
+  connectionObject: "QUIC stream; the QUIC connection is the Connection Group",
+  provides: {
+    ...common,
+    reliability: "always",
+    preserveMsgBoundaries: "never",
+    perMsgReliability: "never",
+    preserveOrder: "always",
+    zeroRttMsg: "optional",
+    multistreaming: "always",
+  },
+  messageProperties: ["msgLifetime", "msgPriority", "final", "safelyReplayable"],
+});
 
-function sinkOf(group: StreamsGroup): QuicSink {
-  return {
-    confirmed: () => group.confirmed(),
-    stream: (stream) => group.stream(stream, stream.early),
-    datagram: (bytes) => group.datagram(bytes),
-    softError: (failure) => group.softError(failure),
-    // RFC 9622 §8.3.2: the session is the group's, and so is its path.
-    moved: (move) => group.pathChange({ what: "handover", detail: { ...move } }),
-    mtu: (size) => group.pathChange({ what: "mtu", detail: { size } }),
-    closed: (failure) => group.closed(failure),
-  };
-}
+const messages = over(quicProfile, udp, {
+  ...row("messages"),
+  dataUnit: "message",
+  connectionObject: "QUIC connection; a Message is a one-way stream or a datagram",
+  provides: {
+    ...common,
+    reliability: "optional",
+    preserveMsgBoundaries: "always",
+    perMsgReliability: "always",
+    preserveOrder: "never",
+    zeroRttMsg: "never",
+    multistreaming: "never",
+    // The session is the Connection, and the server has it when the handshake is over.
+    activeReadBeforeSend: "always",
+  },
+  messageProperties: ["msgLifetime", "msgPriority", "msgReliable", "noFragmentation", "noSegmentation"],
+});
 
-/** Are Messages to arrive, if they say nothing themselves (RFC 9622 §9.1.3.7)? */
-const isReliable = ({ properties: { reliability } }: StackRequest): boolean =>
-  reliability === "require" || reliability === "prefer";
+/**
+ * QUIC's two rows; docs/mappings/quic.md is their text. A Connection is a stream and its session the Connection Group;
+ * or, for who asks for Messages without an order, a Connection is the session and each Message a stream or a datagram.
+ */
+export const quicStacks = {
+  streams,
+  messages: { ...messages, name: `${messages.name} messages` },
+} as const satisfies Readonly<Record<QuicUse, ProtocolStack<"multi-stream">>>;

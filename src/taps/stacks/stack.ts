@@ -16,11 +16,18 @@ import type { SecurityParameters, SecurityProtocol } from "../security.js";
 /** Does a stack provide what a Preference asks for: always, never, or as it is told? */
 export type Provision = "always" | "never" | "optional";
 
+/** What a stack does, apart from what it is. */
+export interface StackCode {
+  /** Starts at once; the sink hears `ready` or `closed`. */
+  open(request: OpenRequest): Transport;
+  listen(request: ListenRequest): Promise<TransportListener>;
+}
+
 /**
  * A protocol stack as a row: what it provides, how it maps onto RFC 9623 §10's words, how it opens and listens. Racing,
  * ranking, read-back and the conformance table know no protocol but through these rows.
  */
-export interface ProtocolStack<Offers extends Service = Service> {
+export interface ProtocolStack<Offers extends Service = Service> extends StackCode {
   /** What it gives to a layer on top of it. */
   readonly offers: Offers;
   /** `TLS/TCP`: protocols from the top. */
@@ -46,9 +53,11 @@ export interface ProtocolStack<Offers extends Service = Service> {
     allowed: readonly SecurityProtocol[],
     role: "client" | "server",
   ): string | undefined;
-  /** Starts at once; the sink hears `ready` or `closed`. */
-  open(request: OpenRequest): Transport;
-  listen(request: ListenRequest): Promise<TransportListener>;
+  /**
+   * Loads the code that `open` needs, where that is not loaded with the row; rejects if it cannot be. Undefined: it is
+   * there. `listen` waits for it by itself.
+   */
+  load?(): Promise<void> | undefined;
 }
 
 /**

@@ -1,4 +1,3 @@
-import { connect, listen } from "../../protocols/quic/index.js";
 import { dtls } from "./dtls.js";
 import { quicStacks } from "./quic.js";
 import type { ProtocolStack } from "./stack.js";
@@ -7,4 +6,4 @@ import { tls } from "./tls.js";
 import { udp } from "./udp.js";
 
 /** Every protocol stack there is, one row each; the order settles what preferences leave open. */
-export const protocolStacks: readonly ProtocolStack[] = [tls, ...quicStacks({ connect, listen }), tcp, dtls, udp];
+export const protocolStacks: readonly ProtocolStack[] = [tls, quicStacks.streams, quicStacks.messages, tcp, dtls, udp];

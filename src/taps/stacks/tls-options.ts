@@ -1,23 +1,10 @@
-import {
-  suites12,
-  suites13,
-  type TlsClientOptions,
-  type TlsServerOptions,
-  type TlsVersion,
-} from "../../protocols/tls/index.js";
+import type { TlsClientOptions, TlsServerOptions, TlsVersion } from "../../protocols/tls/index.js";
 import { earlyDataMax } from "../limits.js";
-import type { SecurityParameters, SecurityProtocol } from "../security.js";
-import {
-  clientOptions,
-  type Family,
-  serverOptions,
-  sharedOptions,
-  unfitFor,
-  versionsFor,
-} from "./handshake-options.js";
+import { families, versionsFor } from "./family.js";
+import { clientOptions, serverOptions, sharedOptions } from "./handshake-options.js";
 import type { OpenRequest, StackRequest } from "./stack.js";
 
-const family: Family = { protocol: "TLS", versions: { "1.3": suites13, "1.2": suites12 } };
+const family = families.TLS;
 
 /** RFC 9622 §6.3 in TLS's own words, for a client. */
 export function tlsClientOptions(request: OpenRequest): TlsClientOptions {
@@ -40,12 +27,6 @@ export function tlsServerOptions(request: StackRequest): TlsServerOptions {
     ...request.security.init.protocolOptions?.TLS,
   };
 }
-
-export const tlsUnfit = (
-  security: SecurityParameters,
-  allowed: readonly SecurityProtocol[],
-  role: "client" | "server",
-): string | undefined => unfitFor(family, security, allowed, role);
 
 function choices({ allowed, security: { init } }: StackRequest): Pick<TlsClientOptions, "versions" | "suites"> {
   return {
