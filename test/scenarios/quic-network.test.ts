@@ -229,6 +229,17 @@ for (const isBlackHole of [false, true]) {
 }
 
 scenario(
+  "jumbo frames are found where they pass, once enough is sent",
+  [1],
+  async (world) => {
+    const pair = await exchange(world, 5_000_000, { link: { mtu: 9_000, bitsPerSecond: 1_000_000_000 } });
+    assert.equal(pair.client.session.statistics.mtu, 8_952);
+    await end(world, pair);
+  },
+  options,
+);
+
+scenario(
   "the path's MTU is found, and when it shrinks the transfer goes on",
   [1],
   async (world) => {

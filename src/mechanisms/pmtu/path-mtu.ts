@@ -4,8 +4,13 @@ import { missesMax, probesMax, raiseAfterMs, searchGrain } from "./limits.js";
 export interface PathMtuOptions {
   /** Bytes that every path carries: BASE_PLPMTU; 1200 for QUIC (RFC 9000 §14.3). */
   readonly base: number;
-  /** Bytes that are never exceeded: MAX_PLPMTU. */
+  /** Bytes that most paths carry, and up to which is searched. */
   readonly max: number;
+  /**
+   * Bytes that few paths carry, jumbo frames and the loopback, and that are never exceeded: MAX_PLPMTU. Tried only where `max`
+   * passes and much is sent. Default `max`.
+   */
+  readonly wideMax?: number;
 }
 
 /**
@@ -24,6 +29,9 @@ export class PathMtu {
   current: number;
   readonly #base: number;
   readonly #max: number;
+  readonly #wideMax: number;
+  /** `wideMax` was found not to arrive. */
+  #isNarrow = false;
   /** The least size that was found not to arrive. */
   #tooLarge: number;
   #probing = 0;
@@ -33,25 +41,31 @@ export class PathMtu {
   #misses = 0;
   #missedAt: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor({ base, max }: PathMtuOptions) {
+  constructor({ base, max, wideMax = max }: PathMtuOptions) {
     this.current = this.#base = base;
     this.#max = Math.max(base, max);
+    this.#wideMax = Math.max(this.#max, wideMax);
     this.#tooLarge = this.#max + 1;
   }
 
   get isComplete(): boolean {
-    return this.#candidate() === undefined;
+    return this.#candidate(false) === undefined;
   }
 
-  /** The size of a probe that should leave now; undefined while one is out, or nothing is looked for. */
-  probe(now: Instant): number | undefined {
+  /**
+   * The size of a probe that should leave now; undefined while one is out, or nothing is looked for.
+   *
+   * @param isBusy so much is sent that three large probes in vain would not count
+   */
+  probe(now: Instant, isBusy = false): number | undefined {
     if (this.#isOut) return undefined;
     if (this.#raiseAt !== undefined && now >= this.#raiseAt) {
       this.#raiseAt = undefined;
       this.#tooLarge = this.#max + 1;
+      this.#isNarrow = false;
     }
-    const size = this.#candidate();
-    if (size === undefined && this.current < this.#max) this.#raiseAt ??= now + raiseAfterMs;
+    const size = this.#candidate(isBusy);
+    if (size === undefined && (this.current < this.#max || this.#isNarrow)) this.#raiseAt ??= now + raiseAfterMs;
     return size;
   }
 
@@ -65,7 +79,7 @@ export class PathMtu {
   /** The probe arrived. */
   acknowledged(size: number): void {
     if (size === this.#probing) this.#isOut = false;
-    if (size > this.current && size <= this.#max) this.current = size;
+    if (size > this.current && size <= this.#wideMax) this.current = size;
     if (size >= this.#tooLarge) this.#tooLarge = size + 1;
     this.#misses = 0;
   }
@@ -76,20 +90,23 @@ export class PathMtu {
     this.#isOut = false;
     if (++this.#attempts < probesMax) return;
     this.#attempts = 0;
-    if (size > this.current) this.#tooLarge = size;
+    if (size <= this.current) return;
+    if (size > this.#max) this.#isNarrow = true;
+    else this.#tooLarge = size;
   }
 
   /** Ordinary packets were acknowledged, the largest of this size. */
   heard(size: number): void {
-    if (size > this.#base) this.#misses = 0;
+    if (size > this.#sure) this.#misses = 0;
   }
 
   /**
    * Ordinary packets were found lost, or a probe timeout passed with them in flight; the largest had this size. What is found
-   * at one moment counts once. True if the path is a black hole for what it carried before: `current` is the base again.
+   * within a round trip counts once: a queue that overflows drops many. True if the path is a black hole for what it carried
+   * before: `current` is the base again.
    */
-  missed(size: number, now: Instant): boolean {
-    if (size <= this.#base || now === this.#missedAt) return false;
+  missed(size: number, now: Instant, roundTripMs = 0): boolean {
+    if (size <= this.#sure || now <= this.#missedAt + roundTripMs) return false;
     this.#missedAt = now;
     if (++this.#misses < missesMax) return false;
     this.#fall(now);
@@ -102,7 +119,8 @@ export class PathMtu {
    */
   tooBig(size: number): void {
     if (size >= this.current || size < this.#base) return;
-    this.#tooLarge = size + 1;
+    if (size >= this.#max) this.#isNarrow = true;
+    else this.#tooLarge = size + 1;
     this.current = Math.max(this.#base, size);
   }
 
@@ -111,10 +129,19 @@ export class PathMtu {
     return this.#raiseAt;
   }
 
-  /** The largest first, for most paths carry it; then halves. */
-  #candidate(): number | undefined {
+  /** Packets up to this size may pass though the largest do not. */
+  get #sure(): number {
+    return this.current > this.#max ? this.#max : this.#base;
+  }
+
+  /** The largest first, for most paths carry it; then halves. Above, one size alone: there is nothing between to search for. */
+  #candidate(isBusy: boolean): number | undefined {
     const { current } = this;
-    if (this.#raiseAt !== undefined || this.#tooLarge - current <= 1) return undefined;
+    if (this.#raiseAt !== undefined) return undefined;
+    if (current >= this.#max) {
+      return isBusy && !this.#isNarrow && current < this.#wideMax ? this.#wideMax : undefined;
+    }
+    if (this.#tooLarge - current <= 1) return undefined;
     if (this.#tooLarge > this.#max) return this.#max;
     if (this.#tooLarge - current <= searchGrain) return undefined;
     return Math.floor((current + this.#tooLarge) / 2);
@@ -122,7 +149,8 @@ export class PathMtu {
 
   #fall(now: Instant): void {
     this.#misses = 0;
-    this.#tooLarge = Math.min(this.#tooLarge, this.current);
+    if (this.current > this.#max) this.#isNarrow = true;
+    else this.#tooLarge = Math.min(this.#tooLarge, this.current);
     this.current = this.#base;
     this.#isOut = false;
     this.#attempts = 0;

@@ -285,9 +285,14 @@ export class Recovery {
     return this.rtt.timeoutMs(granularityMs) + delay;
   }
 
+  /** Bytes that the window has left. */
+  get room(): number {
+    return this.#window - this.bytesInFlight;
+  }
+
   /** Bytes that window and pace let out now: nothing, or at least a full packet. */
   allowance(now: Instant): number {
-    const room = this.#window - this.bytesInFlight;
+    const { room } = this;
     if (room < this.#packetSize || this.#spaces[this.#spaces.length - 1]!.packets.isFull) return 0;
     if (this.#options.pacing === false) return room;
     const paced = this.#pacer.allowance(now, this.controller.pacingRate);

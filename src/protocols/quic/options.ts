@@ -66,7 +66,10 @@ export interface QuicOptions extends SharedTlsOptions {
   readonly pacing?: boolean;
   /** Mark our packets ECT(0) while the path bears it (RFC 9000 §13.4). Default true. */
   readonly ecn?: boolean;
-  /** Look for larger packets than 1200 bytes (RFC 8899), up to this UDP payload. 1200 turns it off. Default 1452. */
+  /**
+   * Look for larger packets than 1200 bytes (RFC 8899), up to this UDP payload. 1200 turns it off. Default 8952. Above 1452, the
+   * most that Ethernet carries, this one size is tried alone, and only by who has sent 4 MiB.
+   */
   readonly mtuMax?: number;
   /** Clear the fixed bit now and then for peers that allow it (RFC 9287), reserved parameters. Default true. */
   readonly grease?: boolean;

@@ -75,6 +75,49 @@ test("losses of packets that every path carries say nothing", () => {
   for (let i = 0; i < 100; i++) assert.equal(mtu.missed(1_200, i), false);
 });
 
+/** Over a path that carries so much, by somebody who sends much. */
+function searchBusily(mtu: PathMtu, carries: number, now = 0): number[] {
+  const sizes: number[] = [];
+  for (let size = mtu.probe(now, true); size !== undefined; size = mtu.probe(now, true)) {
+    assert.ok(sizes.push(size) < 100, "the search ends");
+    mtu.probeSent(size);
+    if (size <= carries) mtu.acknowledged(size);
+    else mtu.probeLost(size);
+  }
+  return sizes;
+}
+
+const wide = { base: 1_200, max: 1_452, wideMax: 8_952 };
+
+test("jumbo frames are found by those who send much", () => {
+  const mtu = new PathMtu(wide);
+  assert.deepEqual(search(mtu, 9_000), [1_452], "not by others");
+  assert.ok(mtu.isComplete);
+  assert.deepEqual(searchBusily(mtu, 9_000), [8_952]);
+  assert.equal(mtu.current, 8_952);
+  assert.equal(mtu.deadline(), undefined);
+});
+
+test("where they do not pass, three probes is all that it costs, in ten minutes", () => {
+  const mtu = new PathMtu(wide);
+  assert.deepEqual(searchBusily(mtu, 8_951, 1_000), [1_452, 8_952, 8_952, 8_952]);
+  assert.equal(mtu.current, 1_452);
+  assert.deepEqual(searchBusily(mtu, 9_000, 600_999), []);
+  assert.deepEqual(searchBusily(mtu, 9_000, 601_000), [8_952]);
+  const narrow = new PathMtu(wide);
+  assert.deepEqual(new Set(searchBusily(narrow, 1_300)).has(8_952), false, "nor where even Ethernet's size does not");
+});
+
+test("a path that carries them no more is a black hole like another", () => {
+  const mtu = new PathMtu(wide);
+  searchBusily(mtu, 9_000);
+  for (let i = 1; i <= 3; i++) assert.equal(mtu.missed(8_952, i), false);
+  assert.equal(mtu.missed(8_952, 4), true);
+  assert.equal(mtu.current, 1_200);
+  assert.deepEqual(searchBusily(mtu, 1_472, 5), [1_452], "they are not tried again at once");
+  assert.equal(mtu.current, 1_452);
+});
+
 test("a router's word makes packets smaller at most, and never below the base", () => {
   const mtu = new PathMtu({ base: 1_200, max: 1_452 });
   search(mtu, 1_452);

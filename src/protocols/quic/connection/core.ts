@@ -4,7 +4,7 @@ import { PathMtu } from "../../../mechanisms/pmtu/index.js";
 import { Recovery, type SentContents } from "../../../mechanisms/recovery/index.js";
 import { OwnCids, PeerCids, type ResetTokens } from "../cids/index.js";
 import { DatagramQueue } from "../datagrams.js";
-import { limits, udpPayloadMin } from "../limits.js";
+import { limits, mtuUsual, udpPayloadMin } from "../limits.js";
 import type { ConnectionIdGenerator, QuicClientOptions, QuicServerOptions } from "../options.js";
 import { OneRttProtection } from "../protection/one-rtt.js";
 import { initialProtection, type Protection } from "../protection/protection.js";
@@ -198,7 +198,7 @@ export class Core {
   /** What acknowledgements and timeouts say about the size of packets that the path carries. */
   followMtu(now: Instant): void {
     const { mtu, recovery } = this;
-    if (recovery.missedSizeMax > 0) mtu.missed(recovery.missedSizeMax, now);
+    if (recovery.missedSizeMax > 0) mtu.missed(recovery.missedSizeMax, now, recovery.rtt.smoothedMs);
     if (mtu.current < this.#mtuSeen) this.datagrams.dropLonger(this.datagramMax);
     if (this.#mtuSeen !== 0 && mtu.current !== this.#mtuSeen)
       this.emit({ kind: "mtu", connection: this.number, size: mtu.current });
@@ -215,8 +215,8 @@ export class Core {
   }
 
   newMtu(): PathMtu {
-    const max = Math.min(this.ground.settings.mtuMax, this.peer?.maxUdpPayloadSize ?? Number.POSITIVE_INFINITY);
-    return new PathMtu({ base: udpPayloadMin, max });
+    const wideMax = Math.min(this.ground.settings.mtuMax, this.peer?.maxUdpPayloadSize ?? Number.POSITIVE_INFINITY);
+    return new PathMtu({ base: udpPayloadMin, max: Math.min(mtuUsual, wideMax), wideMax });
   }
 
   /** Keys that follow from the version and an id alone (RFC 9001 §5.2). */

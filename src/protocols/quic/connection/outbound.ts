@@ -1,7 +1,7 @@
 import type { Ecn, Instant, SocketAddress } from "../../../contract/index.js";
 import { Sent } from "../../../mechanisms/recovery/index.js";
 import { Held } from "../contents.js";
-import { limits, udpPayloadMin } from "../limits.js";
+import { limits, udpPayloadMin, wideAfterBytes } from "../limits.js";
 import { PacketType } from "../protection/versions.js";
 import { FrameType } from "../wire/frame-types.js";
 import { putAck, putClose, putNewToken, putPath } from "../wire/frame-writers.js";
@@ -237,20 +237,16 @@ export class Outbound {
 
   #batch(into: Uint8Array, path: Path, now: Instant): number {
     const core = this.#core;
-    const probeSize = this.#mtuProbe(now);
-    if (
-      probeSize > 0 &&
-      path.room >= probeSize &&
-      into.length >= probeSize &&
-      core.recovery.allowance(now) >= probeSize
-    ) {
+    const { recovery } = core;
+    let allowance = recovery.allowance(now);
+    const probeSize = allowance > 0 ? this.#mtuProbe(now) : 0;
+    // The pace lets a packet out, and is told of the whole: in a steady flow it would never let out one that is larger.
+    if (probeSize > 0 && Math.min(path.room, into.length, recovery.room) >= probeSize) {
       return this.#mtuProbeDatagram(into, probeSize, path, now);
     }
-    const { recovery } = core;
     const [, , space] = core.spaces;
     const mtu = core.mtu.current;
     const most = Math.min(into.length, limits.batchBytesMax, path.room);
-    let allowance = recovery.allowance(now);
     let at = 0;
     let count = 0;
     const marks = this.#marks;
@@ -315,8 +311,9 @@ export class Outbound {
 
   #mtuProbe(now: Instant): number {
     const core = this.#core;
-    if (!core.isConfirmed || !core.paths.current.isValidated) return 0;
-    const size = core.mtu.probe(now);
+    const path = core.paths.current;
+    if (!core.isConfirmed || !path.isValidated) return 0;
+    const size = core.mtu.probe(now, path.bytesSent >= wideAfterBytes);
     return size === undefined ? 0 : Math.min(size, core.peer?.maxUdpPayloadSize ?? size);
   }
 

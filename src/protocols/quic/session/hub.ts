@@ -32,6 +32,8 @@ export class Hub {
         for (const session of this.#gathering.splice(0)) session.flush();
       },
       softError: (failure) => {
+        // A probe, most likely: what packets may be as large as is found by what arrives (RFC 8899).
+        if (failure.reason === "message-too-big") return;
         for (const session of this.sessions.values()) session.softError(failure);
       },
       closed: (failure) => this.#closed(failure),
