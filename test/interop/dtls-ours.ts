@@ -70,6 +70,10 @@ export class OurDtlsEnd implements DtlsSink, AsyncDisposable {
     this.#tell(`keyUpdated ${direction}${byPeer ? " by peer" : ""}`);
   }
 
+  messageMax(): void {
+    this.#tell("messageMax");
+  }
+
   moved(): void {
     this.#tell("moved");
   }

@@ -93,6 +93,14 @@ const rows: readonly Row[] = [
     ours: { versions: ["1.2"], srtp: { profiles: [1] } },
     agreed: { srtp: { profile: 1, mki: new Uint8Array(0) } },
   },
+  {
+    what: "1.2, heartbeats that find what the path carries",
+    with: ["GnuTLS 3.7"],
+    theirs: { version: "1.2", args: ["--heartbeat"] },
+    ours: { versions: ["1.2"], mtuMax: 1_452 },
+    seats: ["client"],
+    told: ["messageMax"],
+  },
   { what: "1.3, a certificate", with: everyone13, theirs: { version: "1.3", group: "x25519" } },
   { what: "1.3, both certificates", with: ["wolfSSL 5.9"], theirs: { version: "1.3", mutual: true, group: "x25519" } },
   {

@@ -2,7 +2,7 @@ import type { Instant } from "../../contract/index.js";
 import { missesMax, probesMax, raiseAfterMs, searchGrain } from "./limits.js";
 
 export interface PathMtuOptions {
-  /** Bytes that every path carries: BASE_PLPMTU; 1200 for QUIC (RFC 9000 §14.3). */
+  /** Bytes that nearly every path carries: BASE_PLPMTU; 1200 for QUIC (RFC 9000 §14.3). */
   readonly base: number;
   /** Bytes that most paths carry, and up to which is searched. */
   readonly max: number;
@@ -11,6 +11,10 @@ export interface PathMtuOptions {
    * passes and much is sent. Default `max`.
    */
   readonly wideMax?: number;
+  /** Bytes to which a path that does not even carry the base falls: MIN_PLPMTU. Default `base`. */
+  readonly min?: number;
+  /** Bytes that packets have before anything is known. Default `base`. */
+  readonly start?: number;
 }
 
 /**
@@ -32,6 +36,7 @@ export class PathMtu {
   readonly #wideMax: number;
   /** `wideMax` was found not to arrive. */
   #isNarrow = false;
+  readonly #min: number;
   /** The least size that was found not to arrive. */
   #tooLarge: number;
   #probing = 0;
@@ -41,9 +46,11 @@ export class PathMtu {
   #misses = 0;
   #missedAt: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor({ base, max, wideMax = max }: PathMtuOptions) {
-    this.current = this.#base = base;
-    this.#max = Math.max(base, max);
+  constructor({ base, max, wideMax = max, min = base, start = base }: PathMtuOptions) {
+    this.current = start;
+    this.#base = base;
+    this.#min = min;
+    this.#max = Math.max(start, max);
     this.#wideMax = Math.max(this.#max, wideMax);
     this.#tooLarge = this.#max + 1;
   }
@@ -95,6 +102,12 @@ export class PathMtu {
     else this.#tooLarge = size;
   }
 
+  /** The host itself refused to send the probe: there is no chance in that. */
+  refused(size: number): void {
+    this.#attempts = probesMax;
+    this.probeLost(size);
+  }
+
   /** Ordinary packets were acknowledged, the largest of this size. */
   heard(size: number): void {
     if (size > this.#sure) this.#misses = 0;
@@ -109,7 +122,7 @@ export class PathMtu {
     if (size <= this.#sure || now <= this.#missedAt + roundTripMs) return false;
     this.#missedAt = now;
     if (++this.#misses < missesMax) return false;
-    this.#fall(now);
+    this.fall(now);
     return true;
   }
 
@@ -131,7 +144,8 @@ export class PathMtu {
 
   /** Packets up to this size may pass though the largest do not. */
   get #sure(): number {
-    return this.current > this.#max ? this.#max : this.#base;
+    if (this.current > this.#max) return this.#max;
+    return this.current > this.#base ? this.#base : this.#min;
   }
 
   /** The largest first, for most paths carry it; then halves. Above, one size alone: there is nothing between to search for. */
@@ -147,11 +161,12 @@ export class PathMtu {
     return Math.floor((current + this.#tooLarge) / 2);
   }
 
-  #fall(now: Instant): void {
+  /** Packets of this size do not arrive: from now on they have the base's, and if they had that, the least (§5.2, ERROR). */
+  fall(now: Instant): void {
     this.#misses = 0;
     if (this.current > this.#max) this.#isNarrow = true;
     else this.#tooLarge = Math.min(this.#tooLarge, this.current);
-    this.current = this.#base;
+    this.current = this.current > this.#base ? this.#base : this.#min;
     this.#isOut = false;
     this.#attempts = 0;
     this.#raiseAt = undefined;

@@ -18,6 +18,7 @@ import {
   encodeConnectionId,
   routabilityExtension,
 } from "./handshake/connection-ids.js";
+import { heartbeatExtension, heartbeatMode, ourHeartbeatMode } from "./handshake/heartbeat-mode.js";
 import { defaultMtu, handshakeTimeoutMs, limits, mtuMin, retransmitMs } from "./limits.js";
 import type { DtlsClientOptions, DtlsOptions, DtlsServerOptions } from "./options.js";
 import { answerSrtp, offerSrtp, useSrtp } from "./srtp.js";
@@ -25,19 +26,22 @@ import { answerSrtp, offerSrtp, useSrtp } from "./srtp.js";
 /** What the association itself needs, every default in its place. */
 export interface Transport {
   readonly mtu: number;
+  /** Undefined: nothing is looked for. */
+  readonly mtuMax: number | undefined;
   readonly retransmitMs: number;
 }
 
 export function transportOf(options: DtlsOptions): Transport {
-  const { mtu = defaultMtu, connectionIdSize } = options;
+  const { mtu = defaultMtu, mtuMax, connectionIdSize } = options;
   if (!(mtu >= mtuMin && mtu <= 65_507)) wrong("mtu", `it must be ${mtuMin} … 65507 bytes`);
+  if (mtuMax !== undefined && !(mtuMax >= mtu && mtuMax <= 65_507)) wrong("mtuMax", "it must be `mtu` … 65507 bytes");
   if (
     connectionIdSize !== undefined &&
     !(connectionIdSize === 0 || (connectionIdSize >= 4 && connectionIdSize <= 32))
   ) {
     wrong("connectionIdSize", "it must be 0, or 4 … 32 bytes: shorter ones are too easily guessed");
   }
-  return { mtu, retransmitMs: options.retransmitMs ?? retransmitMs };
+  return { mtu, mtuMax, retransmitMs: options.retransmitMs ?? retransmitMs };
 }
 
 /**
@@ -50,6 +54,7 @@ export function dtlsClientConfig(ground: Ground, options: DtlsClientOptions, our
     extensions.push({ type: connectionIdExtension, data: encodeConnectionId(ours), inServerHello: true });
     extensions.push({ type: routabilityExtension, data: new Uint8Array(0), inServerHello: true });
   }
+  if (options.mtuMax !== undefined) extensions.push({ type: heartbeatExtension, data: ourHeartbeatMode });
   const { srtp } = options;
   if (srtp !== undefined) {
     extensions.push({ type: useSrtp, data: offerSrtp(srtp), required: srtp.required ?? false });
@@ -85,6 +90,14 @@ export function dtlsServerConfig(
       data: () => (ids.isNegotiated ? new Uint8Array(0) : undefined),
     });
   }
+  extensions.push({
+    type: heartbeatExtension,
+    data: (theirs) => {
+      if (theirs === undefined) return undefined;
+      heartbeatMode(theirs); // throws if there is no such
+      return ourHeartbeatMode;
+    },
+  });
   const { srtp } = options;
   if (srtp !== undefined) {
     extensions.push({

@@ -36,7 +36,7 @@ export function connect(
   const station = new Station(host, { connectionIdSize, foreign: below.foreign });
   const network = below.network ?? host.network;
   const local = below.local ?? anyPort(remote);
-  const bound = { ...below.datagram, ...(below.foreign === undefined ? { remote } : {}) };
+  const bound = { ...datagramOptions(options), ...below.datagram, ...(below.foreign === undefined ? { remote } : {}) };
   const session = station.connect(remote, options, sink);
   station.rebind = async (to = anyPort(remote)) => {
     const old = [...station.driver.ports];
@@ -66,7 +66,10 @@ export async function listen(
   below: DtlsBelow = {},
 ): Promise<DtlsListener> {
   const station = new Station(host, { server: options, accept, foreign: below.foreign });
-  const port = await station.bind(below.network ?? host.network, local, below.datagram);
+  const port = await station.bind(below.network ?? host.network, local, {
+    ...datagramOptions(options),
+    ...below.datagram,
+  });
   let closing: Promise<void> | undefined;
   return {
     local: port.local,
@@ -165,6 +168,11 @@ export function over(
     },
   };
 }
+
+/** Who looks for the path's MTU must not have its datagrams cut. */
+const datagramOptions = ({ mtuMax }: DtlsClientOptions | DtlsServerOptions): DatagramOptions => ({
+  dontFragment: mtuMax !== undefined,
+});
 
 const anyPort = ({ address }: SocketAddress): SocketAddress => ({
   address: address.includes(":") ? "::" : "0.0.0.0",

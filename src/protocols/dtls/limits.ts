@@ -50,6 +50,8 @@ export const limits = {
   spareConnectionIdsMax: 8,
   /** NewConnectionId and RequestConnectionId messages without application data between them. */
   connectionIdMessagesMax: 32,
+  /** Payload of a heartbeat that is answered; a longer one is dropped. */
+  heartbeatPayloadMax: 1_024,
   /** Paths that wait for a path_response. */
   pathChallengesMax: 2,
 } as const;
@@ -63,10 +65,21 @@ export const handshakeTimeoutMs = 60_000;
 
 /** Greatest datagram that we send unless the options say otherwise: no path of IPv6 splits it. */
 export const defaultMtu = 1_200;
-/** Least datagram that a flight falls back to when nothing gets through. */
+/**
+ * What datagrams fall to when nothing gets through (RFC 6347 §4.1.1.1): first to what fits the packet of 576 bytes that every
+ * host of IPv4 takes, and less than that only for a path that does not keep to it.
+ */
+export const mtuBase = 548;
 export const mtuMin = 256;
+/** How long a heartbeat's answer is waited for (RFC 8899 §5.1.1, PROBE_TIMER). */
+export const probeWaitMs = 1_000;
+/** Refusals of large datagrams that come faster than this are one: each is looked at for every association. */
+export const tooBigEveryMs = 100;
+/** How long a session that sends waits before it asks whether its datagrams still arrive (CONFIRMATION_TIMER). */
+export const confirmPathMs = 5_000;
 /** Times that a flight is sent again before its datagrams get smaller (RFC 6347 §4.1.1.1). */
 export const retransmissionsBeforeSmaller = 2;
+export const retransmissionsBeforeLeast = 4;
 
 /** How long the last flight is kept for a peer that has not got it: twice the maximum segment lifetime, RFC 6347 §4.2.4. */
 export const lastFlightKeptMs = 240_000;

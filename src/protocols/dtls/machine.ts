@@ -13,13 +13,13 @@ import type {
 import { demultiplex } from "../../mechanisms/demultiplex.js";
 import type { TlsHandshakeOutput } from "../tls/handshake/vocabulary.js";
 import { clientHandshake, serverHandshake } from "../tls/index.js";
-import { Association } from "./association.js";
-import type { Beginning, Surroundings } from "./beginning.js";
+import { Association } from "./association/association.js";
+import type { Beginning, Surroundings } from "./association/beginning.js";
 import { associationsMaxOf, dtlsClientConfig, dtlsServerConfig, transportOf } from "./config.js";
 import { asFailure, type DropReason, noDrops } from "./failure.js";
 import { ConnectionIds } from "./handshake/connection-ids.js";
 import { fragmentHeaderSize } from "./handshake/fragment.js";
-import { idleTimeoutMs, limits } from "./limits.js";
+import { idleTimeoutMs, limits, tooBigEveryMs } from "./limits.js";
 import type { DtlsClientOptions, DtlsServerOptions } from "./options.js";
 import { contentType, plainHeaderSize } from "./record/content-type.js";
 import { unifiedMark, unifiedMask } from "./record/unified.js";
@@ -79,7 +79,7 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
       deliver: (by, bytes, from, to, early) => this.#deliver(by, bytes, from, to, early),
       tell: (event) => this.#tell(event),
       ask: (by, output) => this.#ask(by, output),
-      newConnectionId: (by) => this.#table.name(by.id, entropy),
+      newConnectionId: (by) => this.#table.name(by, entropy),
     };
   }
 
@@ -138,6 +138,14 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
       case "renew-connection-id":
         this.#with(input.association, (each) => each.renewConnectionId(input.immediate, now));
         break;
+      case "too-big":
+        if (now < this.#tooBigAfter) break;
+        this.#tooBigAfter = now + tooBigEveryMs;
+        for (const association of this.#table) {
+          association.tooBig(now);
+          this.#touched(association);
+        }
+        break;
       case "refuse-strangers":
         this.#refusesStrangers = true;
         break;
@@ -150,6 +158,7 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
   }
 
   #refusesStrangers = false;
+  #tooBigAfter: Instant = 0;
 
   transmit(into: Uint8Array, now: Instant): Transmit | undefined {
     const answer = this.#threshold?.write(into);
@@ -347,11 +356,13 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
     for (const [id, each] of this.#questions) if (each.association === association) this.#questions.delete(id);
   }
 
-  #ask(association: Association, { id, question }: TlsHandshakeOutput & { readonly kind: "question" }): void {
+  #ask(by: number, { id, question }: TlsHandshakeOutput & { readonly kind: "question" }): void {
+    const association = this.#table.get(by);
+    if (association === undefined) return;
     const number = this.#nextQuestion++;
     this.#questions.set(number, { association, id });
     // The kind of the question stays what it is.
-    const asked = { ...question, association: association.id } as (DtlsEvent & { kind: "question" })["question"];
+    const asked = { ...question, association: by } as (DtlsEvent & { kind: "question" })["question"];
     this.#events.push({ kind: "question", id: number, question: asked });
   }
 
@@ -367,13 +378,13 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
     this.#events.push(event);
   }
 
-  #deliver(by: Association, bytes: Uint8Array, from: number, to: number, early: boolean): void {
+  #deliver(by: number, bytes: Uint8Array, from: number, to: number, early: boolean): void {
     let data = this.#data;
-    const isSame = data.association === by.id && data.bytes === bytes && data.early === early;
+    const isSame = data.association === by && data.bytes === bytes && data.early === early;
     if (this.#dataTold || !isSame || data.count * 2 === data.ranges.length) {
       if (!this.#dataTold) this.#data = data = newDataEvent();
       this.#dataTold = false;
-      data.association = by.id;
+      data.association = by;
       data.bytes = bytes;
       data.early = early;
       data.count = 0;

@@ -4,6 +4,13 @@ import type { TlsClientOptions, TlsOutcome, TlsServerOptions } from "../tls/inde
 export interface DtlsOptions {
   /** Greatest datagram that we send, in bytes of UDP payload, from 256. Default 1,200. */
   readonly mtu?: number;
+  /**
+   * Greatest datagram that is looked for on the path (RFC 8899), at least `mtu`, in bytes of UDP payload: 1,452 is what an
+   * Ethernet carries in IPv6. A client then offers heartbeats (RFC 6520), and asks by padded ones what arrives, as long as it
+   * sends; datagrams are not fragmented on the way. What was found is in `messageMax`, and the sink hears of it. Default: a
+   * client offers none, either side answers, and datagrams grow no larger than `mtu`.
+   */
+  readonly mtuMax?: number;
   /** First wait before a flight is sent again, in milliseconds; it doubles each time, up to 60 s. Default 1,000. */
   readonly retransmitMs?: number;
   /**

@@ -6,7 +6,7 @@ import {
   type SocketAddress,
 } from "../../contract/index.js";
 import type { AnyOptions } from "../tls/answers.js";
-import type { Association } from "./association.js";
+import type { Association } from "./association/association.js";
 import { type DtlsFailure, dtlsFailure, noDrops } from "./failure.js";
 import { limits } from "./limits.js";
 import type { DtlsOutcome } from "./options.js";
@@ -86,7 +86,7 @@ export class PeerSession implements DtlsSession {
   }
 
   get blocked(): boolean {
-    const queued = (this.#association?.outbound.queued ?? 0) + (this.#load?.size ?? 0);
+    const queued = (this.#association?.traffic.queued ?? 0) + (this.#load?.size ?? 0);
     return queued > blockedAbove || this.#station.driver.isFull;
   }
 
@@ -206,6 +206,9 @@ export class PeerSession implements DtlsSession {
       case "ticket":
         this.sink.ticket?.();
         break;
+      case "path-size":
+        this.sink.messageMax?.(this.messageMax);
+        break;
       case "moved":
         this.#remote = event.to;
         this.sink.moved?.(event.from, event.to);
@@ -226,7 +229,8 @@ export class PeerSession implements DtlsSession {
   }
 
   softError(cause: Failure): void {
-    if (this.#outcome !== undefined || this.#isClosed) {
+    // What is too large goes again smaller; it ends nothing.
+    if (cause.reason === "message-too-big" || this.#outcome !== undefined || this.#isClosed) {
       this.sink.softError?.(cause);
       return;
     }
@@ -299,7 +303,7 @@ export class PeerSession implements DtlsSession {
     if (this.#isClosed) return;
     this.#station.driver.handle({ kind: "send", association: this.#number, batch: load });
     // What the port did not take yet stays in this memory.
-    if ((this.#association?.outbound.queued ?? 0) === 0) this.#station.give(load);
+    if ((this.#association?.traffic.queued ?? 0) === 0) this.#station.give(load);
     else this.#wantsWritable = true;
   }
 
@@ -323,10 +327,10 @@ export class PeerSession implements DtlsSession {
   #count(): DtlsStatistics {
     const association = this.#association;
     return {
-      messagesSent: association?.messagesSent ?? 0,
-      messagesReceived: association?.messagesReceived ?? 0,
-      bytesSent: association?.bytesSent ?? 0,
-      bytesReceived: association?.bytesReceived ?? 0,
+      messagesSent: association?.traffic.messagesSent ?? 0,
+      messagesReceived: association?.traffic.messagesReceived ?? 0,
+      bytesSent: association?.traffic.bytesSent ?? 0,
+      bytesReceived: association?.traffic.bytesReceived ?? 0,
       retransmissions: association?.retransmissions ?? 0,
       keyGenerationSent: association?.keyGenerationSent ?? 0,
       keyGenerationReceived: association?.keyGenerationReceived ?? 0,

@@ -19,7 +19,7 @@ export interface DtlsSession extends DatagramPort, SessionOf<typeof dtlsProfile>
   readonly confirmed: Promise<DtlsOutcome>;
   /** Why the session ended, if it ended badly. */
   readonly failure: DtlsFailure | undefined;
-  /** Greatest message that `send` takes now, in bytes; 0 before the session is confirmed. */
+  /** Greatest message that `send` takes now, in bytes; 0 before the session is confirmed. It follows the path's MTU. */
   readonly messageMax: number;
   /**
    * One message that may go out as 0-RTT data (RFC 9147 §5.6): an attacker can replay it, so it must be harmless twice.
@@ -74,6 +74,8 @@ export interface DtlsSink extends DatagramSink {
   authenticated?(peer: TlsOutcome["peer"]): void;
   /** A session came that can be resumed, and has been put into the cache. */
   ticket?(): void;
+  /** `messageMax` is another now: the path carries more, or less (RFC 8899). */
+  messageMax?(size: number): void;
   /** ME: the peer is elsewhere, and has shown it. */
   moved?(from: SocketAddress, to: SocketAddress): void;
 }

@@ -12,11 +12,11 @@ import type { SharedProtocol } from "../../mechanisms/demultiplex.js";
 import { DatagramDriver } from "../../mechanisms/driver/index.js";
 import { type AnyOptions, answerQuestion, scopeOf } from "../tls/answers.js";
 import { dialects } from "../tls/index.js";
+import type { Batch } from "./association/outbound.js";
 import { dtlsFailure } from "./failure.js";
 import { limits } from "./limits.js";
 import { DtlsEndpoint } from "./machine.js";
 import type { DtlsClientOptions, DtlsServerOptions } from "./options.js";
-import type { Batch } from "./outbound.js";
 import { PeerSession } from "./peer-session.js";
 import type { DtlsSession, DtlsSink } from "./session.js";
 import type { DtlsEvent, DtlsInput } from "./vocabulary.js";
@@ -172,8 +172,9 @@ export class Station {
     return answerQuestion(question, { options, crypto: this.host.crypto, dialect: dialects.dtls, scope }, signal);
   }
 
-  /** ICMP may say that nobody is there: that ends an attempt, and nothing that is established. */
+  /** ICMP may say that nobody is there: that ends an attempt, and nothing that is established. Or that datagrams are too large. */
   #softError(failure: Failure): void {
+    if (failure.reason === "message-too-big") this.driver.handle({ kind: "too-big" });
     for (const session of [...this.#sessions.values()]) session.softError(failure);
   }
 

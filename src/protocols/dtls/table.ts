@@ -1,7 +1,7 @@
 import { equal } from "../../bytes/index.js";
 import type { Entropy, Instant, SocketAddress } from "../../contract/index.js";
 import { Heap, type Heaped } from "../../mechanisms/heap.js";
-import type { Association } from "./association.js";
+import type { Association } from "./association/association.js";
 
 /** An association's place among the moments at which one wants to be woken. */
 interface Waiting extends Heaped {

@@ -2,9 +2,9 @@ import type { Answer, DatagramInput, Question, SocketAddress } from "../../contr
 import type { SharedProtocol } from "../../mechanisms/demultiplex.js";
 import type { TlsAsks } from "../tls/handshake/questions.js";
 import type { TlsOutcome } from "../tls/options.js";
+import type { Batch } from "./association/outbound.js";
 import type { DtlsFailure } from "./failure.js";
 import type { DtlsClientOptions, DtlsOutcome, DtlsServerOptions } from "./options.js";
-import type { Batch } from "./outbound.js";
 
 /** What an endpoint takes beside its port's inputs and answers. Associations have numbers: odd if they are ours. */
 export type DtlsInput =
@@ -36,6 +36,8 @@ export type DtlsInput =
   | { readonly kind: "request-authentication"; readonly association: number }
   | { readonly kind: "request-connection-ids"; readonly association: number; readonly count: number }
   | { readonly kind: "renew-connection-id"; readonly association: number; readonly immediate: boolean }
+  /** The network below refused a datagram as too large, of whichever association it was. */
+  | { readonly kind: "too-big" }
   /** No more strangers: those that are here go on. */
   | { readonly kind: "refuse-strangers" };
 
@@ -78,6 +80,8 @@ export type AssociationEvent =
       readonly from: SocketAddress;
       readonly to: SocketAddress;
     }
+  /** Datagrams may be so large now, in bytes of UDP payload. */
+  | { readonly kind: "path-size"; readonly association: number; readonly size: number }
   /** The session is over, well or badly; nothing of it follows but `gone`. */
   | { readonly kind: "ended"; readonly association: number; readonly failure: DtlsFailure | undefined }
   /** It is forgotten: whoever comes from that address is a stranger again. */

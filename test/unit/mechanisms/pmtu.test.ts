@@ -127,3 +127,22 @@ test("a router's word makes packets smaller at most, and never below the base", 
   mtu.tooBig(1_400);
   assert.equal(mtu.current, 1_400);
 });
+
+test("a path that does not even carry the base falls to the least, and is searched from there (§5.2, ERROR)", () => {
+  const mtu = new PathMtu({ base: 548, max: 1_452, min: 256, start: 1_200 });
+  assert.equal(mtu.current, 1_200);
+  mtu.fall(1);
+  assert.equal(mtu.current, 548);
+  for (let i = 2; i <= 5; i++) assert.equal(mtu.missed(548, i), i === 5);
+  assert.equal(mtu.current, 256);
+  assert.equal(mtu.missed(256, 9), false, "there is nothing less");
+  search(mtu, 400);
+  assert.ok(mtu.current <= 400 && mtu.current > 384, `${mtu.current}`);
+});
+
+test("what the host refuses to send is not tried again", () => {
+  const mtu = new PathMtu({ base: 1_200, max: 1_400 });
+  mtu.probeSent(mtu.probe(0)!);
+  mtu.refused(1_400);
+  assert.equal(mtu.probe(0), 1_300);
+});

@@ -61,6 +61,8 @@ export class Flight {
   readonly timer: Backoff;
   /** When it was last begun or begun again. */
   sentAt: Instant = 0;
+  /** Largest datagram that any of it went out in, since it was last begun again. */
+  datagramMax = 0;
   readonly #messages: Outgoing[] = [];
   readonly #tracked: Tracked[] = [];
 
@@ -95,6 +97,7 @@ export class Flight {
 
   /** All that is not acknowledged goes once more. */
   sendAgain(): void {
+    this.datagramMax = 0;
     for (const message of this.#messages) message.sendAgain();
   }
 

@@ -1,6 +1,6 @@
 import type { Instant } from "../../../contract/index.js";
 import { earliest } from "../../../contract/index.js";
-import { lastFlightKeptMs, mtuMin, retransmissionsBeforeSmaller } from "../limits.js";
+import { lastFlightKeptMs } from "../limits.js";
 import type { Epochs } from "../record/epochs.js";
 import { Flight } from "./flight.js";
 
@@ -9,16 +9,18 @@ type Later =
   | { readonly kind: "message"; readonly type: number; readonly bytes: Uint8Array }
   | { readonly kind: "then"; readonly run: () => void };
 
+/** A flight went in datagrams of at most `size`, brought no answer, and is sent again for the `repeats`-th time. */
+type Unanswered = (size: number, repeats: number, now: Instant) => void;
+
 /**
  * Our side of the handshake as it goes out: which messages belong together, when they go again, and when they are done with.
  * There is one flight at a time. After the handshake each message of 1.3, or several in a row, is a flight that the peer
  * acknowledges; a KeyUpdate's new keys wait for that (RFC 9147 §8).
  */
 export class Flights {
-  /** Greatest datagram; it shrinks when nothing gets through. */
-  mtu: number;
   retransmissions = 0;
   readonly #retransmitMs: number;
+  readonly #unanswered: Unanswered;
   readonly #later: Later[] = [];
   #nextSequence: number;
   #current: Flight | undefined;
@@ -27,8 +29,8 @@ export class Flights {
   #isTimed = true;
   #keptUntil: Instant | undefined;
 
-  constructor(mtu: number, retransmitMs: number, firstSequence: number) {
-    this.mtu = mtu;
+  constructor(retransmitMs: number, firstSequence: number, unanswered: Unanswered) {
+    this.#unanswered = unanswered;
     this.#retransmitMs = retransmitMs;
     this.#nextSequence = firstSequence;
   }
@@ -130,11 +132,19 @@ export class Flights {
     const due = flight.timer.due(now);
     if (due === "exhausted") return "gone";
     if (due === "again" && !isThinking) {
+      this.#unanswered(flight.datagramMax, flight.timer.repeats, now);
       flight.sendAgain();
       this.retransmissions++;
-      if (flight.timer.repeats >= retransmissionsBeforeSmaller) this.#shrink();
     }
     return "fine";
+  }
+
+  /** The network says that datagrams of this size do not pass: they go again at once, smaller (RFC 9147 §4.4). */
+  tooBig(): void {
+    const flight = this.#current;
+    if (flight === undefined || !this.#isTimed) return;
+    flight.sendAgain();
+    this.retransmissions++;
   }
 
   clear(): void {
@@ -160,6 +170,7 @@ export class Flights {
       if (size === 0) break;
       next += size;
     }
+    flight.datagramMax = Math.max(flight.datagramMax, next);
     if (next > at && !flight.isPending) {
       flight.sentAt = now;
       if (this.#isTimed && flight.timer.deadline === undefined) flight.timer.start(now);
@@ -174,10 +185,5 @@ export class Flights {
       this.#isTimed = true;
     }
     return this.#current;
-  }
-
-  /** RFC 6347 §4.1.1.1: perhaps it is the size. */
-  #shrink(): void {
-    this.mtu = Math.max(mtuMin, this.mtu > 576 ? 576 : mtuMin);
   }
 }

@@ -1,9 +1,10 @@
-/** ContentType: RFC 9147 §4, of 1.2 with connection IDs RFC 9146 §4, and RFC 9853 §4. */
+/** ContentType: RFC 9147 §4, of heartbeats RFC 6520 §6, of 1.2 with connection IDs RFC 9146 §4, and RFC 9853 §4. */
 export const contentType = {
   changeCipherSpec: 20,
   alert: 21,
   handshake: 22,
   applicationData: 23,
+  heartbeat: 24,
   tls12Cid: 25,
   ack: 26,
   returnRoutabilityCheck: 27,

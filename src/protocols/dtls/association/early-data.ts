@@ -1,6 +1,6 @@
-import { limits } from "./limits.js";
-import { contentType } from "./record/content-type.js";
-import type { RecordSealer } from "./record/protection.js";
+import { limits } from "../limits.js";
+import { contentType } from "../record/content-type.js";
+import type { RecordSealer } from "../record/protection.js";
 
 /** Messages before the handshake is over: a client's 0-RTT data on their way out, and what came too early to be believed. */
 export class EarlyData {

@@ -1,5 +1,5 @@
-import { type Entropy, equalInConstantTime, type Instant, type SocketAddress } from "../../contract/index.js";
-import { limits, pathTimeoutMs, retransmitMs } from "./limits.js";
+import { type Entropy, equalInConstantTime, type Instant, type SocketAddress } from "../../../contract/index.js";
+import { limits, pathTimeoutMs, retransmitMs } from "../limits.js";
 
 /** Messages of return_routability_check, RFC 9853 §4. */
 const challenge = 0;

@@ -1,7 +1,7 @@
-import { alerts } from "../tls/index.js";
-import { limits } from "./limits.js";
-import { contentType } from "./record/content-type.js";
-import type { RecordSealer } from "./record/protection.js";
+import { alerts } from "../../tls/index.js";
+import { limits } from "../limits.js";
+import { contentType } from "../record/content-type.js";
+import type { RecordSealer } from "../record/protection.js";
 
 /** What is said in alerts (RFC 9846 §6). They are lost like everything else, so a last word can be said again. */
 export class Alerts {

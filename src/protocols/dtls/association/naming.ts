@@ -1,9 +1,9 @@
-import { asFailure, type DtlsFailure, dtlsFailure } from "./failure.js";
-import { type ConnectionIds, newConnectionId, requestConnectionId } from "./handshake/connection-ids.js";
-import type { Flights } from "./handshake/flights.js";
-import type { WholeMessage } from "./handshake/incoming.js";
-import { limits } from "./limits.js";
-import type { Epochs } from "./record/epochs.js";
+import { asFailure, type DtlsFailure, dtlsFailure } from "../failure.js";
+import { type ConnectionIds, newConnectionId, requestConnectionId } from "../handshake/connection-ids.js";
+import type { Flights } from "../handshake/flights.js";
+import type { WholeMessage } from "../handshake/incoming.js";
+import { limits } from "../limits.js";
+import type { Epochs } from "../record/epochs.js";
 
 /** NewConnectionId and RequestConnectionId of a 1.3 session, both ways (RFC 9147 §9). */
 export class Naming {

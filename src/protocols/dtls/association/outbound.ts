@@ -1,6 +1,6 @@
-import { limits } from "./limits.js";
-import { contentType } from "./record/content-type.js";
-import type { RecordSealer } from "./record/protection.js";
+import { limits } from "../limits.js";
+import { contentType } from "../record/content-type.js";
+import type { RecordSealer } from "../record/protection.js";
 
 /** Messages of the application, one behind another: message `i` is `bytes[ends[i-1] … ends[i])`. */
 export interface Batch {

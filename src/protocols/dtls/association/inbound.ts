@@ -1,10 +1,10 @@
-import type { DropReason } from "./failure.js";
-import type { ConnectionIds } from "./handshake/connection-ids.js";
-import { limits } from "./limits.js";
-import { contentType, plainHeaderSize, readSequence, readU16 } from "./record/content-type.js";
-import type { Epochs } from "./record/epochs.js";
-import type { Opened, RecordOpener } from "./record/protection.js";
-import { UnifiedHeader, unifiedMark, unifiedMask } from "./record/unified.js";
+import type { DropReason } from "../failure.js";
+import type { ConnectionIds } from "../handshake/connection-ids.js";
+import { limits } from "../limits.js";
+import { contentType, plainHeaderSize, readSequence, readU16 } from "../record/content-type.js";
+import type { Epochs } from "../record/epochs.js";
+import type { Opened, RecordOpener } from "../record/protection.js";
+import { UnifiedHeader, unifiedMark, unifiedMask } from "../record/unified.js";
 
 /** What a record held, for whoever understands it. */
 export interface InboundHandlers {

@@ -1,20 +1,19 @@
-import type { SocketAddress } from "../../contract/index.js";
-import type { TlsHandshakeOutput } from "../tls/handshake/vocabulary.js";
-import type { Config, Handshake } from "../tls/index.js";
-import type { Association } from "./association.js";
-import type { Transport } from "./config.js";
-import type { ConnectionIds } from "./handshake/connection-ids.js";
-import type { DtlsOptions } from "./options.js";
-import type { AssociationEvent } from "./vocabulary.js";
+import type { SocketAddress } from "../../../contract/index.js";
+import type { TlsHandshakeOutput } from "../../tls/handshake/vocabulary.js";
+import type { Config, Handshake } from "../../tls/index.js";
+import type { Transport } from "../config.js";
+import type { ConnectionIds } from "../handshake/connection-ids.js";
+import type { DtlsOptions } from "../options.js";
+import type { AssociationEvent } from "../vocabulary.js";
 
-/** What an association needs of the endpoint on whose port it lives. */
+/** What an association, by its number, needs of the endpoint on whose port it lives. */
 export interface Surroundings {
   /** A message for the application: `bytes[from … to)`, in the memory of the datagram in hand. */
-  deliver(by: Association, bytes: Uint8Array, from: number, to: number, early: boolean): void;
+  deliver(by: number, bytes: Uint8Array, from: number, to: number, early: boolean): void;
   tell(event: AssociationEvent): void;
-  ask(by: Association, output: TlsHandshakeOutput & { readonly kind: "question" }): void;
+  ask(by: number, output: TlsHandshakeOutput & { readonly kind: "question" }): void;
   /** A name that finds this association among all of the port. */
-  newConnectionId(by: Association): Uint8Array;
+  newConnectionId(by: number): Uint8Array;
 }
 
 /** How an association begins. */
