@@ -24,6 +24,7 @@ import {
   ephemeralPortLast,
   icmpPerSecondMax,
   listenersMax,
+  receiveWindowDefault,
   udpQueueMax,
   udpSocketsMax,
 } from "./limits.js";
@@ -32,7 +33,9 @@ import { TcpConnection } from "./tcp/connection.js";
 import { InitialNumbers } from "./tcp/initial.js";
 import type { TcpEnvironment, TcpEvent, TcpOptions } from "./tcp/interfaces.js";
 import { type ListenOptions, TcpListener } from "./tcp/listener.js";
+import { windowShift } from "./tcp/receiver.js";
 import { Flag, OptionsOut, Segment, tcpChecksumHolds, writeTcpHeader } from "./tcp/segment.js";
+import { SynCookies } from "./tcp/syn-cookies.js";
 import { type TcpTuple, TupleMap } from "./tcp/tuple-map.js";
 import { readUdp, type UdpSocket, writeUdp } from "./udp/socket.js";
 
@@ -98,6 +101,7 @@ export class Stack implements Machine<StackInput, StackEvent> {
 
   readonly #entropy: Entropy;
   readonly #initial: InitialNumbers;
+  readonly #cookies: SynCookies;
   readonly #header = new IpHeader();
   readonly #segment = new Segment();
   readonly #reassembly = new Reassembly();
@@ -125,6 +129,7 @@ export class Stack implements Machine<StackInput, StackEvent> {
     this.addresses = config.addresses;
     this.#entropy = config.entropy;
     this.#initial = new InitialNumbers(config.crypto, config.entropy);
+    this.#cookies = new SynCookies(config.crypto, config.entropy);
     this.drops = Object.fromEntries(stackDrops.map((reason) => [reason, 0])) as Record<StackDrop, number>;
     this.#env = {
       controller: config.congestion ?? ((packetSize) => new Cubic(packetSize)),
@@ -384,8 +389,7 @@ export class Stack implements Machine<StackInput, StackEvent> {
       return;
     }
     if (listener.isCrowded) {
-      const cookie = this.#initial.cookie(tuple, segment.sequence, segment.mss, now);
-      this.#bare(tuple, cookie, segment.sequence + 1, Flag.syn | Flag.ack);
+      this.#cookie(listener.options, tuple, now);
       return;
     }
     const connection = this.#newConnection(tuple, this.#initial.sequence(tuple, now), listener.options);
@@ -407,8 +411,22 @@ export class Stack implements Machine<StackInput, StackEvent> {
     this.#watch(connection);
   }
 
+  /** Answers a SYN and keeps nothing. */
+  #cookie(options: ListenOptions, tuple: TcpTuple, now: Instant): void {
+    const segment = this.#segment;
+    const out = new OptionsOut();
+    out.mss = this.mtu - (tuple.local.length === 4 ? 20 : 40) - 20;
+    const window = options.receiveWindow ?? receiveWindowDefault;
+    const [shift, offset] = [windowShift(window), this.#initial.timestampOffset(tuple)];
+    const ecn = options.ecn ?? true;
+    const cookie = this.#cookies.answer(tuple, segment, shift, ecn, offset, out, now);
+    const agrees = ecn && out.timestamps && segment.has(Flag.ece) && segment.has(Flag.cwr);
+    const flags = Flag.syn | Flag.ack | (agrees ? Flag.ece : 0);
+    this.#bare(tuple, cookie, segment.sequence + 1, flags, Math.min(window, 0xffff), out);
+  }
+
   #cookieAck(listener: TcpListener, tuple: TcpTuple, bytes: Uint8Array, ecn: number, now: Instant): void {
-    const made = this.#initial.open(tuple, this.#segment, now);
+    const made = this.#cookies.open(tuple, this.#segment, now);
     if (made === undefined || listener.isFull || this.#connections.size >= connectionsMax) {
       if (made === undefined) this.#refuse(tuple, now);
       else this.#drop("backlog-full");
@@ -430,29 +448,24 @@ export class Stack implements Machine<StackInput, StackEvent> {
   }
 
   /** A segment of no connection: a cookie or a reset. */
-  #bare(tuple: TcpTuple, sequence: number, acknowledgment: number, flags: number): void {
-    const headerSize = tuple.local.length === 4 ? 20 : 40;
-    const options = new OptionsOut();
-    const packet = new Uint8Array(headerSize + 24);
-    if (flags & Flag.syn) options.mss = this.mtu - headerSize - 20;
+  #bare(
+    tuple: TcpTuple,
+    sequence: number,
+    acknowledgment: number,
+    flags: number,
+    window = 0,
+    options = new OptionsOut(),
+  ): void {
+    const { local, localPort, remote, remotePort } = tuple;
+    const headerSize = local.length === 4 ? 20 : 40;
+    const packet = new Uint8Array(headerSize + 60);
     const optionsSize = options.write(packet, headerSize + 20);
     const length = 20 + optionsSize;
-    const { localPort, remotePort } = tuple;
-    writeTcpHeader(
-      packet,
-      headerSize,
-      localPort,
-      remotePort,
-      sequence,
-      acknowledgment,
-      flags,
-      flags & Flag.syn ? 0xffff : 0,
-      optionsSize,
-    );
-    const pseudo = pseudoHeaderSum(tuple.local, tuple.remote, Protocol.tcp, length);
+    writeTcpHeader(packet, headerSize, localPort, remotePort, sequence, acknowledgment, flags, window, optionsSize);
+    const pseudo = pseudoHeaderSum(local, remote, Protocol.tcp, length);
     putU16(packet, headerSize + 16, finish(pseudo + sum(packet, headerSize, length)));
-    writeHeader(packet, 0, tuple.local, tuple.remote, Protocol.tcp, length, 0, 0, 0);
-    this.#queue(packet.subarray(0, headerSize + length), tuple.remote);
+    writeHeader(packet, 0, local, remote, Protocol.tcp, length, 0, 0, 0);
+    this.#queue(packet.subarray(0, headerSize + length), remote);
   }
 
   #udp(bytes: Uint8Array, now: Instant): void {

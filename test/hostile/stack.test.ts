@@ -5,6 +5,7 @@ import { parseAddress } from "../../src/bytes/index.js";
 import type { TcpConnection } from "../../src/stack/index.js";
 import { fragment } from "../../src/stack/ip/fragment.js";
 import { challengesPerSecondMax, halfOpenMax, reassembliesMax } from "../../src/stack/limits.js";
+import { Segment } from "../../src/stack/tcp/segment.js";
 import { writeUdp } from "../../src/stack/udp/socket.js";
 import { Ack, Fin, type ForgedSegment, forge, Psh, Rst, Syn, Urg } from "../support/packets.js";
 import { digest, pattern, StackPair } from "../unit/stack/pair.js";
@@ -210,6 +211,48 @@ test("acknowledgements that carry no cookie of ours open nothing", () => {
     );
   }
   assert.equal(listener.accept(), undefined);
+});
+
+test("a cookie opens with what its SYN said, and with nothing else", () => {
+  const pair = new StackPair(lan);
+  const listener = pair.stacks[1].listen(80);
+  pair.filter = (_, from) => from === 0;
+  const common = { to: server4, sourcePort: 9, destinationPort: 80 };
+  for (let i = 0; i < halfOpenMax; i++) {
+    inject(pair, forge({ ...common, from: `11.0.${i >> 8}.${i & 255}`, sequence: i, flags: Syn }));
+  }
+  assert.ok(listener.isCrowded);
+  let answer = new Uint8Array();
+  pair.filter = (packet, from) => {
+    if (from === 1) answer = packet.slice();
+    return false;
+  };
+  const stranger = { ...common, from: "11.0.9.9" };
+  // Segment size, SACK, timestamps 1 and 0, a scale of 7.
+  const said = Uint8Array.of(2, 4, 5, 80, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7);
+  inject(pair, forge({ ...stranger, sequence: 1_000, flags: Syn, options: said }));
+  const segment = new Segment();
+  assert.ok(segment.read(answer, 20, answer.length));
+  const { mss, windowScale, sackPermitted, hasTimestamps, timestamp } = segment;
+  assert.deepEqual(
+    { mss, windowScale, sackPermitted, hasTimestamps, echo: segment.echo },
+    { mss: 1_380, windowScale: 7, sackPermitted: true, hasTimestamps: true, echo: 1 },
+  );
+  const acknowledgment = segment.sequence + 1;
+  const back = (options: Uint8Array): TcpConnection | undefined => {
+    inject(pair, forge({ ...stranger, sequence: 1_001, acknowledgment, flags: Ack, options }));
+    return listener.accept();
+  };
+  assert.equal(back(new Uint8Array()), undefined, "no timestamps any more");
+  for (let bits = 0; bits < 64; bits++) {
+    const echo = (timestamp & ~63) | bits;
+    if (echo >>> 0 === timestamp) continue;
+    const options = Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 2, echo >>> 24, echo >>> 16, echo >>> 8, echo);
+    assert.equal(back(options), undefined, `agreed: ${bits}, and not ${timestamp & 63}`);
+  }
+  const [a, b, c, d] = [timestamp >>> 24, timestamp >>> 16, timestamp >>> 8, timestamp];
+  const opened = back(Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 2, a, b, c, d));
+  assert.equal(opened?.sender.scale, 7);
 });
 
 test("a flood of fragments neither grows nor keeps newcomers out", () => {

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, test } from "node:test";
+import { promisify } from "node:util";
 import type { StreamPort, StreamSink } from "../../src/contract/index.js";
 import { configureDevice } from "../../src/hosts/node/device.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
+import type { TcpListener } from "../../src/stack/index.js";
+import { halfOpenMax } from "../../src/stack/limits.js";
 import { DeviceStack, type Impairment } from "../support/device-stack.js";
+import { forge, Syn } from "../support/packets.js";
 
 /** Our TCP judged by the Linux kernel's, directly: the kernel is one end of a TUN device, our stack the other. */
 const host = nodeHost();
@@ -161,3 +167,41 @@ for (const [title, impairment] of Object.entries(impairments)) {
     assert.equal(at.behind.stack.drops.malformed, 0);
   });
 }
+
+test("a connection of the kernel's, made by a SYN cookie under a flood, has window scale, SACK and timestamps", async (t) => {
+  const at = await place({ loss: 0.01 });
+  const { behind, ours, kernel } = at;
+  const { stack, network } = behind;
+  let listener: TcpListener | undefined;
+  const listen = stack.listen.bind(stack);
+  stack.listen = (...args) => (listener = listen(...args));
+  const size = 3 << 20;
+  const end = new OurEnd(size);
+  const { local, close } = await network.listenStreams({ address: ours[4], port: 0 }, (port) => end.attach(port));
+  const base = kernel[4].slice(0, kernel[4].lastIndexOf("."));
+  for (let i = 0; i < halfOpenMax; i++) {
+    const from = `${base}.${100 + (i & 63)}`;
+    const bytes = forge({
+      from,
+      to: ours[4],
+      sourcePort: 2_000 + i,
+      destinationPort: local.port,
+      sequence: i,
+      flags: Syn,
+    });
+    stack.handle({ kind: "packets", bytes, ranges: Uint32Array.of(0, bytes.length), count: 1 }, host.now());
+  }
+  behind.touched();
+  assert.ok(listener?.isCrowded);
+  const socket = connect({ host: ours[4], port: local.port, allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  await once(socket, "connect");
+  const { stdout } = await promisify(execFile)("ss", ["-tinoH", "dst", `${ours[4]}:${local.port}`]);
+  assert.match(stdout, /\bts sack\b.* wscale:7,\d/);
+  assert.ok(listener.isCrowded, "the strangers are still half open");
+  const told = kernelEnd(socket, size);
+  assert.equal(await told, hashOf(size), "what the kernel heard");
+  assert.equal(await end.heard, hashOf(size), "what we heard");
+  await end.over;
+  await close();
+});

@@ -1,5 +1,5 @@
 import { parsePrefix } from "../../src/bytes/index.js";
-import type { Host, PacketPort } from "../../src/contract/index.js";
+import type { Alarm, Host, PacketPort } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
 import { openTun } from "../../src/hosts/node/tun.js";
 import { Stack } from "../../src/stack/index.js";
@@ -33,6 +33,7 @@ export class DeviceStack {
   readonly #ranges = new Uint32Array(256);
   #isTouched = false;
   #alarmAt = Number.POSITIVE_INFINITY;
+  #alarm: Alarm | undefined;
   #isOpen = true;
 
   static async open(
@@ -75,6 +76,7 @@ export class DeviceStack {
 
   close(): void {
     this.#isOpen = false;
+    this.#alarm?.cancel();
     this.network.end("over");
     this.#device.close();
   }
@@ -117,7 +119,8 @@ export class DeviceStack {
     const at = this.stack.deadline();
     if (at === undefined || at >= this.#alarmAt || !this.#isOpen) return;
     this.#alarmAt = at;
-    this.host.wakeAt(at, () => {
+    this.#alarm?.cancel();
+    this.#alarm = this.host.wakeAt(at, () => {
       this.#alarmAt = Number.POSITIVE_INFINITY;
       if (!this.#isOpen) return;
       this.stack.handle({ kind: "wake" }, this.host.now());

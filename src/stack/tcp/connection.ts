@@ -18,10 +18,11 @@ import { PerSecond } from "../per-second.js";
 import type { TcpExtension } from "./extension.js";
 import type { TcpEnvironment, TcpNegotiated, TcpOptions } from "./interfaces.js";
 import { PacketWriter } from "./packet-writer.js";
-import { Receiver } from "./receiver.js";
+import { Receiver, windowShift } from "./receiver.js";
 import { Flag, type OptionsOut, type Segment } from "./segment.js";
 import { Sender } from "./sender.js";
 import { follow, type TcpState, type TcpTransition } from "./states.js";
+import { timestampAt } from "./timestamps.js";
 import type { TcpTuple } from "./tuple-map.js";
 
 /** One TCP connection (RFC 9293) under the drain law: segments and time in, packets and events out. */
@@ -41,7 +42,7 @@ export class TcpConnection {
   #timestamps: boolean;
   #sack: boolean;
   #ecn: boolean;
-  #scaleOffered = 0;
+  readonly #scaleOffered: number;
   /** RFC 7323 §7.1: clocks of connections differ, so that nobody learns when we were started. */
   readonly #timestampOffset: number;
   #recentTimestamp = 0;
@@ -78,7 +79,7 @@ export class TcpConnection {
     this.#timestampOffset = timestampOffset;
     this.#writer = new PacketWriter(tuple);
     this.#receiveWindow = tcpOptions.receiveWindow ?? receiveWindowDefault;
-    while (this.#receiveWindow >> this.#scaleOffered > 0xffff && this.#scaleOffered < 14) this.#scaleOffered++;
+    this.#scaleOffered = windowShift(this.#receiveWindow);
     this.#timestamps = this.#sack = true;
     this.#ecn = tcpOptions.ecn ?? true;
     this.sender = new Sender(initial, this.#segmentSize(this.#ourMss), env.controller);
@@ -482,7 +483,7 @@ export class TcpConnection {
   #fillOptions(options: OptionsOut, syn: boolean, hasData: boolean, extra: Uint8Array | undefined, now: Instant): void {
     options.timestamps = this.#timestamps;
     if (this.#timestamps) {
-      options.timestamp = this.#clock(now);
+      options.timestamp = timestampAt(now, this.#timestampOffset);
       options.echo = this.#recentTimestamp;
     }
     if (syn) {
@@ -647,14 +648,10 @@ export class TcpConnection {
     return Math.max(segmentSizeMin, mss) - (this.#timestamps ? 12 : 0);
   }
 
-  #clock(now: Instant): number {
-    return (Math.floor(now) + this.#timestampOffset) >>> 0;
-  }
-
   /** Milliseconds since what the peer echoes was sent; nothing if it echoes nothing of ours. */
   #echoMs(segment: Segment, now: Instant): number | undefined {
     if (!this.#timestamps || !segment.hasTimestamps || segment.echo === 0) return undefined;
-    const age = (this.#clock(now) - segment.echo) | 0;
+    const age = (timestampAt(now, this.#timestampOffset) - segment.echo) | 0;
     return age >= 0 && age < 3_600_000 ? Math.max(age, 1) : undefined;
   }
 }

@@ -3,6 +3,13 @@ import { delayedAckMs, sackBlocksMax } from "../limits.js";
 import { OutOfOrder } from "./reassembly.js";
 import type { OptionsOut } from "./segment.js";
 
+/** How far windows have to be shifted so that the field holds one of this size (RFC 7323 §2.3). */
+export function windowShift(size: number): number {
+  let shift = 0;
+  while (size >> shift > 0xffff && shift < 14) shift++;
+  return shift;
+}
+
 /** The receiving half: what is next, what waits, what may still come, and when to acknowledge. */
 export class Receiver {
   /** The peer's initial sequence number. */

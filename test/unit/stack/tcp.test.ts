@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../../src/contract/index.js";
+import type { TcpConnection } from "../../../src/stack/tcp/connection.js";
+import { Segment } from "../../../src/stack/tcp/segment.js";
 import { digest, pattern, StackPair, type Wire } from "./pair.js";
 
 const lan: Wire = { delayMs: 10 };
@@ -173,26 +175,61 @@ test("a lost segment in the middle costs one round trip", () => {
   assert.ok(pair.now - start < 260, `${pair.now - start} ms`);
 });
 
-test("SYN cookies carry a handshake when too many are half open", () => {
-  const pair = new StackPair(lan);
+/** Fills a listener with strangers whose answers never come, and connects one more. */
+function connectInCrowd(pair: StackPair): { client: TcpConnection; server: TcpConnection } {
   const listener = pair.stacks[1].listen(80);
-  // Strangers whose answers never come.
+  const remote = { address: Uint8Array.of(10, 0, 0, 2), port: 80 };
   pair.filter = (_, from) => from === 0;
-  for (let i = 0; i < 300; i++) pair.stacks[0].connect({ address: Uint8Array.of(10, 0, 0, 2), port: 80 }, pair.now);
+  for (let i = 0; i < 300; i++) pair.stacks[0].connect(remote, pair.now);
   pair.run(50);
   assert.ok(listener.isCrowded);
-  pair.filter = () => true;
-  const client = pair.stacks[0].connect({ address: Uint8Array.of(10, 0, 0, 2), port: 80 }, pair.now);
+  const ours = new Set<number>();
+  pair.filter = (packet, from) => ours.has(new DataView(packet.buffer).getUint16(from === 0 ? 20 : 22));
+  const client = pair.stacks[0].connect(remote, pair.now);
+  ours.add(client.tuple.localPort);
   pair.run(100);
   assert.ok(pair.of(client).opened);
+  const server = listener.accept();
+  assert.ok(server);
+  assert.ok(listener.isCrowded);
+  return { client, server };
+}
+
+test("SYN cookies carry a handshake when too many are half open", () => {
+  const pair = new StackPair(lan);
+  const { client, server } = connectInCrowd(pair);
   client.write(pattern(5_000));
   pair.run(1_000);
-  const accepted = [
-    ...(function* () {
-      for (let c = listener.accept(); c; c = listener.accept()) yield c;
-    })(),
-  ];
-  assert.equal(accepted.filter((c) => pair.of(c).received === 5_000).length, 1);
+  assert.equal(pair.of(server).received, 5_000);
+});
+
+test("a connection made by a SYN cookie has window scale, SACK, timestamps and ECN", () => {
+  const pair = new StackPair(lan);
+  const { client, server } = connectInCrowd(pair);
+  const { filter } = pair;
+  const seen = { data: 0, bare: 0, sacked: 0, capable: 0 };
+  const segment = new Segment();
+  pair.filter = (packet, from) => {
+    if (!filter(packet, from)) return false;
+    assert.ok(segment.read(packet, 20, packet.length));
+    if (!segment.hasTimestamps) seen.bare++;
+    if ((packet[1]! & 3) === 2) seen.capable++;
+    if (segment.sackCount > 0) seen.sacked++;
+    // One segment of data is lost each way.
+    return segment.payloadSize === 0 || ++seen.data !== 30;
+  };
+  client.write(pattern(500_000));
+  pair.run(5_000);
+  const sackedToClient = seen.sacked;
+  seen.data = 0;
+  server.write(pattern(500_000));
+  pair.run(5_000);
+  assert.equal(pair.of(server).received, 500_000);
+  assert.equal(pair.of(client).received, 500_000);
+  assert.ok(sackedToClient > 0 && seen.sacked > sackedToClient, "both ends tell of what lies behind a gap");
+  assert.ok(client.sender.windowMax > 1 << 20 && server.sender.windowMax > 1 << 20, "both windows are scaled");
+  assert.equal(seen.bare, 0);
+  assert.ok(seen.capable > 0);
 });
 
 test("a silent peer fails the connection after the user timeout", () => {
