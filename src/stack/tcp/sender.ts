@@ -11,6 +11,7 @@ import {
   retransmitTimeoutMinMs,
 } from "../limits.js";
 import { Flight, type Sent } from "./flight.js";
+import { Reduction } from "./reduction.js";
 import type { Segment } from "./segment.js";
 import { SendBuffer } from "./send-buffer.js";
 
@@ -24,6 +25,7 @@ export class Sender {
   readonly buffer = new SendBuffer();
   readonly flight = new Flight();
   readonly rtt = new RttEstimator(retransmitTimeoutInitialMs);
+  readonly #reduction = new Reduction();
   controller: CongestionController;
   /** Nagle's algorithm (RFC 9293 §3.7.4) is off unless asked for. */
   noDelay = true;
@@ -178,9 +180,11 @@ export class Sender {
     this.controller.acknowledged(flight.delivered, flight.newestSentAt, before, rtt, now, limited);
     if (this.#recoveryPoint !== undefined && this.una >= this.#recoveryPoint) {
       this.#recoveryPoint = undefined;
+      this.#reduction.end();
       flight.recoveryEnded();
     }
-    this.#detect(now);
+    this.#detect(before, now);
+    this.#reduce(flight.delivered);
     this.arm(now);
     return true;
   }
@@ -189,7 +193,9 @@ export class Sender {
   echoedCongestion(now: Instant): boolean {
     if (this.#recoveryPoint !== undefined) return false;
     this.#recoveryPoint = this.next;
+    this.#reduction.begin(this.flight.inFlight);
     this.controller.congested(now, this.flight.inFlight, "ecn", now);
+    this.#reduce(0);
     return true;
   }
 
@@ -207,7 +213,7 @@ export class Sender {
     this.outSent = lost;
     if (lost !== undefined) {
       const size = Math.min(lost.end - lost.start, fits);
-      if (flight.inFlight > 0 && flight.inFlight + size > this.controller.window) return this.#held();
+      if (!this.#hasRoom(size)) return this.#held();
       this.outStart = lost.start;
       this.outEnd = lost.start + size;
       return true;
@@ -220,7 +226,7 @@ export class Sender {
     if (size > 0) {
       this.outEnd = this.next + size;
       if (forced !== undefined) return true;
-      if (flight.inFlight + size > this.controller.window && flight.inFlight > 0) return this.#held();
+      if (!this.#hasRoom(size)) return this.#held();
       return this.#worthSending(size, available) || this.#hold(now);
     }
     if (forced === "probe") return this.#pickProbe();
@@ -252,12 +258,14 @@ export class Sender {
       this.#resentAt ??= now;
       this.#resentEnd = Math.max(this.#resentEnd, this.outEnd);
       this.flight.resend(this.outSent, size, now);
+      this.#reduction.sent(size);
       this.controller.sent(size, this.flight.inFlight, now);
     } else {
       const end = this.outEnd + (this.outHasFin ? 1 : 0);
       if (this.outHasFin) this.finSent = true;
       if (end - this.outStart > this.segmentSize + 1) this.#raiseAt = now + pathMtuRaiseMs;
       this.flight.push(this.outStart, end, now);
+      this.#reduction.sent(end - this.outStart);
       this.controller.sent(end - this.outStart, this.flight.inFlight, now);
       this.next = end;
       this.progressAt ??= now;
@@ -286,7 +294,8 @@ export class Sender {
     this.#timedOut = false;
     if (this.#reorderAt !== undefined && now >= this.#reorderAt) {
       this.#reorderAt = undefined;
-      this.#detect(now);
+      this.#detect(this.flight.inFlight, now);
+      this.#reduce(0);
       act = this.flight.hasLost;
     }
     if (this.#probeAt !== undefined && now >= this.#probeAt) {
@@ -354,7 +363,8 @@ export class Sender {
     return this.offsetOf(segment.sackEdges[2]!) <= from && to <= this.offsetOf(segment.sackEdges[3]!);
   }
 
-  #detect(now: Instant): void {
+  /** @param before bytes in flight before what is told of now */
+  #detect(before: number, now: Instant): void {
     const { flight, rtt } = this;
     this.#reorderAt = undefined;
     if (!flight.hasSacked && this.#recoveryPoint === undefined) return;
@@ -365,7 +375,9 @@ export class Sender {
     // RFC 8899 §3 (7): a probe that is lost says nothing about congestion.
     const lost = flight.firstLost()!;
     const wasProbe = lost.end - lost.start > this.segmentSize + 1 && flight.newlyLostBytes === lost.end - lost.start;
+    const window = this.controller.window;
     if (!wasProbe) this.controller.congested(flight.lostSentAt, flight.inFlight, "loss", now);
+    if (this.controller.window < window) this.#reduction.begin(before);
     if (this.#recoveryPoint === undefined) {
       this.#recoveryStart = this.una;
       this.#resent = this.#resentEnd = 0;
@@ -378,7 +390,9 @@ export class Sender {
   #duplicate(end: number): void {
     this.flight.duplicateArrived();
     if (this.#resent === 0 || end <= this.#recoveryStart || end > this.#resentEnd) return;
-    if (--this.#resent === 0) this.controller.undo();
+    if (--this.#resent > 0) return;
+    this.#reduction.end();
+    this.controller.undo();
   }
 
   /** RFC 3522: all that was sent again had arrived before, since the peer echoes a time before that. */
@@ -388,6 +402,7 @@ export class Sender {
     this.#resent = 0;
     this.#resentAt = undefined;
     this.#recoveryPoint = undefined;
+    this.#reduction.end();
     this.controller.undo();
   }
 
@@ -400,6 +415,7 @@ export class Sender {
     this.#timedOut = true;
     this.#backoff++;
     this.#recoveryPoint = this.next;
+    this.#reduction.end();
     this.flight.loseAll();
     // The first lost segment goes out; the timer then counts from it.
     this.#rtoAt = undefined;
@@ -410,6 +426,19 @@ export class Sender {
     const spurious = echoMs !== undefined && now - echoMs < this.#timedOutAt! - 1;
     if (spurious) this.controller.undo();
     if (spurious || ack >= this.next || echoMs !== undefined) this.#timedOutAt = undefined;
+  }
+
+  /** RFC 6937: while the window shrinks, what goes out follows what arrives. */
+  #reduce(delivered: number): void {
+    const { inFlight } = this.flight;
+    if (this.#reduction.isOn)
+      this.#reduction.acknowledged(delivered, inFlight, this.controller.window, this.segmentSize);
+  }
+
+  #hasRoom(size: number): boolean {
+    const { inFlight } = this.flight;
+    const window = this.#reduction.isOn ? this.#reduction.window : this.controller.window;
+    return inFlight === 0 || inFlight + size <= window;
   }
 
   #held(): false {
