@@ -27,6 +27,7 @@ const once = [
   "hostile/quic/floods",
   "interop/bulk",
   "interop/drivers",
+  "interop/ethernet-kernel",
   "interop/tcp-kernel",
   "interop/tun",
   "interop/dtls-srtp",

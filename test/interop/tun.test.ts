@@ -55,9 +55,8 @@ async function device(wires: Namespaces, namespace: string, file: string): Promi
 }
 
 async function pings(wires: Namespaces, namespace: string, address: string): Promise<void> {
-  await using ping = wires.run(namespace, "ping", "ping", "-c", "3", "-i", "0.1", "-W", "5", address);
+  await using ping = wires.run(namespace, "ping", "ping", "-c", "3", "-i", "0.1", "-w", "20", address);
   assert.equal(await ping.ends(), "exited with 0", ping.said);
-  assert.match(ping.said, / 0% packet loss/);
 }
 
 /** Sends the keystream from one namespace's TCP to the other's and compares the hashes. */

@@ -2,8 +2,9 @@ import { parsePrefix } from "../../src/bytes/index.js";
 import type { Alarm, Host, PacketPort } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
 import { openTun } from "../../src/hosts/node/tun.js";
-import { Stack } from "../../src/stack/index.js";
+import { EthernetLink, Stack } from "../../src/stack/index.js";
 import { StackNetwork } from "../../src/tunnels/index.js";
+import { openTap } from "./tap.js";
 
 /** What the link between the device and the stack does to packets, each way: probabilities, and milliseconds. */
 export interface Impairment {
@@ -18,13 +19,16 @@ export interface Impairment {
 const mtu = 1_420;
 
 /**
- * Our stack behind a TUN device: the other side of the device is the kernel's own TCP. Between them lies a link of ours that
- * loses, repeats and reorders.
+ * Our stack behind a TUN device, or, over Ethernet, behind a TAP device: the other side of the device is the kernel's own TCP.
+ * Between them lies a link of ours that loses, repeats and reorders.
  */
 export class DeviceStack {
   readonly network: StackNetwork;
   readonly stack: Stack;
+  /** The link between the stack and a TAP device. */
+  readonly link: EthernetLink | undefined;
   readonly host: Host;
+  readonly #machine: Stack | EthernetLink;
   readonly #device: PacketPort;
   readonly #impairment: Impairment;
   readonly #chance: () => number;
@@ -48,7 +52,26 @@ export class DeviceStack {
     return made;
   }
 
-  constructor(host: Host, device: PacketPort, addresses: readonly string[], impairment: Impairment) {
+  /** The same over Ethernet frames, with this hardware address of ours. */
+  static async openTap(
+    host: Host,
+    device: string,
+    addresses: readonly string[],
+    hardware: Uint8Array,
+  ): Promise<DeviceStack> {
+    let made: DeviceStack | undefined;
+    const port = await openTap(device, mtu, { readable: () => made?.readable(), closed: () => {} });
+    made = new DeviceStack(host, port, addresses, {}, hardware);
+    return made;
+  }
+
+  constructor(
+    host: Host,
+    device: PacketPort,
+    addresses: readonly string[],
+    impairment: Impairment,
+    hardware?: Uint8Array,
+  ) {
     const { crypto, entropy } = host;
     this.host = host;
     this.#device = device;
@@ -60,8 +83,13 @@ export class DeviceStack {
       return ((a! << 16) | (b! << 8) | c!) / 0x100_0000;
     };
     this.stack = new Stack({ crypto, entropy, mtu, addresses: addresses.map((each) => parsePrefix(each)!) });
+    this.link = hardware && new EthernetLink(this.stack, { address: hardware });
+    this.#machine = this.link ?? this.stack;
     this.network = new StackNetwork("behind the device", this, () => Promise.reject(new Error("no names here")));
   }
+
+  /** Hears of each answer to an echo, by the request's word. */
+  echoed: (word: number) => void = () => {};
 
   touched(): void {
     if (this.#isTouched) return;
@@ -94,7 +122,9 @@ export class DeviceStack {
       }
       if (count === 0) break;
       this.#pass(this.#arrived, count, (bytes, ranges, passed) => {
-        this.stack.handle({ kind: "packets", bytes, ranges, count: passed }, this.host.now());
+        const now = this.host.now();
+        if (this.link) this.link.handle({ kind: "frames", bytes, ranges, count: passed }, now);
+        else this.stack.handle({ kind: "packets", bytes, ranges, count: passed }, now);
         this.#tell();
       });
     }
@@ -106,7 +136,7 @@ export class DeviceStack {
     for (let count = 64; count === 64 && this.#isOpen; ) {
       let at = 0;
       for (count = 0; count < 64; count++) {
-        const size = this.stack.pull(this.#leaving, at, this.host.now());
+        const size = this.#machine.pull(this.#leaving, at, this.host.now());
         if (size === 0) break;
         this.#ranges[2 * count] = at;
         this.#ranges[2 * count + 1] = at + size;
@@ -116,21 +146,24 @@ export class DeviceStack {
         this.#pass(this.#leaving, count, (bytes, ranges, passed) => this.#device.send(bytes, ranges, passed));
       this.#tell();
     }
-    const at = this.stack.deadline();
+    const at = this.#machine.deadline();
     if (at === undefined || at >= this.#alarmAt || !this.#isOpen) return;
     this.#alarmAt = at;
     this.#alarm?.cancel();
     this.#alarm = this.host.wakeAt(at, () => {
       this.#alarmAt = Number.POSITIVE_INFINITY;
       if (!this.#isOpen) return;
-      this.stack.handle({ kind: "wake" }, this.host.now());
+      this.#machine.handle({ kind: "wake" }, this.host.now());
       this.#tell();
       this.#drain();
     });
   }
 
   #tell(): void {
-    for (let event = this.stack.event(); event !== undefined; event = this.stack.event()) this.network.event(event);
+    for (let event = this.stack.event(); event !== undefined; event = this.stack.event()) {
+      if (event.kind === "echo-reply") this.echoed(event.word);
+      this.network.event(event);
+    }
   }
 
   /** Gives on what the link lets through, now or later. */

@@ -6,9 +6,9 @@ import { linkFramesMax } from "../limits.js";
 import type { Stack, StackEvent } from "../stack.js";
 import {
   broadcast,
+  discoveryOf,
   EtherType,
   ethernetHeaderSize,
-  isDiscovery,
   multicastHardware,
   type NeighbourMessage,
   readArp,
@@ -114,10 +114,12 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
     }
     const type = u16(bytes, at + 12);
     const start = at + ethernetHeaderSize;
+    const discovery = type === EtherType.ipv6 ? discoveryOf(bytes, start, end) : undefined;
     if (type === EtherType.arp) this.#neighbour(readArp(bytes, start, end), now);
-    else if (type === EtherType.ipv6 && isDiscovery(bytes, start, end)) {
-      this.#neighbour(readDiscovery(bytes, start, end), now);
-    } else if (type === EtherType.ipv4 || type === EtherType.ipv6) {
+    else if (discovery === "neighbour") this.#neighbour(readDiscovery(bytes, start, end), now);
+    // We are no router, and ask none.
+    else if (discovery === "router") this.#drop("not-ours");
+    else if (type === EtherType.ipv4 || type === EtherType.ipv6) {
       this.#range[0] = start;
       this.#range[1] = end;
       this.stack.handle({ kind: "packets", bytes, ranges: this.#range, count: 1 }, now);

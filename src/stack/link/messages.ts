@@ -61,15 +61,20 @@ export function writeArp(
   return frame;
 }
 
+const routerSolicitation = 133;
 const solicitation = 135;
 const advertisement = 136;
+const redirect = 137;
 /** RFC 4861 §4.3, §4.4: source and target link-layer address. */
 const sourceOption = 1;
 const targetOption = 2;
 
-/** Is the packet one of Neighbour Discovery's (RFC 4861 §4)? They are never the stack's. */
-export function isDiscovery(bytes: Uint8Array, at: number, end: number): boolean {
-  return end - at >= 44 && bytes[at + 6] === Protocol.icmpv6 && bytes[at + 40]! >= 133 && bytes[at + 40]! <= 137;
+/** Which of Neighbour Discovery's messages a packet is (RFC 4861 §4), if any: they are never the stack's. */
+export function discoveryOf(bytes: Uint8Array, at: number, end: number): "neighbour" | "router" | undefined {
+  if (end - at < 44 || bytes[at + 6] !== Protocol.icmpv6) return undefined;
+  const type = bytes[at + 40]!;
+  if (type === solicitation || type === advertisement) return "neighbour";
+  return type >= routerSolicitation && type <= redirect ? "router" : undefined;
 }
 
 /** Reads a solicitation or advertisement, with all that RFC 4861 §7.1 wants checked. */
