@@ -247,10 +247,12 @@ scenario(
     await confirmed(world, pair);
     const before = pair.client.session.local;
     const ids = new Map<number, Set<string>>();
+    const backIds = new Map<number, Set<string>>();
     pair.link.script((packet) => {
-      if (packet.to.port !== 443 || packet.bytes[0]! >= 0x80) return undefined;
-      const seen = ids.get(packet.from.port) ?? new Set();
-      ids.set(packet.from.port, seen.add(packet.bytes.slice(1, 9).join()));
+      if (packet.bytes[0]! >= 0x80) return undefined;
+      const [all, { port }] = packet.to.port === 443 ? [ids, packet.from] : [backIds, packet.to];
+      const seen = all.get(port) ?? new Set();
+      all.set(port, seen.add(packet.bytes.slice(1, 9).join()));
       return undefined;
     });
     await echoes(world, pair.client, 10_000, seed);
@@ -259,9 +261,11 @@ scenario(
     assert.notEqual(pair.client.session.local.port, before.port);
     assert.equal(pair.server.session.remote.port, pair.client.session.local.port);
     assert.ok(pair.client.told.includes("moved") && pair.server.told.includes("moved"));
-    const [old, fresh] = [...ids.values()];
-    assert.ok(old && fresh && ids.size === 2);
-    for (const id of fresh) assert.ok(!old.has(id), "an id is used on two paths");
+    for (const each of [ids, backIds]) {
+      const [old, fresh] = [...each.values()];
+      assert.ok(old && fresh && each.size === 2);
+      for (const id of fresh) assert.ok(!old.has(id), "an id is used on two paths");
+    }
   },
   options,
 );
@@ -272,8 +276,10 @@ for (const newAddress of [false, true]) {
     3,
     async (world, seed) => {
       let nat!: Nat;
+      const tokens: Uint8Array[] = [];
       const pair = await quicPair(world, {
         echoes: true,
+        client: { tokens: { take: () => undefined, add: (_, token) => void tokens.push(token) } },
         between: (near, far) => {
           nat = world.nat("nat", { addresses: ["203.0.113.1", "203.0.113.2"], filtering: "endpoint-independent" });
           world.link(near, nat.inside, { delayMs: 1 });
@@ -288,6 +294,8 @@ for (const newAddress of [false, true]) {
       await world.run(500);
       assert.notDeepEqual(pair.server.session.remote, before);
       assert.ok(pair.server.told.includes("moved"));
+      // RFC 9000 §9.3: the old token is for the old address.
+      assert.equal(tokens.length, newAddress ? 2 : 1);
     },
     options,
   );

@@ -68,6 +68,11 @@ export class PeerCids {
     return false;
   }
 
+  /** Is it an id of the peer's that it has not retired, nor we? */
+  has(sequence: number): boolean {
+    return this.#known.has(sequence);
+  }
+
   /** An id that was never used, for another path; it counts as used from now on. */
   takeFresh(): PeerCid | undefined {
     for (const each of this.#known.values()) {

@@ -44,7 +44,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     this.#negotiation = new Negotiation(core, (at) => this.#handshake.start(at));
     this.#handshake = new HandshakeDriver(core, this.#negotiation, this);
     this.#inbound = new Inbound(core, this.#frames, this.#negotiation, this);
-    this.#migration = new Migration(core);
+    this.#migration = new Migration(core, (at) => this.#issueToken(at));
     this.outbound = new Outbound(core);
   }
 
@@ -84,11 +84,11 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       this.#caught(error, now);
     }
     this.#migration.followId();
-    this.#migration.goOn(now);
+    this.#migration.goOn();
     if (!core.isClient && received === 0 && core.isHeard) {
       core.events.unshift({ kind: "accepted", connection: core.number, local: core.paths.current.local, remote });
     }
-    if (known === undefined && core.packetsReceived > received && path !== core.paths.current) core.paths.add(path);
+    if (known === undefined && core.packetsReceived > received) this.#migration.heardFrom(path);
   }
 
   answer(answer: Answer, now: Instant): void {
@@ -157,7 +157,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
         core.idle.keepAliveMs = input.ms;
         break;
       case "migrate":
-        this.#migration.begin(input.local, input.remote, now);
+        this.#migration.begin(input.local, input.remote);
         break;
     }
   }

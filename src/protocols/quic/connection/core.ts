@@ -1,7 +1,7 @@
 import type { CryptoProvider, Entropy, Instant, SocketAddress, Trace } from "../../../contract/index.js";
 import { EcnValidator } from "../../../mechanisms/ecn.js";
 import { PathMtu } from "../../../mechanisms/pmtu/index.js";
-import { Recovery, type SentContents } from "../../../mechanisms/recovery/index.js";
+import { initialRttMsDefault, Recovery, type SentContents } from "../../../mechanisms/recovery/index.js";
 import { OwnCids, PeerCids, type ResetTokens } from "../cids/index.js";
 import { DatagramQueue } from "../datagrams.js";
 import { limits, mtuUsual, udpPayloadMin } from "../limits.js";
@@ -26,6 +26,9 @@ import { Tracer } from "./tracer.js";
 /** A 1-RTT packet's first byte, packet number and tag; a DATAGRAM frame's type and length. */
 const oneRttOverhead = 1 + 4 + 16;
 const datagramFrameOverhead = 3;
+
+/** Probe timeout of a path of which nothing is known (RFC 9002 §6.2.2). */
+const ptoMsInitial = 3 * initialRttMsDefault;
 
 /** What connections of one endpoint share. */
 export interface Ground {
@@ -177,7 +180,7 @@ export class Core {
     this.peerCids.initial(first);
     const state = { isValidated: this.isClient || beginning.isValidated, isLimited: !this.isClient };
     const path = new Path(beginning.local, beginning.remote, state, first, 0);
-    this.paths = new Paths(path, entropy);
+    this.paths = new Paths(path);
     this.mtu = this.newMtu();
     this.ecn = new EcnValidator(settings.ecn);
     this.idle = new IdleTimer(settings.idleTimeoutMs, settings.keepAliveMs, now);
@@ -239,6 +242,11 @@ export class Core {
   /** Probe timeout of the latest space, which other timers are multiples of. */
   get ptoMs(): number {
     return this.recovery.ptoMs(SpaceId.application);
+  }
+
+  /** Before a path is given up: it may be a longer one than ours (RFC 9000 §8.2.4). */
+  get patienceMs(): number {
+    return 3 * Math.max(this.ptoMs, ptoMsInitial);
   }
 
   emit(event: QuicEvent): void {

@@ -300,10 +300,16 @@ export class Outbound {
     if (!writer.begin(into, 0, size, core.spaces[2], PacketType.oneRtt, path.cid)) return 0;
     const response = path.takeResponse();
     if (response !== undefined) writer.at = putPath(into, writer.at, FrameType.pathResponse, response);
-    const challenge = path.takeChallenge(now, 3 * core.ptoMs);
-    if (challenge !== undefined) writer.at = putPath(into, writer.at, FrameType.pathChallenge, challenge);
-    // Some servers answer only where they are spoken to: to them, a frame that is no probe says that we have moved (§9.2).
-    if (challenge !== undefined && core.isClient && path.isChallengedAgain) into[writer.at++] = FrameType.ping;
+    // §9.3.3: asked on the path in use, we show by a frame that is no probe that we are here still.
+    let shows = response !== undefined && path === core.paths.current;
+    if (path.isChallengeDue) {
+      const { ptoMs, patienceMs } = core;
+      const challenge = path.takeChallenge(core.ground.entropy, size >= udpPayloadMin, ptoMs, patienceMs, now);
+      writer.at = putPath(into, writer.at, FrameType.pathChallenge, challenge);
+      // Some servers answer only where they are spoken to: to them, a frame that is no probe says that we have moved (§9.2).
+      if (core.isClient && path.isChallengedAgain) shows = true;
+    }
+    if (shows) into[writer.at++] = FrameType.ping;
     writer.isAckEliciting = true;
     writer.pad(size);
     return this.#leaves(path, writer.seal(now, 0), size, false);

@@ -1,20 +1,18 @@
-import { type Entropy, earliest, type Instant, type SocketAddress } from "../../../contract/index.js";
+import { earliest, type Instant, type SocketAddress } from "../../../contract/index.js";
 import { limits } from "../limits.js";
 import type { Path } from "./path.js";
 
 /** Where the peer is, where it may be, and where it was (RFC 9000 §9). */
 export class Paths {
   current: Path;
-  /** Where the peer was before it moved, until the new place has proved itself: the way back (§9.3.2). */
+  /** Where the peer was before it moved, until the new place has proved itself and this one was asked too: the way back (§9.3). */
   fallback: Path | undefined;
   /** Client: where we want to go, once the server has answered there (§9.2). */
   candidate: Path | undefined;
   readonly #others: Path[] = [];
-  readonly #entropy: Entropy;
 
-  constructor(first: Path, entropy: Entropy) {
+  constructor(first: Path) {
     this.current = first;
-    this.#entropy = entropy;
   }
 
   find(local: SocketAddress, remote: SocketAddress): Path | undefined {
@@ -24,21 +22,30 @@ export class Paths {
     return this.#others.find((path) => path.is(local, remote));
   }
 
-  /** Remembers one more place from which the peer was heard; the oldest is forgotten. */
-  add(path: Path): void {
+  /** Remembers one more place from which the peer was heard, and answers the oldest if that is forgotten for it. */
+  add(path: Path): Path | undefined {
     this.#others.push(path);
-    if (this.#others.length > limits.pathsMax) this.#others.shift();
+    return this.#others.length > limits.pathsMax ? this.#others.shift() : undefined;
   }
 
-  /** Goes on there. A place that has not proved itself must, and the old one is the way back. */
-  switchTo(path: Path): void {
+  /** Forgets a place that is neither in use nor the way back. */
+  drop(path: Path): void {
     const at = this.#others.indexOf(path);
     if (at >= 0) this.#others.splice(at, 1);
+  }
+
+  /** Goes on there. The last place that has proved itself is the way back. */
+  switchTo(path: Path): void {
+    this.drop(path);
     if (path === this.candidate) this.candidate = undefined;
     if (this.current.isValidated) this.fallback = this.current;
     if (path === this.fallback) this.fallback = undefined;
     this.current = path;
-    if (!path.isValidated) path.validate(this.#entropy);
+  }
+
+  /** Places from which the peer was heard, beside those that have a part. */
+  get others(): readonly Path[] {
+    return this.#others;
   }
 
   /** Every place that has something of its own to send, or waits for an answer. */

@@ -79,24 +79,44 @@ test("a path that has proved nothing gets three times what it gave; a challenge 
   path.bytesReceived = 1_200;
   path.bytesSent = 1_000;
   assert.equal(path.room, 2_600);
-  path.validate(seededEntropy("path"));
+  const entropy = seededEntropy("path");
+  const take = (now: number, isFull = true) => path.takeChallenge(entropy, isFull, 100, 0, now);
+  path.validate();
   assert.ok(path.wantsProbe);
-  const challenge = path.takeChallenge(0, 100)!;
-  assert.equal(challenge.length, 8);
+  const challenges = [take(0)];
   assert.ok(!path.wantsProbe && path.isValidating);
   assert.equal(path.answered(new Uint8Array(8)), false);
-  let failed = false;
-  for (let now = 100; now <= 300; now += 100) {
-    assert.equal(path.deadline(), now);
-    failed = path.wake(now);
-    assert.equal(failed, now === 300);
-    if (!failed) path.takeChallenge(now, 100);
+  // The waits grow: 100, 200, 400 milliseconds.
+  for (const at of [100, 300, 700]) {
+    assert.equal(path.deadline(), at);
+    const failed = path.wake(at);
+    assert.equal(failed, at === 700);
+    if (!failed) challenges.push(take(at));
   }
+  assert.equal(new Set(challenges.map(String)).size, 3, "other bytes each time (RFC 9000 §13.3)");
   assert.equal(path.deadline(), undefined);
-  assert.equal(path.answered(challenge), false, "too late");
-  path.validate(seededEntropy("again"));
-  assert.ok(path.answered(path.takeChallenge(400, 100)!));
+  assert.equal(path.isViable, false);
+  assert.equal(path.answered(challenges[0]!), false, "too late");
+  path.validate();
+  const first = take(700, false);
+  path.wake(800);
+  take(800);
+  assert.ok(path.answered(first), "any of them may be answered");
+  assert.ok(path.isViable && path.isValidated && path.isSizeUnproved);
   assert.equal(path.room, Number.POSITIVE_INFINITY);
+  path.validate();
+  assert.ok(path.answered(take(900)));
+  assert.equal(path.isSizeUnproved, false);
+});
+
+test("a path of which nothing is known is given its time before it is given up", () => {
+  const path = new Path(address(1), address(2), { isValidated: false, isLimited: false }, new Uint8Array(8), 0);
+  path.validate();
+  for (const now of [0, 50, 150]) {
+    path.wake(now);
+    path.takeChallenge(seededEntropy("path"), true, 50, 3_000, now);
+  }
+  assert.equal(path.deadline(), 3_000);
 });
 
 test("challenges of the peer are answered in order, and only so many are kept", () => {
