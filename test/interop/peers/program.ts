@@ -4,7 +4,7 @@ import type { Readable, Writable } from "node:stream";
 /** How long a stranger may live, in milliseconds; a test that needs longer is broken. */
 const lifetimeMaxMs = 240_000;
 /** How long a test waits for one line, in milliseconds. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 /** How much of its output is kept for reading, in characters. */
 const outputMax = 4 << 20;
 
