@@ -79,7 +79,7 @@ export class Recovery {
   readonly #spaces: Space[];
   readonly #pacer: Pacer;
   #packetSize: number;
-  #held = new Float64Array(4 * 32);
+  #held = new Float64Array(4 * 4);
   #heldCount = 0;
   #reordering = reorderingDefault;
   #timeThreshold = timeThresholdDefault;
@@ -230,8 +230,7 @@ export class Recovery {
   discard(space: number, now: Instant): void {
     const each = this.#at(space);
     this.#clear(each);
-    each.packets.close();
-    each.hasKeys = false;
+    this.#spaces[space] = spent;
     this.ptoCount = 0;
     if (this.probeSpace === space) this.probes = 0;
     this.#activityAt = now;
@@ -552,3 +551,7 @@ class Space {
   /** No packet below is outstanding. */
   scan = 0;
 }
+
+/** In the place of spaces whose keys were dropped, for all connections: nothing is sent in it, nor acknowledged. */
+const spent = new Space();
+spent.packets.close();

@@ -34,15 +34,19 @@ export class SentPackets {
   /** One more than the last number sent. */
   next = 0;
   #mask = packetsFirst - 1;
-  #state = new Uint8Array(packetsFirst);
-  #flags = new Uint8Array(packetsFirst);
-  #size = new Uint16Array(packetsFirst);
-  #at = new Float64Array(packetsFirst);
+  #state!: Uint8Array;
+  #flags!: Uint8Array;
+  #size!: Uint16Array;
+  #at!: Float64Array;
   /** First record of a packet, counted from the connection's first; its records end where the next packet's begin. */
-  #held = new Float64Array(packetsFirst);
+  #held!: Float64Array;
   #records = new Float64Array(4 * packetsFirst);
   #recordMask = packetsFirst - 1;
   #recordEnd = 0;
+
+  constructor() {
+    this.#columns(packetsFirst);
+  }
 
   state(number: number): number {
     return this.#state[number & this.#mask]!;
@@ -115,9 +119,8 @@ export class SentPackets {
   /** Nothing will be sent any more: the memory goes. */
   close(): void {
     this.clear();
-    this.#state = this.#flags = new Uint8Array(0);
-    this.#size = new Uint16Array(0);
-    this.#at = this.#held = this.#records = new Float64Array(0);
+    this.#columns(0);
+    this.#records = new Float64Array(0);
   }
 
   #put(number: number, state: number, size: number, flags: number, now: Instant): void {
@@ -143,29 +146,29 @@ export class SentPackets {
   #room(): void {
     this.forgetUnawaited();
     if (this.next - this.base <= this.#mask) return;
-    const size = 2 * (this.#mask + 1);
-    const grown = {
-      state: new Uint8Array(size),
-      flags: new Uint8Array(size),
-      size: new Uint16Array(size),
-      at: new Float64Array(size),
-      held: new Float64Array(size),
-    };
+    const mask = this.#mask;
+    const [state, flags, sizes, at, held] = [this.#state, this.#flags, this.#size, this.#at, this.#held];
+    this.#columns(2 * (mask + 1));
+    this.#mask = 2 * mask + 1;
     for (let number = this.base; number < this.next; number++) {
-      const from = number & this.#mask;
-      const to = number & (size - 1);
-      grown.state[to] = this.#state[from]!;
-      grown.flags[to] = this.#flags[from]!;
-      grown.size[to] = this.#size[from]!;
-      grown.at[to] = this.#at[from]!;
-      grown.held[to] = this.#held[from]!;
+      const from = number & mask;
+      const to = number & this.#mask;
+      this.#state[to] = state[from]!;
+      this.#flags[to] = flags[from]!;
+      this.#size[to] = sizes[from]!;
+      this.#at[to] = at[from]!;
+      this.#held[to] = held[from]!;
     }
-    this.#state = grown.state;
-    this.#flags = grown.flags;
-    this.#size = grown.size;
-    this.#at = grown.at;
-    this.#held = grown.held;
-    this.#mask = size - 1;
+  }
+
+  /** Empty ones, in one piece of memory: connections at rest are many. */
+  #columns(count: number): void {
+    const memory = new ArrayBuffer(20 * count);
+    this.#at = new Float64Array(memory, 0, count);
+    this.#held = new Float64Array(memory, 8 * count, count);
+    this.#size = new Uint16Array(memory, 16 * count, count);
+    this.#state = new Uint8Array(memory, 18 * count, count);
+    this.#flags = new Uint8Array(memory, 19 * count, count);
   }
 
   /** Packets that only acknowledge are never acknowledged by themselves, so nobody waits for them. */

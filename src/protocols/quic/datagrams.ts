@@ -27,7 +27,7 @@ export class DatagramQueue {
   #queue: Queued[] = [];
   #bytes = 0;
   /** Of those that were sent and have somebody to tell. */
-  readonly #sent = new Map<number, TellFate>();
+  #sent: Map<number, TellFate> | undefined;
   readonly #events: DatagramEvent[] = [];
   #next = 0;
 
@@ -63,7 +63,7 @@ export class DatagramQueue {
         into.set(bytes, to);
         to += size;
         holder.hold(Held.datagram, this.#next, 0, 0);
-        if (tell !== undefined) this.#sent.set(this.#next, tell);
+        if (tell !== undefined) (this.#sent ??= new Map()).set(this.#next, tell);
         this.#next++;
       }
       this.#bytes -= costOf(bytes);
@@ -103,8 +103,8 @@ export class DatagramQueue {
   /** The connection is over: what has not been acknowledged is lost. */
   close(): void {
     this.#keep(() => false, "lost");
-    for (const tell of this.#sent.values()) this.#tell(tell, "lost");
-    this.#sent.clear();
+    for (const tell of this.#sent?.values() ?? []) this.#tell(tell, "lost");
+    this.#sent = undefined;
   }
 
   #keep(stays: (each: Queued) => boolean, fate: DatagramFate): void {
@@ -121,9 +121,9 @@ export class DatagramQueue {
   }
 
   #settle(id: number, fate: DatagramFate): void {
-    const tell = this.#sent.get(id);
+    const tell = this.#sent?.get(id);
     if (tell === undefined) return;
-    this.#sent.delete(id);
+    this.#sent?.delete(id);
     this.#tell(tell, fate);
   }
 

@@ -1,5 +1,5 @@
 import { type CryptoProvider, Secret } from "../../contract/index.js";
-import type { Context, Exporter } from "./handshake/context.js";
+import type { Context, Exporter, LoneExporter } from "./handshake/context.js";
 import { serverEndPoint } from "./handshake/end-point.js";
 import { type Labels, nextTrafficSecret, ticketPsk } from "./keys13.js";
 import type { Suite13 } from "./parameters/suites13.js";
@@ -42,6 +42,16 @@ export class SessionKeys implements Exporter {
   channelBinding(type: "tls-unique" | "tls-server-end-point"): Uint8Array | undefined {
     if (type === "tls-unique" || this.serverCertificate === undefined) return undefined;
     return serverEndPoint(this.#crypto, this.serverCertificate);
+  }
+
+  alone(): LoneExporter {
+    const { labels } = this;
+    const exporter = this.#exporter;
+    for (const each of [this.client, this.server, this.resumption]) each?.wipe();
+    return {
+      export: (label, context, length) => labels.export(exporter, label, context ?? new Uint8Array(0), length),
+      wipe: () => exporter.wipe(),
+    };
   }
 
   /** Moves a direction's secret on (RFC 9846 §7.2) and answers the new one. */

@@ -26,8 +26,9 @@ export interface CidEvent {
 export class OwnCids {
   readonly #options: OwnCidsOptions;
   /** By sequence number; that of the handshake has its token, if any, in the transport parameters. */
-  readonly #active = new Map<number, { readonly cid: Uint8Array; readonly token: Uint8Array }>();
-  readonly #toSend = new Set<number>();
+  readonly #active = new Map<number, { readonly cid: Uint8Array; readonly drawn: Uint8Array | undefined }>();
+  /** Sequence numbers of which the peer is to be told, few and each once. */
+  #toSend: number[] = [];
   readonly #events: CidEvent[] = [];
   #next = 1;
   #retirePriorTo = 0;
@@ -36,7 +37,7 @@ export class OwnCids {
 
   constructor(options: OwnCidsOptions) {
     this.#options = options;
-    this.#active.set(0, { cid: options.initial, token: options.initial });
+    this.#active.set(0, { cid: options.initial, drawn: undefined });
   }
 
   /** The ids that the peer may use. */
@@ -50,7 +51,7 @@ export class OwnCids {
 
   /** Is there a NEW_CONNECTION_ID frame to send? */
   get wants(): boolean {
-    return this.#toSend.size > 0;
+    return this.#toSend.length > 0;
   }
 
   /** Takes the peer's active_connection_id_limit, at least 2 (§18.2). */
@@ -66,7 +67,8 @@ export class OwnCids {
 
   /** The id that goes with our preferred address, sequence number 1 (§5.1.1). Before any other is issued. */
   preferred(): { readonly cid: Uint8Array; readonly token: Uint8Array } {
-    return this.#active.get(this.#make())!;
+    const sequence = this.#make();
+    return { cid: this.#active.get(sequence)!.cid, token: this.#token(sequence) };
   }
 
   /** Asks the peer to change to new ids, all at once. */
@@ -75,7 +77,7 @@ export class OwnCids {
     this.#retirePriorTo = this.#next;
     this.#issue();
     // Asked for in the newest, which must go even if the peer holds enough.
-    if (this.#toSend.size === 0) this.#toSend.add(this.#make());
+    if (this.#toSend.length === 0) this.#toSend.push(this.#make());
   }
 
   /** Takes RETIRE_CONNECTION_ID (§19.16). @param arrivedBy the id in the packet's header */
@@ -88,7 +90,7 @@ export class OwnCids {
     if (equal(retired.cid, arrivedBy))
       refuse("connection-id-misuse", at, "a packet retires the connection id that it came by");
     this.#active.delete(sequence);
-    this.#toSend.delete(sequence);
+    this.#toSend = this.#toSend.filter((each) => each !== sequence);
     this.#events.push({ kind: "retired", cid: retired.cid });
     this.#issue();
   }
@@ -96,8 +98,8 @@ export class OwnCids {
   /** Writes NEW_CONNECTION_ID frames (§19.15) between `at` and `end`, and answers where they end. */
   fill(into: Uint8Array, at: number, end: number, holder: Holder): number {
     let to = at;
-    for (const sequence of this.#toSend) {
-      const { cid, token } = this.#active.get(sequence)!;
+    for (let sequence = this.#toSend[0]; sequence !== undefined; sequence = this.#toSend[0]) {
+      const { cid } = this.#active.get(sequence)!;
       const prior = Math.min(this.#retirePriorTo, sequence);
       const size = 1 + varintSize(sequence) + varintSize(prior) + 1 + cid.length + resetTokenSize;
       if (to + size > end) break;
@@ -105,17 +107,17 @@ export class OwnCids {
       to = putVarint(into, putVarint(into, to + 1, sequence), prior);
       into[to++] = cid.length;
       into.set(cid, to);
-      into.set(token, to + cid.length);
+      into.set(this.#token(sequence), to + cid.length);
       to += cid.length + resetTokenSize;
       holder.hold(Held.newConnectionId, sequence, 0, 0);
-      this.#toSend.delete(sequence);
+      this.#toSend.shift();
     }
     return to;
   }
 
   /** A frame was lost: it goes again unless its id is retired. */
   lost(sequence: number): void {
-    if (this.#active.has(sequence) && sequence > 0) this.#toSend.add(sequence);
+    if (this.#active.has(sequence) && sequence > 0 && !this.#toSend.includes(sequence)) this.#toSend.push(sequence);
   }
 
   event(): CidEvent | undefined {
@@ -126,7 +128,7 @@ export class OwnCids {
   close(): void {
     for (const { cid } of this.#active.values()) this.#events.push({ kind: "retired", cid });
     this.#active.clear();
-    this.#toSend.clear();
+    this.#toSend = [];
   }
 
   /** As many that need not be retired as the peer holds. */
@@ -135,7 +137,7 @@ export class OwnCids {
     let usable = 0;
     for (const sequence of this.#active.keys()) if (sequence >= this.#retirePriorTo) usable++;
     while (usable < this.#limit) {
-      this.#toSend.add(this.#make());
+      this.#toSend.push(this.#make());
       usable++;
     }
   }
@@ -144,9 +146,15 @@ export class OwnCids {
     const { generator, entropy, tokens } = this.#options;
     const cid = new Uint8Array(generator.size);
     generator.generate(cid, entropy.fill(new Uint8Array(generator.size)));
-    const token = tokens?.of(cid) ?? entropy.fill(new Uint8Array(resetTokenSize));
-    this.#active.set(this.#next, { cid, token });
+    const drawn = tokens === undefined ? entropy.fill(new Uint8Array(resetTokenSize)) : undefined;
+    this.#active.set(this.#next, { cid, drawn });
     this.#events.push({ kind: "issued", cid });
     return this.#next++;
+  }
+
+  /** Of one that has been made; a token that follows from its id need not be kept. */
+  #token(sequence: number): Uint8Array {
+    const { cid, drawn } = this.#active.get(sequence)!;
+    return drawn ?? this.#options.tokens!.of(cid);
   }
 }

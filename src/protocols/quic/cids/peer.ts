@@ -24,9 +24,10 @@ const at = "NEW_CONNECTION_ID";
 export class PeerCids {
   readonly #limit: number;
   readonly #known = new Map<number, Known>();
-  readonly #toRetire = new Set<number>();
+  /** Sequence numbers, few and each once. */
+  readonly #toRetire: number[] = [];
   /** Sent, and not acknowledged. */
-  readonly #retiring = new Set<number>();
+  readonly #retiring: number[] = [];
   #retirePriorTo = 0;
   #current: Known = { sequence: 0, cid: new Uint8Array(0), token: undefined, isUsed: true };
 
@@ -94,7 +95,7 @@ export class PeerCids {
   /** We will not use it any more. Never the one in use. */
   retire(sequence: number): void {
     if (sequence === this.#current.sequence || !this.#known.delete(sequence)) return;
-    this.#toRetire.add(sequence);
+    add(this.#toRetire, sequence);
   }
 
   /** Takes NEW_CONNECTION_ID (§19.15). The views are copied. */
@@ -107,15 +108,15 @@ export class PeerCids {
     this.#checkRepeated(sequence, cid, token);
     // §5.1.2: what is retired already is given back without being used.
     if (sequence < this.#retirePriorTo) {
-      if (!this.#known.has(sequence) && !this.#retiring.has(sequence)) this.#toRetire.add(sequence);
-    } else if (!this.#known.has(sequence) && !this.#toRetire.has(sequence) && !this.#retiring.has(sequence)) {
-      this.#known.set(sequence, { sequence, cid: cid.slice(), token: token.slice(), isUsed: false });
+      if (!this.#known.has(sequence) && !this.#retiring.includes(sequence)) add(this.#toRetire, sequence);
+    } else if (!this.#known.has(sequence) && !this.#toRetire.includes(sequence) && !this.#retiring.includes(sequence)) {
+      this.#known.set(sequence, { sequence, ...copied(cid, token), isUsed: false });
     }
     if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo);
     if (this.#known.size > this.#limit) {
       refuse("connection-id-limit", at, `${this.#known.size} active connection ids; the limit is ${this.#limit}`);
     }
-    if (this.#toRetire.size + this.#retiring.size > retirementsFactor * this.#limit) {
+    if (this.#toRetire.length + this.#retiring.length > retirementsFactor * this.#limit) {
       refuse("connection-id-limit", at, "more retirements than we keep count of");
     }
   }
@@ -132,30 +133,30 @@ export class PeerCids {
   }
 
   get wants(): boolean {
-    return this.#toRetire.size > 0;
+    return this.#toRetire.length > 0;
   }
 
   /** Writes RETIRE_CONNECTION_ID frames (§19.16) between `at` and `end`, and answers where they end. */
   fill(into: Uint8Array, at: number, end: number, holder: Holder): number {
     let to = at;
-    for (const sequence of this.#toRetire) {
+    for (let sequence = this.#toRetire[0]; sequence !== undefined; sequence = this.#toRetire[0]) {
       if (to + 1 + varintSize(sequence) > end) break;
       into[to] = FrameType.retireConnectionId;
       to = putVarint(into, to + 1, sequence);
       holder.hold(Held.retireConnectionId, sequence, 0, 0);
-      this.#toRetire.delete(sequence);
-      this.#retiring.add(sequence);
+      this.#toRetire.shift();
+      add(this.#retiring, sequence);
     }
     return to;
   }
 
   acknowledged(sequence: number): void {
-    this.#retiring.delete(sequence);
-    this.#toRetire.delete(sequence);
+    remove(this.#retiring, sequence);
+    remove(this.#toRetire, sequence);
   }
 
   lost(sequence: number): void {
-    if (this.#retiring.delete(sequence)) this.#toRetire.add(sequence);
+    if (remove(this.#retiring, sequence)) add(this.#toRetire, sequence);
   }
 
   #checkRepeated(sequence: number, cid: Uint8Array, token: Uint8Array): void {
@@ -175,7 +176,7 @@ export class PeerCids {
     for (const each of this.#known.keys()) {
       if (each >= sequence) continue;
       this.#known.delete(each);
-      this.#toRetire.add(each);
+      add(this.#toRetire, each);
     }
     if (this.#current.sequence >= sequence) return;
     // The frame itself brought one, so there is always a successor, unless it was given back before.
@@ -186,4 +187,22 @@ export class PeerCids {
     }
     refuse("connection-id-misuse", at, "every connection id is retired");
   }
+}
+
+/** Both in one piece of memory: an idle connection has several of them. */
+function copied(cid: Uint8Array, token: Uint8Array): { readonly cid: Uint8Array; readonly token: Uint8Array } {
+  const both = new Uint8Array(cid.length + token.length);
+  both.set(cid);
+  both.set(token, cid.length);
+  return { cid: both.subarray(0, cid.length), token: both.subarray(cid.length) };
+}
+
+function add(list: number[], sequence: number): void {
+  if (!list.includes(sequence)) list.push(sequence);
+}
+
+function remove(list: number[], sequence: number): boolean {
+  const index = list.indexOf(sequence);
+  if (index >= 0) list.splice(index, 1);
+  return index >= 0;
 }

@@ -176,7 +176,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     if (event !== undefined) return event;
     const told = core.streams.event();
     if (told !== undefined) {
-      const early = told.kind === "opened" && core.earlyStreams.delete(told.id);
+      const early = told.kind === "opened" && core.earlyStreams?.delete(told.id) === true;
       return { kind: "stream", connection: core.number, event: told, early };
     }
     const fate = core.datagrams.event();
@@ -335,6 +335,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       core.recovery.discard(id, now);
     }
     core.spaces[2].discard();
+    core.own = { greaseQuicBit: core.own.greaseQuicBit === true };
     core.ownCids.start();
     const { preferredAddress } = core.ground.options as QuicClientOptions;
     if (core.isClient && preferredAddress !== false) this.#migration.toPreferred();

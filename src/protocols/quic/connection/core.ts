@@ -128,7 +128,7 @@ export class Core {
   lastToken: Uint8Array | undefined;
   zeroRtt: "none" | "offered" | "accepted" | "rejected" = "none";
   /** Streams that came first as 0-RTT, and have not been told. */
-  readonly earlyStreams = new Set<number>();
+  earlyStreams: Set<number> | undefined;
 
   readonly events: QuicEvent[] = [];
   #mtuSeen = 0;

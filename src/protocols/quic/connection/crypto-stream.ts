@@ -8,7 +8,9 @@ const none = new Uint8Array(0);
 
 /** Our handshake messages of one level, until they are acknowledged (RFC 9000 §19.6). */
 export class CryptoSender {
+  /** From offset `#base` on: what lies before has been acknowledged. */
   #bytes: Uint8Array = none;
+  #base = 0;
   #size = 0;
   /** What has been sent up to here, but for what is lost. */
   #next = 0;
@@ -19,12 +21,12 @@ export class CryptoSender {
     const size = this.#size + bytes.length;
     if (size > limits.cryptoSendMax)
       refuse("internal-error", "CRYPTO", "more handshake messages than a peer will take");
-    if (size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(2 * this.#bytes.length, size));
-      larger.set(this.#bytes.subarray(0, this.#size));
+    if (size - this.#base > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(2 * this.#bytes.length, size - this.#base));
+      larger.set(this.#bytes.subarray(0, this.#size - this.#base));
       this.#bytes = larger;
     }
-    this.#bytes.set(bytes, this.#size);
+    this.#bytes.set(bytes, this.#size - this.#base);
     this.#size = size;
   }
 
@@ -52,7 +54,7 @@ export class CryptoSender {
         until = this.#lost.outTo;
       }
       to = putCryptoHead(into, to, from, until - from);
-      into.set(this.#bytes.subarray(from, until), to);
+      into.set(this.#bytes.subarray(from - this.#base, until - this.#base), to);
       to += until - from;
       holder.hold(Held.crypto, 0, from, until);
     }
@@ -62,10 +64,14 @@ export class CryptoSender {
   acknowledged(from: number, to: number): void {
     this.#acknowledged.add(from, to);
     this.#lost.remove(from, to);
+    if (this.#acknowledged.covers(this.#base, this.#size)) {
+      this.#bytes = none;
+      this.#base = this.#size;
+    }
   }
 
   lost(from: number, to: number): void {
-    this.#lost.add(from, to);
+    this.#lost.add(Math.max(from, this.#base), to);
     for (let i = 0; i < this.#acknowledged.count; i++) {
       this.#lost.remove(this.#acknowledged.from(i), this.#acknowledged.to(i));
     }

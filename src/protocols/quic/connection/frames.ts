@@ -70,8 +70,8 @@ export class FrameReader {
 
   #stream(bytes: Uint8Array, packet: PacketType, now: Instant): void {
     const { id, offset, dataAt, dataSize, fin } = this.#frame;
-    const { streams, earlyStreams } = this.#core;
-    if (packet === PacketType.zeroRtt && streams.get(id) === undefined) earlyStreams.add(id);
+    const { streams } = this.#core;
+    if (packet === PacketType.zeroRtt && streams.get(id) === undefined) (this.#core.earlyStreams ??= new Set()).add(id);
     streams.onStream(id, offset, bytes.subarray(dataAt, dataAt + dataSize), fin, now);
   }
 

@@ -22,6 +22,9 @@ import { parametersExtension, TlsGlue } from "./tls.js";
 /** Questions of one connection have this many numbers; those of all connections of an endpoint are told apart. */
 export const questionsPerConnection = 65_536;
 
+/** TLS's alert (RFC 9846 §6.2). */
+const unexpectedMessage = 10;
+
 const spaceOf = {
   initial: SpaceId.initial,
   early: SpaceId.application,
@@ -75,7 +78,13 @@ export class HandshakeDriver {
 
   /** Handshake bytes of a level, in order. */
   receive(space: SpaceId, bytes: Uint8Array, now: Instant): void {
-    this.#core.tls.receive(space, bytes, now);
+    const { tls } = this.#core;
+    if (tls.isSettled) {
+      const message = "after the handshake a client has nothing to say";
+      const more = { code: cryptoError + unexpectedMessage, fault: "misbehaviour" } as const;
+      throw quicFailure("handshake", "CRYPTO", message, more);
+    }
+    tls.receive(space, bytes, now);
     this.pump(now);
   }
 
@@ -83,14 +92,17 @@ export class HandshakeDriver {
   pump(now: Instant): void {
     const { tls } = this.#core;
     for (let output = tls.output(); output !== undefined; output = tls.output()) this.#put(output, now);
+    if (this.#core.isComplete) this.#core.tls.settle();
   }
 
   #put(output: TlsHandshakeOutput, now: Instant): void {
     const core = this.#core;
     switch (output.kind) {
-      case "message":
-        core.spaces[spaceOf[output.epoch]].sender.push(output.bytes);
+      case "message": {
+        const space = core.spaces[spaceOf[output.epoch]];
+        if (!space.isDiscarded || space.id === SpaceId.application) space.sender.push(output.bytes);
         break;
+      }
       case "keys":
         if (output.keys.version === "1.3") this.#keys(output.epoch, output.direction, output.keys);
         break;

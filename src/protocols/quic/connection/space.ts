@@ -14,10 +14,10 @@ export const spaceNames = ["initial", "handshake", "application_data"] as const;
  */
 export class Space {
   readonly id: SpaceId;
-  readonly received: ReceivedPackets;
+  received: ReceivedPackets;
   /** A client that begins anew in another version has other messages to send. */
   sender = new CryptoSender();
-  readonly receiver = new CryptoReceiver();
+  receiver = new CryptoReceiver();
   /** Number of the next packet. */
   next = 0;
   read: Protection | undefined;
@@ -35,5 +35,12 @@ export class Space {
     this.read?.destroy();
     this.write?.destroy();
     this.read = this.write = undefined;
+    if (this.id === SpaceId.application) return;
+    this.sender = spent.sender;
+    this.receiver = spent.receiver;
+    this.received = spent.received;
   }
 }
+
+/** In the place of what served a handshake that is over, for all connections: without keys nothing is put into it. */
+const spent = { sender: new CryptoSender(), receiver: new CryptoReceiver(), received: new ReceivedPackets(0) };

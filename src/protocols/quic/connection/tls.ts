@@ -32,9 +32,43 @@ type Handshaking = Pick<
   | "deadline"
   | "isMidMessage"
   | "exportKey"
+  | "loneExporter"
   | "wipe"
   | "dataReceived"
 >;
+
+type LoneExporter = ReturnType<Handshake["loneExporter"]>;
+
+/** A handshake of which nothing is left but its exporter. Nobody hands it messages: they are refused before. */
+class Settled implements Handshaking {
+  readonly deadline = undefined;
+  readonly isMidMessage = false;
+  readonly #exporter: LoneExporter;
+
+  constructor(exporter: LoneExporter) {
+    this.#exporter = exporter;
+  }
+
+  start(): void {}
+  receive(): void {}
+  answer(): void {}
+  wake(): void {}
+  dataReceived(): void {}
+
+  output(): undefined {}
+
+  loneExporter(): LoneExporter {
+    return this.#exporter;
+  }
+
+  exportKey(label: string, length: number, context?: Uint8Array): Uint8Array {
+    return this.#exporter.export(label, context, length);
+  }
+
+  wipe(): void {
+    this.#exporter.wipe();
+  }
+}
 
 export interface TlsGround {
   readonly crypto: CryptoProvider;
@@ -51,15 +85,16 @@ const epochs: readonly Epoch[] = ["initial", "handshake", "application"];
 export class TlsGlue {
   /** Client: what 0-RTT data must keep to; told before the data can be sent. */
   remembered: Remembered | undefined;
-  readonly #handshake: Handshaking;
   readonly #isServer: boolean;
   /** The version for which tickets are good, and the server's parameters that go with them. */
   readonly #version: () => number;
   readonly #serverParameters: () => TransportParameters | undefined;
-  readonly #asked = new Map<number, string>();
+  /** Kinds of the questions that are open, by their numbers. */
+  #asked: Map<number, string> | undefined;
   /** Server: the protocol that 0-RTT data are for, before the handshake is over. */
   earlyAlpn: string | undefined;
   #resumed: Remembered | undefined;
+  #handshake: Handshaking;
 
   private constructor(
     handshake: Handshaking,
@@ -118,6 +153,19 @@ export class TlsGlue {
     return this.#handshake.deadline;
   }
 
+  /**
+   * Server: once its tickets are out, nothing of TLS's goes or comes any more (RFC 9001 §4.4, §6). Then all is forgotten but what
+   * exports keys, for an idle connection is mostly this.
+   */
+  settle(): void {
+    if (!this.#isServer || this.isSettled || this.#asked !== undefined || this.isMidMessage) return;
+    this.#handshake = new Settled(this.#handshake.loneExporter());
+  }
+
+  get isSettled(): boolean {
+    return this.#handshake instanceof Settled;
+  }
+
   /** Is there half a message? Then no keys may change (RFC 9001 §4.1.3). */
   get isMidMessage(): boolean {
     return this.#handshake.isMidMessage;
@@ -135,7 +183,7 @@ export class TlsGlue {
     const output = this.#handshake.output();
     if (output?.kind !== "question") return output;
     const { question } = output;
-    this.#asked.set(output.id, question.kind);
+    (this.#asked ??= new Map()).set(output.id, question.kind);
     // RFC 9000 §7.4.1: what 0-RTT stands on goes with the ticket, on both sides.
     if (question.kind === "store-session" || question.kind === "issue-ticket") {
       return {
@@ -147,8 +195,9 @@ export class TlsGlue {
   }
 
   answer(answer: Answer, now: Instant): void {
-    const kind = this.#asked.get(answer.id);
-    this.#asked.delete(answer.id);
+    const kind = this.#asked?.get(answer.id);
+    this.#asked?.delete(answer.id);
+    if (this.#asked?.size === 0) this.#asked = undefined;
     this.#handshake.answer(
       kind === undefined ? answer : { ...answer, answer: this.#adjusted(kind, answer.answer) },
       now,

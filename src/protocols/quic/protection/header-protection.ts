@@ -13,13 +13,14 @@ const cipherOf: Partial<Record<AeadName, CipherName>> = {
 
 const none = new Uint8Array(0);
 
+/** Of the packet in hand, whosever it is. */
+const lastMask = new Uint8Array(sampleSize);
+const lastSample = new Uint8Array(sampleSize);
+
 /** Makes masks of samples under one key; one cipher call a packet. */
 export class HeaderMask {
-  /** The last mask: its first byte is for the first byte of the header, the next four for the packet number. */
-  readonly mask = new Uint8Array(sampleSize);
   readonly #cipher: KeyedCipher;
   readonly #isStream: boolean;
-  readonly #sample = new Uint8Array(sampleSize);
 
   constructor(crypto: CryptoProvider, aead: AeadName, key: Secret) {
     const name = cipherOf[aead];
@@ -28,11 +29,14 @@ export class HeaderMask {
     this.#cipher = crypto.cipher(name).encryptor(key.expose());
   }
 
-  /** Computes `mask` of the sixteen bytes at `at`. */
-  compute(bytes: Uint8Array, at: number): void {
-    const { mask } = this;
+  /**
+   * The mask of the sixteen bytes at `at`, good until the next: its first byte is for the first byte of the header, the next
+   * four for the packet number.
+   */
+  compute(bytes: Uint8Array, at: number): Uint8Array {
+    const mask = lastMask;
     if (this.#isStream) {
-      const sample = this.#sample;
+      const sample = lastSample;
       for (let i = 0; i < sampleSize; i++) sample[i] = bytes[at + i]!;
       for (let i = 0; i < 5; i++) mask[i] = 0;
       this.#cipher.apply(mask, 0, 5, sample);
@@ -40,10 +44,11 @@ export class HeaderMask {
       for (let i = 0; i < sampleSize; i++) mask[i] = bytes[at + i]!;
       this.#cipher.apply(mask, 0, sampleSize, none);
     }
+    return mask;
   }
 
   destroy(): void {
     this.#cipher.destroy();
-    this.mask.fill(0);
+    lastMask.fill(0);
   }
 }

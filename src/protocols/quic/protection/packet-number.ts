@@ -23,10 +23,11 @@ function decodeSmall(truncated: number, window: number, expected: number): numbe
   return candidate > expected + half && candidate >= window ? candidate - window : candidate;
 }
 
-/** The per-packet nonce: the IV, and the packet number on its last eight bytes (RFC 9001 §5.3). Numbers up to 2^53. */
+/** Makes the per-packet nonce: the IV, and the packet number on its last eight bytes (RFC 9001 §5.3). Numbers up to 2^53. */
 export function setNonce(nonce: Uint8Array, iv: Uint8Array, number: number): void {
   let low = number % 0x1_0000_0000;
   let high = (number - low) / 0x1_0000_0000;
+  for (let i = nonce.length - 9; i >= 0; i--) nonce[i] = iv[i]!;
   for (let i = nonce.length - 1, j = i - 4; i > nonce.length - 5; i--, j--) {
     nonce[i] = iv[i]! ^ (low & 255);
     nonce[j] = iv[j]! ^ (high & 255);

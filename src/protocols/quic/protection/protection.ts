@@ -9,12 +9,14 @@ import type { Version } from "./versions.js";
 /** Every AEAD that QUIC takes has a tag of this many bytes (RFC 9001 §5.3). */
 export const tagSize = 16;
 
+/** Of the packet in hand: every AEAD that QUIC takes has twelve bytes (RFC 9001 §5.3). */
+const nonce = new Uint8Array(12);
+
 /** One key for packets of one direction. */
 export class PacketKey {
   readonly #sealer: Sealer | undefined;
   readonly #opener: Opener | undefined;
   readonly #iv: Uint8Array;
-  readonly #nonce: Uint8Array;
 
   constructor(crypto: CryptoProvider, version: Version, suite: Suite13, secret: Secret, direction: "read" | "write") {
     const aead = crypto.aead(suite.aead);
@@ -22,27 +24,25 @@ export class PacketKey {
     if (direction === "write") this.#sealer = aead.sealer(key.expose());
     else this.#opener = aead.opener(key.expose());
     this.#iv = iv.expose().slice();
-    this.#nonce = this.#iv.slice();
     key.wipe();
     iv.wipe();
   }
 
   /** Seals the payload behind the header `bytes[at … payload)`; the tag goes behind `end`. */
   seal(bytes: Uint8Array, at: number, payload: number, end: number, number: number): void {
-    setNonce(this.#nonce, this.#iv, number);
-    this.#sealer!.seal(bytes, payload, end - payload, this.#nonce, associated(bytes, at, payload - at));
+    setNonce(nonce, this.#iv, number);
+    this.#sealer!.seal(bytes, payload, end - payload, nonce, associated(bytes, at, payload - at));
   }
 
   open(bytes: Uint8Array, at: number, payload: number, end: number, number: number): boolean {
-    setNonce(this.#nonce, this.#iv, number);
-    return this.#opener!.open(bytes, payload, end - payload, this.#nonce, associated(bytes, at, payload - at));
+    setNonce(nonce, this.#iv, number);
+    return this.#opener!.open(bytes, payload, end - payload, nonce, associated(bytes, at, payload - at));
   }
 
   destroy(): void {
     this.#sealer?.destroy();
     this.#opener?.destroy();
     this.#iv.fill(0);
-    this.#nonce.fill(0);
   }
 }
 
@@ -91,8 +91,7 @@ export function protectHeader(
   numberAt: number,
   numberSize: number,
 ): void {
-  header.compute(bytes, numberAt + 4);
-  const { mask } = header;
+  const mask = header.compute(bytes, numberAt + 4);
   bytes[at]! ^= mask[0]! & (bytes[at]! >= 0x80 ? 0x0f : 0x1f);
   for (let i = 0; i < numberSize; i++) bytes[numberAt + i]! ^= mask[1 + i]!;
 }
@@ -109,8 +108,7 @@ export function unprotectHeader(
   end: number,
 ): number {
   if (numberAt + 4 + sampleSize > end) return 0;
-  header.compute(bytes, numberAt + 4);
-  const { mask } = header;
+  const mask = header.compute(bytes, numberAt + 4);
   bytes[at]! ^= mask[0]! & (bytes[at]! >= 0x80 ? 0x0f : 0x1f);
   const size = 1 + (bytes[at]! & 3);
   for (let i = 0; i < size; i++) bytes[numberAt + i]! ^= mask[1 + i]!;

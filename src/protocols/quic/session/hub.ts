@@ -5,6 +5,7 @@ import { dialects } from "../../tls/index.js";
 import type { QuicEndpoint } from "../endpoint/endpoint.js";
 import type { QuicClientOptions, QuicServerOptions } from "../options.js";
 import type { ConnectionEvent, ConnectionNumber, QuicEvent, QuicInput } from "../vocabulary.js";
+import { Gathering } from "./gathering.js";
 import type { SessionOfConnection } from "./session.js";
 
 /** What drives an endpoint, and hands what it tells to the sessions. */
@@ -20,7 +21,8 @@ export class Hub {
   /** The last connection is gone, or the port is. */
   idle: (() => void) | undefined;
 
-  readonly #gathering: SessionOfConnection[] = [];
+  /** Bytes for streams, until all that has come is told. */
+  readonly received = new Gathering();
 
   constructor(host: Host, endpoint: QuicEndpoint, options: QuicClientOptions | QuicServerOptions) {
     this.host = host;
@@ -28,9 +30,7 @@ export class Hub {
     this.driver = new DatagramDriver<QuicInput, QuicEvent>(host, endpoint, {
       event: (event) => this.#tell(event),
       answer: (question, signal) => this.#answer(question, options, signal),
-      settled: () => {
-        for (const session of this.#gathering.splice(0)) session.flush();
-      },
+      settled: () => this.received.flush(),
       softError: (failure) => {
         // A probe, most likely: what packets may be as large as is found by what arrives (RFC 8899).
         if (failure.reason === "message-too-big") return;
@@ -38,11 +38,6 @@ export class Hub {
       },
       closed: (failure) => this.#closed(failure),
     });
-  }
-
-  /** The session holds bytes for a stream until all that has come is told. */
-  gathers(session: SessionOfConnection): void {
-    this.#gathering.push(session);
   }
 
   get ports(): readonly DatagramPort[] {

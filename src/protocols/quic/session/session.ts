@@ -31,9 +31,6 @@ import { SessionStreamOf, type StreamHome, type StreamOption } from "./stream.js
 
 type Input = ConnectionInput extends infer I ? (I extends unknown ? Omit<I, "connection"> : never) : never;
 
-/** What is received is copied into memory of its reader's own, carved from pieces of this size. */
-const slabSize = 131_072;
-
 /** A connection, as applications see it. */
 export class SessionOfConnection implements QuicSession, StreamHome {
   readonly protocol = "QUIC";
@@ -55,15 +52,10 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   #early: Input[] | undefined;
   readonly #streams = new Map<number, SessionStreamOf>();
   readonly #opened = { bidirectional: 0, unidirectional: 0 };
-  readonly #onMoved = new Set<(move: { readonly at: Instant }) => void>();
-  readonly #onExpiring = new Set<(why: KeyExpiry) => void>();
+  #onMoved: Set<(move: { readonly at: Instant }) => void> | undefined;
+  #onExpiring: Set<(why: KeyExpiry) => void> | undefined;
   /** Moves under way, by their local port. */
-  readonly #migrating = new Map<number, (failure: QuicFailure | undefined) => void>();
-  #slab = new Uint8Array(0);
-  #slabAt = 0;
-  /** The stream whose bytes are gathered at the slab's end, and where they begin. */
-  #gathered = -1;
-  #gatheredAt = 0;
+  #migrating: Map<number, (failure: QuicFailure | undefined) => void> | undefined;
   readonly #openedAt: Instant;
   #confirmedAt: Instant | undefined;
   #last: QuicStatistics | undefined;
@@ -186,13 +178,13 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   }
 
   onMoved(call: (move: { readonly at: Instant }) => void): Disposable {
-    this.#onMoved.add(call);
-    return { [Symbol.dispose]: () => void this.#onMoved.delete(call) };
+    (this.#onMoved ??= new Set()).add(call);
+    return { [Symbol.dispose]: () => void this.#onMoved?.delete(call) };
   }
 
   onKeyExpiring(call: (why: KeyExpiry) => void): Disposable {
-    this.#onExpiring.add(call);
-    return { [Symbol.dispose]: () => void this.#onExpiring.delete(call) };
+    (this.#onExpiring ??= new Set()).add(call);
+    return { [Symbol.dispose]: () => void this.#onExpiring?.delete(call) };
   }
 
   async migrate(local: Partial<SocketAddress> = {}): Promise<void> {
@@ -209,7 +201,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     const before = this.#hub.ports[this.#hub.ports.length - 1];
     const port = await this.#hub.driver.bind(this.#network, wanted, { ...this.#datagramOptions, remote });
     const failure = await new Promise<QuicFailure | undefined>((resolve) => {
-      this.#migrating.set(port.local.port, resolve);
+      (this.#migrating ??= new Map()).set(port.local.port, resolve);
       this.give({ kind: "migrate", local: port.local, ...(preferred && { remote: preferred }) });
     });
     if (failure !== undefined) port.close();
@@ -265,17 +257,17 @@ export class SessionOfConnection implements QuicSession, StreamHome {
 
   tell(event: ConnectionEvent): void {
     if (event.kind === "stream" && event.event.kind === "bytes") {
-      this.#gather(event.event.id, event.event.bytes);
+      this.#hub.received.gather(this, event.event.id, event.event.bytes);
       return;
     }
-    this.flush();
+    this.#hub.received.flush();
     const sink = this.#sink;
     switch (event.kind) {
       case "stream":
         this.#stream(event);
         break;
       case "datagram":
-        sink.datagram?.(this.#own(event.bytes));
+        sink.datagram?.(this.#hub.received.own(event.bytes));
         break;
       case "confirmed":
         this.#outcome = event.outcome;
@@ -302,20 +294,20 @@ export class SessionOfConnection implements QuicSession, StreamHome {
         break;
       case "key-expiring":
         sink.keyExpiring?.(event.why);
-        for (const call of this.#onExpiring) call(event.why);
+        for (const call of this.#onExpiring ?? []) call(event.why);
         break;
       case "moved":
         if (event.move.whose === "ours") this.#local = event.move.to;
         else this.#remote = event.move.to;
         sink.moved?.(event.move);
-        for (const call of this.#onMoved) call(event.move);
+        for (const call of this.#onMoved ?? []) call(event.move);
         break;
       case "mtu":
         sink.mtu?.(event.size);
         break;
       case "migrated":
-        this.#migrating.get(event.local.port)?.(event.failure);
-        this.#migrating.delete(event.local.port);
+        this.#migrating?.get(event.local.port)?.(event.failure);
+        this.#migrating?.delete(event.local.port);
         break;
       case "preferred":
         // It was only an offer: where it leads nowhere, the session stays.
@@ -375,41 +367,9 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     stream.opened();
   }
 
-  /** What comes of one stream in one go is handed on in one piece. */
-  #gather(id: number, bytes: Uint8Array): void {
-    const { length } = bytes;
-    if (id !== this.#gathered || this.#slabAt + length > this.#slab.length) {
-      this.flush();
-      if (this.#slabAt + length > this.#slab.length) this.#newSlab(length);
-      this.#gathered = id;
-      this.#gatheredAt = this.#slabAt;
-      this.#hub.gathers(this);
-    }
-    this.#slab.set(bytes, this.#slabAt);
-    this.#slabAt += length;
-  }
-
-  flush(): void {
-    const id = this.#gathered;
-    if (id < 0) return;
-    this.#gathered = -1;
-    const bytes = this.#slab.subarray(this.#gatheredAt, this.#slabAt);
+  /** @param bytes of one stream, in memory of their reader's own */
+  read(id: number, bytes: Uint8Array): void {
     this.#streams.get(id)?.tell({ kind: "bytes", id, bytes });
-  }
-
-  #newSlab(least: number): void {
-    this.#slab = new Uint8Array(Math.max(least, slabSize));
-    this.#slabAt = 0;
-  }
-
-  /** A copy that its reader may keep. */
-  #own(bytes: Uint8Array): Uint8Array {
-    const { length } = bytes;
-    if (this.#slabAt + length > this.#slab.length) this.#newSlab(length);
-    const own = this.#slab.subarray(this.#slabAt, this.#slabAt + length);
-    own.set(bytes);
-    this.#slabAt += length;
-    return own;
   }
 
   #closed(failure: QuicFailure | undefined): void {
@@ -421,7 +381,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     this.#reject(why);
     for (const input of this.#early ?? []) if (input.kind === "stream-write") input.released?.();
     this.#early = undefined;
-    for (const resolve of this.#migrating.values()) resolve(why);
+    for (const resolve of this.#migrating?.values() ?? []) resolve(why);
     for (const stream of this.#streams.values()) stream.over(failure);
     this.#streams.clear();
     this.unref();

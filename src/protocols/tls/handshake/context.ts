@@ -56,8 +56,12 @@ export interface Exporter {
   readonly version: TlsVersion;
   export(label: string, context: Uint8Array | undefined, length: number): Uint8Array;
   channelBinding(type: "tls-unique" | "tls-server-end-point"): Uint8Array | undefined;
+  /** The same for a session that neither sends nor takes messages any more: what else it knows is let go of. */
+  alone(): LoneExporter;
   wipe(): void;
 }
+
+export type LoneExporter = Pick<Exporter, "export" | "wipe">;
 
 /** What all states of one handshake share: the ground they stand on and the ways out. */
 export class Context<C extends Config = Config> {

@@ -5,7 +5,7 @@ import { type TlsFailure, tlsFailure } from "../failure.js";
 import { ExtensionsError } from "../messages/extensions.js";
 import { messageName } from "../messages/handshake.js";
 import type { TlsVersion } from "../options.js";
-import { Asking, type ConnectedState, Context, type State } from "./context.js";
+import { Asking, type ConnectedState, Context, type LoneExporter, type State } from "./context.js";
 import { Reassembly } from "./reassembly.js";
 import type { Epoch, HandshakeProtocol, TlsHandshakeOutput } from "./vocabulary.js";
 
@@ -136,6 +136,13 @@ export class Handshake<C extends Config = Config> implements HandshakeProtocol {
     const { exporter } = this.#cx;
     if (exporter === undefined) throw tooEarly("exportKey");
     return exporter.export(label, context, length);
+  }
+
+  /** All that remains of a session which neither sends nor takes messages any more. Throws `misuse` before the keys are there. */
+  loneExporter(): LoneExporter {
+    const { exporter } = this.#cx;
+    if (exporter === undefined) throw tooEarly("loneExporter");
+    return exporter.alone();
   }
 
   exportEarlyKey(label: string, length: number, context: Uint8Array = new Uint8Array(0)): Uint8Array {

@@ -66,6 +66,11 @@ export class Session12 implements Exporter {
     cx.logKey("CLIENT_RANDOM", this.#main);
   }
 
+  /** Renegotiation is none of ours, so there is nothing that it could let go of. */
+  alone(): this {
+    return this;
+  }
+
   /** Remembers the server's certificate, if it has one, for channel bindings. */
   serverIs(certificate: Uint8Array | undefined): void {
     this.#serverCertificate = certificate;
