@@ -117,7 +117,8 @@ export const commands = [
       tun: {
         kind: "text",
         metavar: "NAME",
-        about: "As root on Linux: a device of this name, with the file's addresses, MTU and routes, for all programs",
+        about:
+          "As root on Linux: a device of this name, with the file's addresses, MTU, routes and name servers, for all programs",
       },
       metrics: { kind: "text", metavar: "ADDRESS", about: "Serve /metrics (OpenMetrics) and /readyz over HTTP" },
       pcapng: {

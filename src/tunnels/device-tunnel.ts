@@ -13,7 +13,7 @@ import type {
   Wake,
 } from "../contract/index.js";
 import { DatagramDriver } from "../mechanisms/driver/index.js";
-import type { PacketProtocol } from "./packet-tunnel.js";
+import { type PacketProtocol, type PacketSource, type PacketTap, tapPackets, tapped } from "./packet-tunnel.js";
 import type { TunnelHandlers } from "./tunnel.js";
 
 /** Packets wait in the device: the protocol pulls them. */
@@ -58,22 +58,28 @@ export class DeviceTunnel<Input extends { readonly kind: string }, Event extends
   #device: PacketPort | undefined;
   #isOver = false;
 
-  /** The protocol pulls from `source`. `ended` is told once: when the device or the last port is gone. */
+  /**
+   * The protocol pulls from `source`. `ended` is told once: when the device or the last port is gone. `tap` sees what passes
+   * between the protocol and the device.
+   */
   constructor(
     host: Host,
-    protocol: (source: { pull(into: Uint8Array, at: number): number }) => PacketProtocol<Input, Event>,
+    protocol: (source: PacketSource) => PacketProtocol<Input, Event>,
     handlers: TunnelHandlers<Event>,
     ended: (failure: Failure | undefined) => void,
+    tap?: PacketTap,
   ) {
     this.#ended = ended;
-    const machine = protocol({ pull: (into, at) => this.#device?.pull(into, at) ?? 0 });
+    const machine = protocol(tapped({ pull: (into, at) => this.#device?.pull(into, at) ?? 0 }, tap));
     this.#driver = new DatagramDriver<Input | DeviceReadable, Event>(
       host,
       new DeviceMachine(machine as Machine<Input | DatagramInput | Answer, Event>),
       {
         event: (event) => {
-          if (isPackets(event)) this.#device?.send(event.bytes, event.ranges, event.count);
-          else handlers.event?.(event);
+          if (isPackets(event)) {
+            if (tap !== undefined) tapPackets(event, tap);
+            this.#device?.send(event.bytes, event.ranges, event.count);
+          } else handlers.event?.(event);
         },
         ...(handlers.answer && { answer: handlers.answer }),
         softError: (failure) => handlers.softError?.(failure),

@@ -80,9 +80,7 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
   #packets(input: StackInput, now: Instant): void {
     const tap = this.#tap;
     const { bytes, ranges, count } = input;
-    if (tap !== undefined) {
-      for (let i = 0; i < count; i++) tap("in", bytes.subarray(ranges[2 * i]!, ranges[2 * i + 1]!));
-    }
+    if (tap !== undefined) tapPackets(input, tap);
     if (count === 1) {
       this.stack.handle(input, now);
       return;
@@ -104,13 +102,24 @@ export class PacketTunnel<Input extends { readonly kind: string }, Event extends
   }
 }
 
-/** A stack whose packets are seen as they are pulled. */
-export function tapped(stack: Stack, tap: PacketTap): { pull(into: Uint8Array, at: number, now: Instant): number } {
+/** Where packets are pulled from: a stack, or a device. */
+export interface PacketSource {
+  pull(into: Uint8Array, at: number, now: Instant): number;
+}
+
+/** A source whose packets are seen as they are pulled. */
+export function tapped(source: PacketSource, tap: PacketTap | undefined): PacketSource {
+  if (tap === undefined) return source;
   return {
     pull: (into, at, now) => {
-      const size = stack.pull(into, at, now);
+      const size = source.pull(into, at, now);
       if (size > 0) tap("out", into.subarray(at, at + size));
       return size;
     },
   };
+}
+
+/** Shows what a protocol has opened. */
+export function tapPackets({ bytes, ranges, count }: StackInput, tap: PacketTap): void {
+  for (let i = 0; i < count; i++) tap("in", bytes.subarray(ranges[2 * i]!, ranges[2 * i + 1]!));
 }

@@ -20,7 +20,7 @@ import { mtuDefault } from "./limits.js";
 import type { WireGuardTunnelOptions } from "./wireguard.js";
 
 export interface WireGuardDeviceOptions
-  extends Pick<WireGuardTunnelOptions, "network" | "localAddress" | "privateKey" | "acceptPeer" | "on"> {
+  extends Pick<WireGuardTunnelOptions, "network" | "localAddress" | "privateKey" | "acceptPeer" | "on" | "tap"> {
   /** Opens the device, for packets of up to `mtu` bytes. */
   readonly device: (mtu: number, sink: PacketSink) => Promise<PacketPort>;
   /** The device or the port outside is gone, and the tunnel with it. */
@@ -92,6 +92,7 @@ export async function openWireGuardDevice(
       }),
     },
     (failure) => options.ended?.(failure),
+    options.tap,
   );
   const local = await tunnel.open(
     async (sink) => {

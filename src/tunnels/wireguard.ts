@@ -79,7 +79,7 @@ export async function openWireGuard(
       privateKey,
       peers,
       mtu,
-      source: options.tap === undefined ? stack : tapped(stack, options.tap),
+      source: tapped(stack, options.tap),
       acceptUnknownPeers: options.acceptPeer !== undefined,
       ...(host.keyLog && { keyLog: host.keyLog }),
     },

@@ -1,6 +1,7 @@
 import { formatAddress, formatPrefix, toBase64 } from "../../bytes/index.js";
 import type { Failure, Host, SocketAddress } from "../../contract/index.js";
 import { configureDevice } from "../../hosts/node/device.js";
+import { setNameServers } from "../../hosts/node/name-servers.js";
 import { openTun } from "../../hosts/node/tun.js";
 import { transportOverhead, type WgQuickWarning, type WireGuardEvent } from "../../protocols/wireguard/index.js";
 import { openWireGuardDevice, type WireGuardDevice } from "../../tunnels/index.js";
@@ -13,6 +14,8 @@ export interface DeviceTunnelOptions {
   readonly device: string;
   /** As `TunnelOptions` has it. */
   readonly privateKey?: KeySource;
+  /** A file for what passes, as `TunnelOptions` has it. */
+  readonly pcapng?: string;
   readonly on?: (event: Exclude<WireGuardEvent, { readonly kind: "question" }>) => void;
   /** The device was taken away, or the port outside failed: the tunnel is down. */
   readonly ended?: (failure: Failure | undefined) => void;
@@ -20,7 +23,7 @@ export interface DeviceTunnelOptions {
 
 /**
  * Opens a tunnel that is a device of the operating system, so that every program here goes through it, with the addresses,
- * MTU and routes of its file; `close` takes it down. Needs root, Linux, and iproute2. Rejects with `not-permitted`,
+ * MTU, routes and name servers of its file; `close` takes it down. Needs root, Linux, and iproute2. Rejects with `not-permitted`,
  * `not-supported`, `address-in-use` (the name), or what the file and the network outside make of it.
  */
 export async function openDeviceTunnel(
@@ -30,16 +33,27 @@ export async function openDeviceTunnel(
 ): Promise<DeviceTunnel> {
   const { text } = readTunnelFile(source);
   const privateKey = options.privateKey && readKeySource(options.privateKey);
-  const below = await openWireGuardDevice(host, text, {
+  const capture =
+    options.pcapng === undefined
+      ? undefined
+      : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, { inside: options.device });
+  const opening = openWireGuardDevice(capture?.host ?? host, text, {
     device: (mtu, sink) => openTun(options.device, mtu, sink),
+    ...(capture && { tap: capture.inside }),
     ...(privateKey && { privateKey }),
     ...(options.on && { on: options.on }),
     ...(options.ended && { ended: options.ended }),
   });
-  const { addresses, table, mtu } = below.file.interface;
+  const below = await opening.catch(async (failure: unknown) => {
+    await capture?.close();
+    throw failure;
+  });
+  const { addresses, table, mtu, dns, searchDomains } = below.file.interface;
+  const { device } = options;
+  const undo: (() => Promise<void>)[] = [async () => below.close(), async () => capture?.close()];
   try {
-    const takeBack = await configureDevice({
-      name: options.device,
+    const routing = await configureDevice({
+      name: device,
       mtu: mtu ?? below.status().mtu,
       addresses: addresses.map(formatPrefix),
       routes: below.file.peers.flatMap(({ allowedIps }) => allowedIps.map(networkOf)),
@@ -47,9 +61,12 @@ export async function openDeviceTunnel(
       overhead: transportOverhead,
       table,
     });
-    return new DeviceTunnel(host, options.device, below, takeBack);
+    undo.unshift(routing);
+    const told = dns.length > 0 ? await setNameServers({ device, servers: dns, searchDomains }) : undefined;
+    if (told !== undefined) undo.unshift(told.takeBack);
+    return new DeviceTunnel(host, device, below, told?.by, undo);
   } catch (error) {
-    below.close();
+    for (const each of undo) await each();
     throw error;
   }
 }
@@ -59,14 +76,23 @@ export class DeviceTunnel implements AsyncDisposable {
   readonly device: string;
   readonly #host: Host;
   readonly #below: WireGuardDevice;
-  readonly #takeBack: () => Promise<void>;
+  /** By what the system was told of the file's name servers; undefined if it has none, or nothing could be told. */
+  readonly nameServersBy: string | undefined;
+  readonly #undo: readonly (() => Promise<void>)[];
   #closing: Promise<void> | undefined;
 
-  constructor(host: Host, device: string, below: WireGuardDevice, takeBack: () => Promise<void>) {
+  constructor(
+    host: Host,
+    device: string,
+    below: WireGuardDevice,
+    nameServersBy: string | undefined,
+    undo: readonly (() => Promise<void>)[],
+  ) {
     this.#host = host;
     this.device = device;
     this.#below = below;
-    this.#takeBack = takeBack;
+    this.nameServersBy = nameServersBy;
+    this.#undo = undo;
   }
 
   /** Our public key, in base64. */
@@ -106,7 +132,12 @@ export class DeviceTunnel implements AsyncDisposable {
     };
   }
 
-  /** Takes the device down, and what it left in the rules of routing. */
+  /** The name servers of the file. */
+  get nameServers(): readonly string[] {
+    return this.#below.file.interface.dns;
+  }
+
+  /** Takes the device down, what it left in the rules of routing, and what the system was told of name servers. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -117,8 +148,7 @@ export class DeviceTunnel implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#below.close();
-    await this.#takeBack();
+    for (const each of this.#undo) await each();
   }
 }
 

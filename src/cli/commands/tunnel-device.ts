@@ -18,7 +18,6 @@ export async function tunnelDevice(
     "-L": values.local.length > 0,
     "-R": values.remote.length > 0,
     "-W": values.stdio !== undefined,
-    "--pcapng": values.pcapng !== undefined,
   })) {
     if (isGiven) throw new UsageError(`${option} goes through a stack of our own, and --tun leaves that to the system`);
   }
@@ -29,6 +28,7 @@ export async function tunnelDevice(
   await using office = await openDeviceTunnel(host(), file, {
     device,
     ...keyOptions(values.key),
+    ...(values.pcapng !== undefined && { pcapng: values.pcapng }),
     on: (event) => {
       if (event.kind === "packets") return;
       const peer = toBase64(event.publicKey);
@@ -46,6 +46,15 @@ export async function tunnelDevice(
   terminal.note(
     `${device} is open: ${addresses.join(", ")} from ${bracketed(office.local.address)}:${office.local.port}`,
   );
+  const { nameServers, nameServersBy } = office;
+  if (nameServers.length > 0) {
+    terminal.event("name-servers", { servers: nameServers, ...(nameServersBy && { by: nameServersBy }) });
+    terminal.note(
+      nameServersBy === undefined
+        ? `names are not asked of ${nameServers.join(", ")}: neither systemd-resolved nor resolvconf is here`
+        : `names are asked of ${nameServers.join(", ")}, by ${nameServersBy}`,
+    );
+  }
   const served = metrics && (await serveMetrics(() => office.status(), metrics));
   if (served !== undefined) {
     terminal.event("listening", { what: "metrics", address: served.address });
