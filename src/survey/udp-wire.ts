@@ -16,6 +16,7 @@ export class UdpWire implements AsyncDisposable {
   #far: Socket;
   #client: number | undefined;
   #isCut = false;
+  #isOver = false;
   #size = 0;
 
   /** A wire to a port of 127.0.0.1. */
@@ -62,7 +63,10 @@ export class UdpWire implements AsyncDisposable {
     old.close();
   }
 
+  /** It may be disposed of twice: by who made it, and when its time is over. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
     for (const socket of [this.#near, this.#far]) socket.close();
   }
 

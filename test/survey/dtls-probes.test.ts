@@ -6,7 +6,7 @@ import { type Cell, survey } from "../../src/survey/index.js";
 import { dtlsProbes } from "../../src/survey/probes/dtls/index.js";
 import { openStage, type Stage } from "../../src/survey/probes/dtls/stage.js";
 
-const whole = openStage(nodeHost());
+const whole = await openStage(nodeHost());
 
 async function cellsOf(stage: Stage, ...only: readonly InterfaceName[]): Promise<readonly Cell[]> {
   const cells: Cell[] = [];
@@ -27,6 +27,12 @@ test("DTLS's ten cells are demonstrated, mobility beyond the table, and the othe
     ]),
     cells.map(({ interface: name, evidence }) => `${name}: ${evidence}`).join("\n"),
   );
+  for (const { interface: name, evidence, status } of cells) {
+    if (status === "absent") continue;
+    assert.ok(evidence.startsWith("own ends: "), evidence);
+    // OpenSSL has neither key updates, which are 1.3's, nor connection IDs.
+    assert.equal(evidence.includes(whole.openssl!.name), name !== "KU" && name !== "ME", `${name}: ${evidence}`);
+  }
 });
 
 const changed = (change: Partial<Stage>): Stage => ({ ...whole, ...change });
@@ -55,7 +61,23 @@ test("a session without connection IDs fails ME, and keys that do not change fai
   );
 });
 
-test("shows move data and say what was agreed", async () => {
+test("a witness who does not see the next keys fails KU", async () => {
+  const bent = changed({
+    meet: async (...args) => {
+      const meeting = await whole.meet(...args);
+      const { toServer } = meeting.wire;
+      // Two bits of the epoch are in the first byte; those of the fourth are zero.
+      const isNext = (datagram: Uint8Array) => (datagram[0]! & 0xe3) === 0x20;
+      Object.defineProperty(meeting.wire, "toServer", { get: () => toServer.filter((each) => !isNext(each)) });
+      return meeting;
+    },
+  });
+  const [cell] = await cellsOf(bent, "KU");
+  assert.equal(cell?.status, "failed");
+  assert.match(cell!.evidence, /next keys open what was said after, CLIENT/);
+});
+
+test("shows move data and say what was agreed, with OpenSSL in both roles", async () => {
   const { shows } = dtlsProbes(whole);
   const shown = await Promise.all(shows.map((show) => show.run({ signal: new AbortController().signal })));
   assert.deepEqual(
@@ -63,6 +85,8 @@ test("shows move data and say what was agreed", async () => {
     [
       ["DTLS 1.3", 2_000],
       ["DTLS 1.2", 2_000],
+      ["DTLS 1.2", 39],
+      ["DTLS 1.2", 39],
     ],
   );
 });

@@ -9,7 +9,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
   },
   async (host) => {
     const [{ openStage }, { dtlsProbes }] = await Promise.all([import("./dtls/stage.js"), import("./dtls/index.js")]);
-    return dtlsProbes(openStage(host));
+    return dtlsProbes(await openStage(host));
   },
   async (host) => {
     const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/stage.js"), import("./quic/index.js")]);

@@ -1,9 +1,9 @@
 import type { Host } from "../../../contract/index.js";
 import { connect, listen, type TlsClientOptions, type TlsServerOptions } from "../../../protocols/tls/index.js";
+import { findOpenssl, type Openssl } from "../../stage/openssl.js";
 import { type Cast, openStageOf, type Meeting as StageMeeting, type Stage as StageOf } from "../../stage/stage.js";
 import { Wire } from "../../wire.js";
 import { End } from "./end.js";
-import { findOpenssl, type Openssl } from "./openssl.js";
 
 interface TlsCast extends Cast {
   readonly client: TlsClientOptions;

@@ -1,6 +1,6 @@
-import { PrivateFolder } from "../../folder.js";
-import { ask, Program } from "../../program.js";
-import type { Authority } from "../../stage/authority.js";
+import { PrivateFolder } from "../folder.js";
+import { ask, Program } from "../program.js";
+import type { Authority } from "./authority.js";
 
 /** The OpenSSL of this machine as a peer: another implementation, by other people. */
 export interface Openssl {
