@@ -50,7 +50,13 @@ test("a session without connection IDs fails ME, and keys that do not change fai
   const bent = changed({
     meet: async (...args) => {
       const meeting = await whole.meet(...args);
-      Object.defineProperty(meeting.client.session, "updateKeys", { value: () => {} });
+      // It says that it has new keys, and keeps the old.
+      const pretend = () => {
+        for (const end of [meeting.client, meeting.server]) {
+          for (const direction of ["read", "write"] as const) end.keyUpdated(direction, false);
+        }
+      };
+      Object.defineProperty(meeting.client.session, "updateKeys", { value: pretend });
       return meeting;
     },
   });
@@ -65,11 +71,16 @@ test("a witness who does not see the next keys fails KU", async () => {
   const bent = changed({
     meet: async (...args) => {
       const meeting = await whole.meet(...args);
-      const { toServer } = meeting.wire;
+      const { toServer, toClient } = meeting.wire;
       // Two bits of the epoch are in the first byte; those of the fourth are zero.
       const isNext = (datagram: Uint8Array) => (datagram[0]! & 0xe3) === 0x20;
-      Object.defineProperty(meeting.wire, "toServer", { get: () => toServer.filter((each) => !isNext(each)) });
-      return meeting;
+      const seen = {
+        toClient,
+        get toServer() {
+          return toServer.filter((each) => !isNext(each));
+        },
+      };
+      return Object.defineProperty(meeting, "wire", { value: seen });
     },
   });
   const [cell] = await cellsOf(bent, "KU");

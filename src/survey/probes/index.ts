@@ -15,7 +15,10 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     const [{ openStage }, { quicProbes }] = await Promise.all([import("./quic/stage.js"), import("./quic/index.js")]);
     return quicProbes(await openStage(host));
   },
-  async (host) => (await import("./srtp/index.js")).srtpProbes(host),
+  async (host) => {
+    const { openStage, srtpProbes } = await import("./srtp/index.js");
+    return srtpProbes(await openStage(host));
+  },
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
 ];
 

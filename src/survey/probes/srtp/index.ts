@@ -3,6 +3,8 @@ import { type Host, requireInterface, Secret, type SocketAddress } from "../../.
 import {
   bind as bindDtlsSrtp,
   type DtlsSrtpSession,
+  exportedSize,
+  exporterLabel,
   fingerprintOf,
   sessionIdentity,
 } from "../../../protocols/dtls-srtp/index.js";
@@ -17,14 +19,36 @@ import {
   type SrtpProfileName,
   type SrtpSession,
 } from "../../../protocols/srtp/index.js";
-import { type Probe, type ProtocolProbes, see } from "../../probe.js";
+import { evidence, type Probe, type ProtocolProbes, see } from "../../probe.js";
+import { type Authority, newAuthority } from "../../stage/authority.js";
+import { name } from "../../stage/handshake.js";
+import { findOpenssl, type Openssl } from "../../stage/openssl.js";
+import { findSenders, type Sender } from "./strangers.js";
+
+/** What SRTP's probes play on. */
+export interface Stage {
+  readonly host: Host;
+  /** OpenSSL, which negotiates profiles and keys by DTLS, if there is one in PATH. */
+  readonly openssl: Openssl | undefined;
+  readonly authority: Authority;
+  /** Who else sends media under a given key. */
+  readonly senders: readonly Sender[];
+}
+
+/** The stage of a real run, with whoever else is there. */
+export async function openStage(host: Host): Promise<Stage> {
+  const authority = newAuthority(host);
+  const [openssl, senders] = await Promise.all([findOpenssl(authority), findSenders()]);
+  return { host, authority, openssl, senders };
+}
 
 /** SRTP's own interfaces, shown beside the table: keyed by import, and by a DTLS handshake. */
-export function srtpProbes(host: Host): ProtocolProbes {
+export function srtpProbes(stage: Stage): ProtocolProbes {
+  const { host } = stage;
   const on =
-    (proof: (host: Host, signal: AbortSignal) => Promise<string>): Probe =>
+    (proof: (stage: Stage, signal: AbortSignal) => Promise<string>): Probe =>
     ({ signal }) =>
-      proof(host, signal);
+      proof(stage, signal);
   return {
     profile,
     cells: { ALG: on(algorithms), PSKI: on(importedKeys), KU: on(keyUpdate), KE: on(keyExpiration) },
@@ -58,7 +82,8 @@ export function srtpProbes(host: Host): ProtocolProbes {
   };
 }
 
-async function algorithms(host: Host, signal: AbortSignal): Promise<string> {
+async function algorithms(stage: Stage, signal: AbortSignal): Promise<string> {
+  const { host } = stage;
   const offered: readonly SrtpProfileName[] = ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"];
   const settled: string[] = [];
   for (const wanted of [offered[2]!, offered[0]!]) {
@@ -77,26 +102,102 @@ async function algorithms(host: Host, signal: AbortSignal): Promise<string> {
     () => true,
   );
   see(refused, "an offer with nothing in common is refused");
-  return `three profiles offered: a server that has ${settled.join(", and one that has ")} got it and its tags; one with another got no session`;
+  return evidence(
+    `three profiles offered: a server that has ${settled.join(", and one that has ")} got it and its tags; one with another got no session`,
+    stage.openssl && (await withOpenssl(stage, stage.openssl, offered, signal)),
+  );
 }
 
-async function importedKeys(host: Host, signal: AbortSignal): Promise<string> {
+/** OpenSSL has no SRTP itself: it settles the profile, and exports the keys. */
+async function withOpenssl(
+  { host, authority }: Stage,
+  openssl: Openssl,
+  offered: readonly SrtpProfileName[],
+  signal: AbortSignal,
+): Promise<string> {
+  const wanted = "AEAD_AES_128_GCM";
+  const size = exportedSize(wanted);
+  const exports = ["-keymatexport", exporterLabel, "-keymatexportlen", `${size}`];
+  const args = ["-dtls1_2", "-use_srtp", "SRTP_AEAD_AES_128_GCM", "-Verify", "1", ...exports];
+  await using peer = await openssl.serve([name], args, signal);
+  const {
+    certificates: [certificate],
+  } = await authority.identity(name);
+  const ours = await bindDtlsSrtp(
+    host,
+    "client",
+    { local: loopback(), remote: loopback(peer.port) },
+    {
+      profiles: offered,
+      fingerprints: [fingerprintOf(host.crypto, certificate!)],
+      dtls: { identity: sessionIdentity(host.crypto, host.entropy, host.now()) },
+    },
+    { datagrams: () => undefined, closed: () => undefined },
+  );
+  try {
+    await ours.confirmed;
+    see(ours.profile === wanted, `${wanted}, which alone OpenSSL allows`);
+    const [, hex] = await peer.program.says(new RegExp(`Keying material: ([0-9A-F]{${2 * size}})`));
+    see(hex!.toLowerCase() === toHex(ours.dtls.exportKey(exporterLabel, size)), "OpenSSL's keys");
+  } finally {
+    ours.abort();
+  }
+  return `${openssl.name} with ${wanted} alone got it, and has the same keys`;
+}
+
+async function importedKeys({ host, senders }: Stage, signal: AbortSignal): Promise<string> {
   const line = formatSdes({
     tag: 1,
     profile: "AES_256_CM_HMAC_SHA1_80",
     keys: [newKey(host, "AES_256_CM_HMAC_SHA1_80")],
   });
-  const { profile: name, key } = optionsOf(parseSdes(line));
-  using pair = await importedPair(host, name, key);
+  const { profile: suite, key } = optionsOf(parseSdes(line));
+  using pair = await importedPair(host, suite, key);
   await crosses(pair.near, pair.atFar, rtp(1), signal);
-  using other = await importedPair(host, name, key, newKey(host, name));
+  using other = await importedPair(host, suite, key, newKey(host, suite));
   other.near.send(rtp(1));
   await until(() => other.far.receiveDrops["bad-tag"] === 1, signal);
   see(other.atFar.length === 0, "nothing under another key is delivered");
-  return `a key of ${key.key.size} bytes and a salt of ${key.salt.length} from an a=crypto line opened a packet; under another key it was dropped`;
+  const others: string[] = [];
+  for (const sender of senders) {
+    // The same key if the stranger has the profile, else one for the profile that everybody has.
+    const theirs = sender.has(suite) ? suite : "AES_CM_128_HMAC_SHA1_80";
+    others.push(await opensMedia(host, sender, theirs, theirs === suite ? key : newKey(host, theirs), signal));
+  }
+  return evidence(
+    `a key of ${key.key.size} bytes and a salt of ${key.salt.length} from an a=crypto line opened a packet; under another key it was dropped`,
+    others.length > 0 ? others.join("; ") : undefined,
+  );
 }
 
-async function keyUpdate(host: Host, signal: AbortSignal): Promise<string> {
+/** A stranger's media are opened with the key that it was given, every packet from the first on. */
+async function opensMedia(
+  host: Host,
+  sender: Sender,
+  profile: SrtpProfileName,
+  key: MasterKey,
+  signal: AbortSignal,
+): Promise<string> {
+  const enough = 10;
+  let heard = 0;
+  const ours = await bind(
+    host,
+    { local: loopback() },
+    { profile, sendKey: newKey(host, profile), receiveKey: key },
+    { datagrams: (bytes) => void (heard += (bytes[1]! & 0x7f) === 0 ? 1 : 0), closed: () => undefined },
+  );
+  try {
+    await using program = sender.play(profile, key, ours.local.port, signal);
+    await until(() => heard >= enough || program.isOver, signal);
+    see(heard >= enough, `${sender.name}'s tone${program.isOver ? `, for it said ${program.said.slice(-200)}` : ""}`);
+    see(ours.receiveDrops["bad-tag"] === 0, "that every packet of it is authentic");
+  } finally {
+    ours.close();
+  }
+  return `${sender.name}'s tone under ${profile} was opened`;
+}
+
+async function keyUpdate({ host }: Stage, signal: AbortSignal): Promise<string> {
   const name = "AEAD_AES_128_GCM";
   const [first, second] = [newKey(host, name, 1), newKey(host, name, 2)];
   using pair = await importedPair(host, name, first);
@@ -108,10 +209,12 @@ async function keyUpdate(host: Host, signal: AbortSignal): Promise<string> {
   using old = await importedPair(host, name, second, first);
   old.near.send(rtp(3));
   await until(() => old.far.receiveDrops["unknown-key"] === 1, signal);
-  return `packets crossed under MKI ${toHex(first.mki!)}, then under ${toHex(second.mki!)}, which the first key does not open`;
+  return evidence(
+    `packets crossed under MKI ${toHex(first.mki!)}, then under ${toHex(second.mki!)}, which the first key does not open`,
+  );
 }
 
-async function keyExpiration(host: Host, signal: AbortSignal): Promise<string> {
+async function keyExpiration({ host }: Stage, signal: AbortSignal): Promise<string> {
   const name = "AEAD_AES_128_GCM";
   const lifetime = 100;
   using pair = await importedPair(host, name, { ...newKey(host, name), lifetime });
@@ -127,7 +230,9 @@ async function keyExpiration(host: Host, signal: AbortSignal): Promise<string> {
   await until(() => pair.atFar.length === lifetime, signal);
   see(toldAfter > 0 && toldAfter < lifetime, "the end is told before it comes");
   see(pair.near.sendDrops["expired-keys"] === 5, "nothing is protected beyond it");
-  return `a key for ${lifetime} packets: its end was told after ${toldAfter}, ${lifetime} came, and 5 more were not sent`;
+  return evidence(
+    `a key for ${lifetime} packets: its end was told after ${toldAfter}, ${lifetime} came, and 5 more were not sent`,
+  );
 }
 
 /** An RTP packet with a little payload. */
