@@ -11,7 +11,23 @@ import type {
 } from "../contract/crypto.js";
 import { misuse } from "./failure.js";
 
-type Table<Name extends string, Value> = { readonly [N in Name]?: Value | undefined };
+export type Table<Name extends string, Value> = { readonly [N in Name]?: Value | undefined };
+
+/** A table whose rows are made when they are first wanted: a process uses few algorithms, and begins with none. */
+export function table<Name extends string, Value>(
+  names: readonly Name[],
+  make: (name: Name) => Value | undefined,
+): Table<Name, Value> {
+  const rows: { [N in Name]?: Value | undefined } = {};
+  for (const name of names) {
+    const settle = (value: Value | undefined): Value | undefined => {
+      Object.defineProperty(rows, name, { value, enumerable: true });
+      return value;
+    };
+    Object.defineProperty(rows, name, { get: () => settle(make(name)), enumerable: true, configurable: true });
+  }
+  return rows;
+}
 
 /** All that a provider is: tables of values. */
 export interface ProviderTables {
@@ -33,14 +49,14 @@ export function provider(tables: ProviderTables): CryptoProvider {
     if (found === undefined) throw misuse("unavailable-algorithm", `the ${name} provider has no ${wanted}`);
     return found;
   };
-  const all: Table<string, unknown> = { ...hashes, ...aeads, ...ciphers, ...agreements };
+  const all: readonly Table<string, unknown>[] = [hashes, aeads, ciphers, agreements];
   return {
     name,
     hash: (wanted) => find(hashes, wanted),
     aead: (wanted) => find(aeads, wanted),
     cipher: (wanted) => find(ciphers, wanted),
     agreement: (wanted) => find(agreements, wanted),
-    has: (wanted) => Object.hasOwn(all, wanted) && all[wanted] !== undefined,
+    has: (wanted) => all.some((rows) => Object.hasOwn(rows, wanted) && rows[wanted] !== undefined),
     blake2s,
     publicKey,
     privateKey,

@@ -13,8 +13,9 @@ let chosen: CryptoChoice | undefined;
 
 /**
  * The quickest provider that can be trusted here, decided once a process: `native` if the OpenSSL inside the program
- * can be called and gives every known answer, else `portable`. `SEALPORT_NATIVE=off` in the environment turns native
- * off. The choice is published once on the diagnostics channel `sealport:crypto`.
+ * can be called, else `portable`. Each algorithm of `native` must give its known answer before it is used; one that does not
+ * stays portable. `SEALPORT_NATIVE=off` in the environment turns native off. The choice is published once on the
+ * diagnostics channel `sealport:crypto`, and so is every algorithm that stays portable.
  */
 export function chooseCrypto(): CryptoChoice {
   if (!chosen) {
@@ -29,9 +30,14 @@ function choose(): CryptoChoice {
     return { provider: portableCrypto, reason: "SEALPORT_NATIVE=off" };
   }
   try {
-    return { provider: openNativeCrypto(), reason: `OpenSSL ${process.versions.openssl} in place` };
+    return { provider: openNativeCrypto(doubted), reason: `OpenSSL ${process.versions.openssl} in place` };
   } catch (error) {
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
     return { provider: portableCrypto, reason: `the native path is not to be had: ${why}` };
   }
+}
+
+function doubted(algorithm: string): void {
+  const reason = `${algorithm} of OpenSSL ${process.versions.openssl} did not give its known answer`;
+  channel("sealport:crypto").publish({ provider: "portable", algorithm, reason });
 }

@@ -1,46 +1,43 @@
-import type { AeadName, CipherName, CryptoProvider, HashName } from "../../../contract/crypto.js";
-import { type ProviderTables, provider } from "../../../crypto/provider.js";
+import type { CryptoProvider } from "../../../contract/crypto.js";
+import { provider, type Table, table } from "../../../crypto/provider.js";
 import { agreementTable, portableTables } from "../crypto-portable/index.js";
 import { aead } from "./aeads.js";
 import { cipher } from "./ciphers.js";
 import { hash } from "./hashes.js";
 import { openLibcrypto } from "./libcrypto.js";
 import { montgomery } from "./montgomery.js";
-import { probe, probeAnswer } from "./probe.js";
+import { isProven, type Provable } from "./probe.js";
+
+/** Told of a row that did not give its known answer, and of which the portable one is used. */
+export type Doubt = (algorithm: string) => void;
 
 /**
  * The portable provider with its packet paths replaced: AEADs, ciphers, digests and HMACs on kept OpenSSL contexts
- * that work in place, X25519 and X448 without node:crypto's objects. Throws, with the reason, unless it is there and gives every known answer.
+ * that work in place, X25519 and X448 without node:crypto's objects. Each must give its known answer when it is first
+ * wanted, before anything else is done with it. Throws, with the reason, unless the library is there.
  */
-export function openNativeCrypto(): CryptoProvider {
+export function openNativeCrypto(doubt: Doubt = () => {}): CryptoProvider {
   const libcrypto = openLibcrypto();
-  const replaced = <Name extends string, Value>(
-    table: { readonly [N in Name]?: Value | undefined },
-    make: (name: Name, portable: Value) => Value | undefined,
-  ): { [N in Name]?: Value | undefined } => {
-    const rows: { [N in Name]?: Value | undefined } = { ...table };
-    for (const name of Object.keys(table) as Name[]) {
-      const portable = table[name];
-      if (portable !== undefined) rows[name] = make(name, portable) ?? portable;
-    }
-    return rows;
+  const proven = <Value extends Provable>(native: Value | undefined, portable: Value): Value => {
+    if (native === undefined) return portable;
+    if (isProven(native)) return native;
+    doubt(native.name);
+    return portable;
   };
-  const tables: ProviderTables = {
+  const replaced = <Name extends string, Value extends Provable>(
+    portable: Table<Name, Value>,
+    open: (name: Name, portable: Value) => Value | undefined,
+  ): Table<Name, Value> =>
+    table(Object.keys(portable) as Name[], (name) => {
+      const row = portable[name];
+      return row && proven(open(name, row), row);
+    });
+  return provider({
     ...portableTables,
     name: "native",
-    hashes: replaced<HashName, NonNullable<ProviderTables["hashes"][HashName]>>(portableTables.hashes, (_, portable) =>
-      hash(libcrypto, portable),
-    ),
-    aeads: replaced<AeadName, NonNullable<ProviderTables["aeads"][AeadName]>>(portableTables.aeads, (name) =>
-      aead(libcrypto, name),
-    ),
-    ciphers: replaced<CipherName, NonNullable<ProviderTables["ciphers"][CipherName]>>(portableTables.ciphers, (name) =>
-      cipher(libcrypto, name),
-    ),
-    agreements: agreementTable(montgomery(libcrypto, "X25519"), montgomery(libcrypto, "X448")),
-  };
-  const native = provider(tables);
-  const answer = probe(native);
-  if (answer !== probeAnswer) throw new Error(`the known answers came out as ${answer}`);
-  return native;
+    hashes: replaced(portableTables.hashes, (_, portable) => hash(libcrypto, portable)),
+    aeads: replaced(portableTables.aeads, (name) => aead(libcrypto, name)),
+    ciphers: replaced(portableTables.ciphers, (name) => cipher(libcrypto, name)),
+    agreements: agreementTable((name) => proven(montgomery(libcrypto, name), portableTables.agreements[name]!)),
+  });
 }
