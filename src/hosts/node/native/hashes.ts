@@ -1,28 +1,91 @@
-import type { Hash, HashName, Mac } from "../../../contract/crypto.js";
+import type { Hash, Hashing, HashName, Mac } from "../../../contract/crypto.js";
 import { checkAlive, checkRange } from "../../../crypto/checks.js";
 import { type Libcrypto, slots } from "./libcrypto.js";
 
-/** One digest of one piece, and HMACs; a running digest stays with node:crypto, which frees its memory itself. */
+/**
+ * Digests and HMACs. A running digest keeps what it was given and hashes that anew each time it is asked, since what is hashed in
+ * pieces are transcripts: short, asked for a few times, and no context has to be freed. One that grows long goes on in
+ * node:crypto, which frees its memory itself.
+ */
 export function hash(libcrypto: Libcrypto, portable: Hash): Hash | undefined {
   const id = libcrypto.fetchDigest(opensslNames[portable.name]);
   const engine = id === 0 ? undefined : HmacEngine.open(libcrypto, id);
   if (!engine) return undefined;
   const { call, memory, scratch } = libcrypto;
   const { name, size, blockSize } = portable;
+  const message = scratch.address + slots.message;
+  const tag = scratch.address + slots.tag;
+  /** The digest of what lies there, in memory of its own; undefined if OpenSSL has none. */
+  const digestAt = (address: number, length: number): Uint8Array | undefined =>
+    call.EVP_Digest(address, length, tag, 0, id, 0) === 1
+      ? scratch.bytes.slice(slots.tag, slots.tag + size)
+      : undefined;
+  const digestOf = (bytes: Uint8Array, length: number): Uint8Array =>
+    (length === 0 ? undefined : digestAt(memory.addressOf(bytes), length)) ??
+    portable.digest(bytes.subarray(0, length));
   return {
     name,
     size,
     blockSize,
     digest(...parts) {
-      const only = parts[0];
-      if (parts.length !== 1 || only === undefined || only.length === 0) return portable.digest(...parts);
-      const tag = scratch.address + slots.tag;
-      if (call.EVP_Digest(memory.addressOf(only), only.length, tag, 0, id, 0) !== 1) return portable.digest(only);
-      return scratch.bytes.slice(slots.tag, slots.tag + size);
+      const length = scratch.gather(parts, slots.message, slots.messageSizeMax);
+      if (length !== undefined) return digestAt(message, length) ?? portable.digest(...parts);
+      return parts.length === 1 ? digestOf(parts[0]!, parts[0]!.length) : portable.digest(...parts);
     },
-    start: () => portable.start(),
+    start: () => new NativeHashing(digestOf, () => portable.start()),
     hmac: (key) => new NativeMac(engine, key.length > blockSize ? portable.digest(key) : key, size, blockSize),
   };
+}
+
+/** Bytes of a running digest that are kept, and what the first of them take. */
+const keptMax = 16_384;
+const keptAtFirst = 2_048;
+
+class NativeHashing implements Hashing {
+  readonly #digestOf: (bytes: Uint8Array, length: number) => Uint8Array;
+  readonly #long: () => Hashing;
+  #kept: Uint8Array;
+  #size = 0;
+  /** Once it is too long to be kept. */
+  #running: Hashing | undefined;
+
+  constructor(
+    digestOf: (bytes: Uint8Array, length: number) => Uint8Array,
+    long: () => Hashing,
+    kept = new Uint8Array(keptAtFirst),
+  ) {
+    this.#digestOf = digestOf;
+    this.#long = long;
+    this.#kept = kept;
+  }
+
+  update(bytes: Uint8Array): this {
+    const size = this.#size + bytes.length;
+    if (this.#running === undefined && size <= keptMax) {
+      if (size > this.#kept.length) {
+        const larger = new Uint8Array(Math.min(keptMax, Math.max(size, 2 * this.#kept.length)));
+        larger.set(this.#kept.subarray(0, this.#size));
+        this.#kept = larger;
+      }
+      this.#kept.set(bytes, this.#size);
+      this.#size = size;
+      return this;
+    }
+    this.#running ??= this.#long().update(this.#kept.subarray(0, this.#size));
+    this.#running.update(bytes);
+    return this;
+  }
+
+  digest(): Uint8Array {
+    return this.#running?.digest() ?? this.#digestOf(this.#kept, this.#size);
+  }
+
+  clone(): Hashing {
+    if (this.#running !== undefined) return this.#running.clone();
+    const copy = new NativeHashing(this.#digestOf, this.#long, this.#kept.slice());
+    copy.#size = this.#size;
+    return copy;
+  }
 }
 
 const opensslNames: Readonly<Record<HashName, string>> = {
@@ -58,14 +121,20 @@ class HmacEngine {
 
   /** `key` is a whole block, zeros behind: OpenSSL takes an empty key for the one before. */
   start(mac: NativeMac, key: Uint8Array): void {
-    const { call, memory } = this.libcrypto;
     if (this.#keyedBy === mac) {
-      this.#must(call.HMAC_Init_ex(this.#context, 0, 0, 0, 0));
+      this.#must(this.libcrypto.call.HMAC_Init_ex(this.#context, 0, 0, 0, 0));
     } else {
-      this.#keyedBy = undefined;
-      this.#must(call.HMAC_Init_ex(this.#context, memory.addressOf(key), key.length, this.#id, 0));
+      this.#key(key);
       this.#keyedBy = mac;
     }
+  }
+
+  /** Short parts in one call. */
+  updateAll(parts: readonly Uint8Array[]): void {
+    const { call, scratch } = this.libcrypto;
+    const size = scratch.gather(parts, slots.message, slots.messageSizeMax);
+    if (size === undefined) for (const part of parts) this.update(part, 0, part.length);
+    else this.#must(call.HMAC_Update(this.#context, scratch.address + slots.message, size));
   }
 
   update(bytes: Uint8Array, at: number, size: number): void {
@@ -82,10 +151,17 @@ class HmacEngine {
 
   /** Takes the key out of the context. */
   forget(mac: NativeMac, blank: Uint8Array): void {
-    if (this.#keyedBy !== mac) return;
+    if (this.#keyedBy === mac) this.#key(blank);
+  }
+
+  /** Keys fit into their slot, and do not stay there. */
+  #key(key: Uint8Array): void {
     this.#keyedBy = undefined;
-    const { call, memory } = this.libcrypto;
-    this.#must(call.HMAC_Init_ex(this.#context, memory.addressOf(blank), blank.length, this.#id, 0));
+    const { call, scratch } = this.libcrypto;
+    scratch.put(key, slots.key);
+    const keyed = call.HMAC_Init_ex(this.#context, scratch.address + slots.key, key.length, this.#id, 0);
+    scratch.bytes.fill(0, slots.key, slots.key + key.length);
+    this.#must(keyed);
   }
 
   #must(result: number): void {
@@ -112,7 +188,7 @@ class NativeMac implements Mac {
   compute(...parts: readonly Uint8Array[]): Uint8Array {
     checkAlive(this.#alive);
     this.#engine.start(this, this.#key);
-    for (const part of parts) this.#engine.update(part, 0, part.length);
+    this.#engine.updateAll(parts);
     return this.#engine.finish().slice(slots.tag, slots.tag + this.size);
   }
 

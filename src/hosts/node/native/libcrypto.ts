@@ -57,6 +57,9 @@ export const slots = {
   name: 384,
   associated: 512,
   associatedSizeMax: 64,
+  /** What is hashed in one go; copying so little costs less than asking where it lies. */
+  message: 576,
+  messageSizeMax: 448,
   size: 1024,
 } as const;
 

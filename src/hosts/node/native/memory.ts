@@ -49,9 +49,22 @@ export class Scratch {
     this.address = memory.addressOf(this.bytes);
   }
 
-  /** Copies a few bytes in; a loop, since for these sizes `set` costs more. The caller has checked that they fit. */
+  /** Copies a few bytes in; a loop, since for most of these sizes `set` costs more. The caller has checked that they fit. */
   put(from: Uint8Array, at: number): void {
     const { bytes } = this;
     for (let i = 0; i < from.length; i++) bytes[at + i] = from[i]!;
+  }
+
+  /** Copies all parts in, one behind the other; answers their size, or undefined where they do not fit. */
+  gather(parts: readonly Uint8Array[], at: number, sizeMax: number): number | undefined {
+    let size = 0;
+    for (const part of parts) size += part.length;
+    if (size > sizeMax) return undefined;
+    let to = at;
+    for (const part of parts) {
+      this.put(part, to);
+      to += part.length;
+    }
+    return size;
   }
 }

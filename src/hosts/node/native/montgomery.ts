@@ -6,17 +6,21 @@ import { type Libcrypto, slots } from "./libcrypto.js";
 
 /** X25519 and X448 (RFC 7748) on OpenSSL's keys, without the detour over JWK. */
 export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agreement {
-  const { call, memory, scratch } = libcrypto;
+  const { call, scratch } = libcrypto;
   const size = sizes[name].secretSize;
   const type = keyTypes[name];
   const outSize = scratch.address + slots.outSize;
+  // Keys, shares and secrets are copied: so small, they may lie where V8 moves them.
+  const keyAddress = scratch.address + slots.key;
   // OpenSSL's key lives as long as the Secret that it was made from, since many answers may meet one key.
   const handles = new WeakMap<Secret, number>();
   const leaked = new FinalizationRegistry<number>((key) => void call.EVP_PKEY_free(key));
 
   const load = (key: Uint8Array): number => {
     checkSize(key, size, `${name} key`); // Whatever the entropy made of it.
-    const handle = call.EVP_PKEY_new_raw_private_key(type, 0, memory.addressOf(key), size);
+    scratch.put(key, slots.key);
+    const handle = call.EVP_PKEY_new_raw_private_key(type, 0, keyAddress, size);
+    scratch.bytes.fill(0, slots.key, slots.key + size);
     if (handle === 0) throw new Error(`OpenSSL refuses a key of ${name}`);
     return handle;
   };
@@ -31,17 +35,16 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
     scratch.bytes[slots.outSize + (littleEndian ? 0 : 7)] = size;
   };
   const share = (handle: number): Uint8Array => {
-    const out = new Uint8Array(size);
     offer();
-    if (call.EVP_PKEY_get_raw_public_key(handle, memory.addressOf(out), outSize) !== 1) {
+    if (call.EVP_PKEY_get_raw_public_key(handle, keyAddress, outSize) !== 1) {
       throw new Error(`OpenSSL has no public key of ${name}`);
     }
-    return out;
+    return scratch.bytes.slice(slots.key, slots.key + size);
   };
   const agree = (handle: number, theirs: Uint8Array): Secret | undefined => {
     if (theirs.length !== size) return undefined;
-    const out = new Uint8Array(size);
-    const peer = call.EVP_PKEY_new_raw_public_key(type, 0, memory.addressOf(theirs), size);
+    scratch.put(theirs, slots.key);
+    const peer = call.EVP_PKEY_new_raw_public_key(type, 0, keyAddress, size);
     const context = call.EVP_PKEY_CTX_new(handle, 0);
     offer();
     const agreed =
@@ -49,12 +52,13 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
       context !== 0 &&
       call.EVP_PKEY_derive_init(context) === 1 &&
       call.EVP_PKEY_derive_set_peer(context, peer) === 1 &&
-      call.EVP_PKEY_derive(context, memory.addressOf(out), outSize) === 1;
+      call.EVP_PKEY_derive(context, keyAddress, outSize) === 1;
     call.EVP_PKEY_CTX_free(context);
     call.EVP_PKEY_free(peer);
-    if (agreed) return new Secret(out);
-    call.ERR_clear_error(); // An all-zero outcome, RFC 7748 §6.1.
-    return undefined;
+    const secret = agreed ? new Secret(scratch.bytes.slice(slots.key, slots.key + size)) : undefined;
+    scratch.bytes.fill(0, slots.key, slots.key + size);
+    if (secret === undefined) call.ERR_clear_error(); // An all-zero outcome, RFC 7748 §6.1.
+    return secret;
   };
 
   return {
