@@ -22,7 +22,10 @@ export function expand(hash: Hash, pseudorandomKey: Uint8Array, info: Uint8Array
 export function expandWith(mac: Mac, info: Uint8Array, size: number): Uint8Array {
   const blocks = Math.ceil(size / mac.size);
   if (!(blocks <= hkdfBlocksMax && size >= 0)) throw misuse("too-long", `HKDF cannot give ${size} bytes`);
-  if (size === mac.size) return mac.compute(info, first);
+  if (blocks === 1) {
+    const block = mac.compute(info, first);
+    return size === block.length ? block : block.slice(0, size);
+  }
   const bytes = new Uint8Array(size);
   let block: Uint8Array = none;
   for (let i = 0; i < blocks; i++) {

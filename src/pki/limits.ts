@@ -28,6 +28,9 @@ export const limits = {
   policyNodesPerDepthMax: 1024,
   /** Certificates that a peer may send, the end entity's included. */
   chainCertificatesMax: 64,
+  /** Certificates of valid paths that a verifier remembers, and the most bytes of one of them. */
+  knownCertificatesMax: 256,
+  knownBytesMax: 8_192,
   /** Certificates of a path, from the end entity's to the one below the anchor. */
   pathCertificatesMax: 20,
   /** Issuer candidates looked at while building all paths for one chain. */

@@ -1,8 +1,9 @@
 import { equal, toHex } from "../bytes/index.js";
-import type { CryptoProvider, PublicKey } from "../contract/index.js";
+import type { PublicKey } from "../contract/index.js";
 import type { Anchor, AnchorStore } from "./anchor.js";
 import { type Certificate, isSelfIssued } from "./certificate.js";
 import { PkiFailure } from "./failure.js";
+import type { KnownCertificates } from "./known.js";
 import { limits } from "./limits.js";
 import { type AlgorithmPolicy, checkKey, checkProfile, checkSignatureName, type ProfileName } from "./profile.js";
 import { checkAuthority, checkPurpose, checkValidity, type PathContext, validatePath } from "./validate.js";
@@ -22,7 +23,7 @@ export interface SearchCost {
 }
 
 export interface SearchOptions extends PathContext {
-  readonly provider: CryptoProvider;
+  readonly known: KnownCertificates;
   readonly profile: ProfileName;
   readonly algorithms: AlgorithmPolicy;
   readonly anchors: AnchorStore;
@@ -42,7 +43,6 @@ export class PathSearch {
   #pool: ReadonlyMap<string, readonly Certificate[]>;
   #unread: ReadonlyMap<string, PkiFailure>;
   #failures: PkiFailure[] = [];
-  #keys = new Map<Certificate, PublicKey | undefined>();
   #signatures = new Map<string, boolean>();
   #ids = new Map<Certificate, number>();
   #judged = new Map<Certificate, PkiFailure | undefined>();
@@ -196,7 +196,7 @@ export class PathSearch {
         this.#stop(`more than ${limits.signatureChecksMax} signatures`);
         return new PkiFailure("limit-reached", "too many signatures to verify", { at: "signatureValue" });
       }
-      valid = key.verify(child.signatureName!, child.tbs, child.signature);
+      valid = this.#options.known.isSignedBy(child, key);
       this.#signatures.set(id, valid);
     }
     return valid
@@ -205,8 +205,7 @@ export class PathSearch {
   }
 
   #keyOf(certificate: Certificate): PublicKey | undefined {
-    if (!this.#keys.has(certificate)) this.#keys.set(certificate, this.#options.provider.publicKey(certificate.spki));
-    return this.#keys.get(certificate);
+    return this.#options.known.keyOf(certificate);
   }
 
   #idOf(certificate: Certificate): number {

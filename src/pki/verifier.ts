@@ -4,6 +4,7 @@ import { type Certificate, parseCertificate, subjectKey } from "./certificate.js
 import { parseRevocationList, type RevocationList } from "./crl.js";
 import type { KeyUsage } from "./extensions.js";
 import { PkiFailure } from "./failure.js";
+import { KnownCertificates } from "./known.js";
 import { limits } from "./limits.js";
 import { type IsPublicSuffix, likelyPublicSuffix, matches, type ReferenceId, referenceText } from "./names.js";
 import { checkOcsp } from "./ocsp.js";
@@ -123,10 +124,12 @@ class PathVerifier implements Verifier {
   readonly #lists: RevocationLists;
   readonly #trustedKeys: ReadonlySet<string>;
   readonly #pins: ReadonlySet<string> | undefined;
+  readonly #known: KnownCertificates;
 
   constructor(options: VerifierOptions) {
     const { provider, profile = "webpki", anchors = [], intermediates = [], crls = [] } = options;
     this.#options = options;
+    this.#known = new KnownCertificates(provider);
     this.profile = profile;
     this.#algorithms = { ...usualAlgorithms, ...options.algorithms };
     const context = { provider, profile, algorithms: this.#algorithms };
@@ -153,9 +156,9 @@ class PathVerifier implements Verifier {
     if (ask.chain.length > limits.chainCertificatesMax) {
       return refused(new PkiFailure("too-many-certificates", `${ask.chain.length} certificates`));
     }
-    const endEntity = parseCertificate(first);
+    const endEntity = this.#known.parse(first);
     if (endEntity instanceof PkiFailure) return refused(endEntity.of(0, ""));
-    const key = this.#options.provider.publicKey(endEntity.spki);
+    const key = this.#known.keyOf(endEntity);
     const refuse = (failure: PkiFailure): Verdict => refused(failure.of(0, endEntity.text));
     if (!key)
       return refuse(new PkiFailure("unsupported-key", "a key that we do not support", { at: "subjectPublicKeyInfo" }));
@@ -173,13 +176,16 @@ class PathVerifier implements Verifier {
     const sent: Certificate[] = [];
     const unread = new Map<string, PkiFailure>();
     for (const der of others) {
-      const read = parseCertificate(der);
+      const read = this.#known.parse(der);
       if (isCertificate(read)) sent.push(read);
       else unread.set(subjectKey(der) ?? "", read);
     }
     const search = new PathSearch([...sent, ...this.#intermediates], unread, this.#searchOptions(ask));
     const found = search.find(endEntity);
-    if (found) return trusted([...found.path, found.anchor.certificate], endEntity, key, "path", search.cost);
+    if (found) {
+      this.#known.keep(found.path);
+      return trusted([...found.path, found.anchor.certificate], endEntity, key, "path", search.cost);
+    }
     const failures = search.failures.length > 0 ? search.failures : [unreached(endEntity)];
     return { trusted: false, failure: failures[0]!, failures, cost: search.cost };
   }
@@ -222,14 +228,9 @@ class PathVerifier implements Verifier {
   }
 
   #searchOptions(ask: VerifyAsk): SearchOptions {
-    const {
-      provider,
-      policies = {},
-      intermediatesMax = limits.pathCertificatesMax,
-      anchorExpiry = "enforce",
-    } = this.#options;
+    const { policies = {}, intermediatesMax = limits.pathCertificatesMax, anchorExpiry = "enforce" } = this.#options;
     return {
-      provider,
+      known: this.#known,
       profile: this.profile,
       algorithms: this.#algorithms,
       anchors: this.#anchors,
@@ -248,7 +249,7 @@ class PathVerifier implements Verifier {
     const context = { provider, profile: this.profile, algorithms: this.#algorithms, at };
     for (const [depth, certificate] of path.entries()) {
       const issuer = path[depth + 1] ?? anchor.certificate;
-      const key = depth + 1 === path.length ? anchor.publicKey : provider.publicKey(issuer.spki)!;
+      const key = depth + 1 === path.length ? anchor.publicKey : this.#known.keyOf(issuer)!;
       const staple = depth === 0 && stapledOcsp ? checkOcsp(stapledOcsp, certificate, issuer, key, context) : "none";
       if (staple instanceof PkiFailure) return staple.of(depth, certificate.text);
       const listed = this.#lists.check(certificate, issuer, key, context);

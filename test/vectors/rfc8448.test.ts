@@ -18,7 +18,7 @@ import {
   TlsMachine,
   type TlsServerOptions,
 } from "../../src/protocols/tls/index.js";
-import { Labels } from "../../src/protocols/tls/keys13.js";
+import { type Label, Labels } from "../../src/protocols/tls/keys13.js";
 import { certificate, certificateVerify } from "../../src/protocols/tls/messages/authentication.js";
 import { unframe } from "../../src/protocols/tls/messages/handshake.js";
 import { clientHello } from "../../src/protocols/tls/messages/hello.js";
@@ -371,10 +371,10 @@ for (const section of [3, 4, 5, 7]) {
 
 for (const section of [3, 4, 5, 6, 7]) {
   test(`RFC 8448 section ${section}: every secret of the key schedule`, () => {
-    const labels = new Labels(crypto, "SHA-256", "tls13 ");
+    const labels = Labels.of(crypto, "SHA-256", "tls13 ");
     let seen = 0;
     for (const { what, fields } of new Trace(section).steps) {
-      const label = /"tls13 ([a-z ]+)"/.exec(what)?.[1];
+      const label = /"tls13 ([a-z ]+)"/.exec(what)?.[1] as Label | undefined;
       if (label === undefined || !("PRK" in fields) || !("expanded" in fields)) continue;
       const secret = new Secret(fromHex(fields["PRK"]!));
       const expanded = labels.expand(secret, label, fromHex(fields["hash"]!), fields["expanded"]!.length / 2);

@@ -16,28 +16,75 @@ import { expand, extract } from "../../crypto/hkdf.js";
  * Each class is one row: it can give what its row gives, and becomes the next.
  */
 
+/** Every label of ours, without its dialect's prefix. */
+export type Label =
+  | "derived"
+  | `${"res" | "ext" | "imp"} binder`
+  | `${"c e" | "c hs" | "s hs" | "c ap" | "s ap"} traffic`
+  | `${"e exp" | "exp" | "res"} master`
+  | "finished"
+  | "key"
+  | "iv"
+  | "sn"
+  | "traffic upd"
+  | "resumption"
+  | "exporter"
+  | "derived psk"
+  | "ech accept confirmation"
+  | "hrr ech accept confirmation";
+
 /** HKDF with the labels of one dialect and the hash of one suite. */
 export class Labels {
+  static readonly #known = new WeakMap<CryptoProvider, Map<string, Labels>>();
+
   readonly hash: Hash;
   readonly #prefix: string;
+  /** Digest of nothing. */
   readonly #empty: Uint8Array;
+  /** Labels as they are sent into HKDF, each behind its length. An application chooses those of exporters, so they are not kept. */
+  readonly #ours = new Map<Label, Uint8Array>();
 
-  constructor(crypto: CryptoProvider, hash: HashName, prefix: string) {
+  /** The same for everybody who asks for the same, since they hold no secret. */
+  static of(crypto: CryptoProvider, hash: HashName, prefix: string): Labels {
+    let known = Labels.#known.get(crypto);
+    if (known === undefined) Labels.#known.set(crypto, (known = new Map()));
+    const key = `${hash} ${prefix}`;
+    let labels = known.get(key);
+    if (labels === undefined) known.set(key, (labels = new Labels(crypto, hash, prefix)));
+    return labels;
+  }
+
+  private constructor(crypto: CryptoProvider, hash: HashName, prefix: string) {
     this.hash = crypto.hash(hash);
     this.#prefix = prefix;
     this.#empty = this.hash.digest();
   }
 
   /** HKDF-Expand-Label, RFC 9846 §7.1. */
-  expand(secret: Secret, label: string, context: Uint8Array, length: number): Secret {
-    const writer = new Writer(96).u16(length);
+  expand(secret: Secret, label: Label, context: Uint8Array, length: number): Secret {
+    let prefixed = this.#ours.get(label);
+    if (prefixed === undefined) this.#ours.set(label, (prefixed = this.#prefixed(label)));
+    return this.#expand(secret, prefixed, context, length);
+  }
+
+  #expand(secret: Secret, label: Uint8Array, context: Uint8Array, length: number): Secret {
+    const info = new Uint8Array(3 + label.length + context.length);
+    info[0] = length >> 8;
+    info[1] = length;
+    info.set(label, 2);
+    info[2 + label.length] = context.length;
+    info.set(context, 3 + label.length);
+    return new Secret(expand(this.hash, secret.expose(), info, length));
+  }
+
+  #prefixed(label: string): Uint8Array {
     const full = utf8(this.#prefix + label);
-    writer.prefixed(1, () => writer.put(full)).prefixed(1, () => writer.put(context));
-    return new Secret(expand(this.hash, secret.expose(), writer.view(), length));
+    const writer = new Writer(full.length + 1);
+    return writer.prefixed(1, () => writer.put(full)).take();
   }
 
   /** Derive-Secret with the hash of the transcript so far. */
-  derive(secret: Secret, label: string, transcriptHash: Uint8Array): Secret {
+  derive(secret: Secret, label: Label, transcriptHash: Uint8Array): Secret {
     return this.expand(secret, label, transcriptHash, this.hash.size);
   }
 
@@ -62,7 +109,7 @@ export class Labels {
 
   /** An exporter's value, §7.5: a secret of its own for each label, then the context. */
   export(exporterSecret: Secret, label: string, context: Uint8Array, length: number): Uint8Array {
-    const each = this.derive(exporterSecret, label, this.#empty);
+    const each = this.#expand(exporterSecret, this.#prefixed(label), this.#empty, this.hash.size);
     const exported = this.expand(each, "exporter", this.hash.digest(context), length);
     each.wipe();
     return exported.expose();

@@ -22,14 +22,14 @@ export function externalPsks(crypto: CryptoProvider, dialect: Dialect, psk: Exte
   const origin = { kind: "external", psk } as const;
   if (psk.importer === undefined) {
     const hash = psk.hash ?? "SHA-256";
-    const early = new EarlySecret(new Labels(crypto, hash, dialect.labelPrefix), psk.key);
+    const early = new EarlySecret(Labels.of(crypto, hash, dialect.labelPrefix), psk.key);
     return [{ identity: psk.identity, hash, early, binderLabel: "ext binder", origin }];
   }
   return targets.map((target) => {
     const { hash } = target;
     const identity = identityFor(dialect, psk, target);
     const imported = importKey(crypto, dialect, psk, identity, hash);
-    const early = new EarlySecret(new Labels(crypto, hash, dialect.labelPrefix), imported);
+    const early = new EarlySecret(Labels.of(crypto, hash, dialect.labelPrefix), imported);
     imported.wipe();
     return { identity, hash, early, binderLabel: "imp binder", origin };
   });
@@ -77,7 +77,7 @@ function importKey(
   identity: Uint8Array,
   target: HashName,
 ): Secret {
-  const labels = new Labels(crypto, psk.hash ?? "SHA-256", dialect.labelPrefix);
+  const labels = Labels.of(crypto, psk.hash ?? "SHA-256", dialect.labelPrefix);
   const extracted = labels.extract(new Uint8Array(labels.hash.size), psk.key.expose());
   const imported = labels.expand(extracted, "derived psk", labels.hash.digest(identity), crypto.hash(target).size);
   extracted.wipe();
@@ -87,7 +87,7 @@ function importKey(
 /** A session's own key: its ticket is the identity. */
 export function sessionPsk(crypto: CryptoProvider, dialect: Dialect, hash: HashName, session: ClientSession): Psk {
   const secret = Secret.copy(session.secret);
-  const early = new EarlySecret(new Labels(crypto, hash, dialect.labelPrefix), secret);
+  const early = new EarlySecret(Labels.of(crypto, hash, dialect.labelPrefix), secret);
   secret.wipe();
   return { identity: session.ticket, hash, early, binderLabel: "res binder", origin: { kind: "session", session } };
 }

@@ -25,7 +25,7 @@ class Keys {
 
   constructor(crypto: CryptoProvider, { suite, secret }: TrafficKeys13, labelPrefix: string, way: "seal" | "open") {
     const aead = crypto.aead(suite.aead);
-    const labels = new Labels(crypto, suite.hash, labelPrefix);
+    const labels = Labels.of(crypto, suite.hash, labelPrefix);
     const { key, iv } = trafficKey(labels, secret, aead.keySize, aead.nonceSize);
     const numberKey = labels.expand(secret, "sn", none, aead.keySize);
     const cipher = numberCipher(suite.aead);

@@ -139,7 +139,7 @@ export class ExpectServerHello implements State<ClientConfig> {
     cx.version = "1.3";
     const group = answer && groupById.get(answer.group);
     const shared = answer && this.#conclude(answer.group, answer.key, cx);
-    const early = psk?.early ?? new EarlySecret(new Labels(config.crypto, suite.hash, config.dialect.labelPrefix));
+    const early = psk?.early ?? new EarlySecret(Labels.of(config.crypto, suite.hash, config.dialect.labelPrefix));
     const secret = early.handshake(shared);
     shared?.wipe();
     for (const each of offer.psks) if (each !== psk) each.early.wipe();

@@ -142,7 +142,7 @@ export function sendHidden(cx: Cx, offer: Offer, ech: EchOffer, innerBody: Uint8
 export function settleServerHello(cx: Cx, offer: Offer, message: Message, suite: Suite13): Offer {
   const { ech } = offer;
   if (ech === undefined) return offer;
-  const labels = new Labels(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
+  const labels = Labels.of(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
   const blank = withoutConfirmation(message.bytes, confirmationAt);
   const hash = cx.transcript.digestWith(labels.hash, blank);
   const wanted = confirmation(labels, offer.hello.random, "ServerHello", hash);
@@ -161,7 +161,7 @@ export function settleRetry(cx: Cx, offer: Offer, hello: ServerHello<"HRR">, mes
   const { ech } = offer;
   if (ech === undefined) return offer;
   if (found === undefined) return useOuter(cx, offer, ech);
-  const labels = new Labels(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
+  const labels = Labels.of(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
   const transcript = cx.transcript.clone();
   transcript.fold(labels.hash);
   const blank = withoutConfirmation(message.bytes, found.byteOffset - message.bytes.byteOffset);

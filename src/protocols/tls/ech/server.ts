@@ -159,7 +159,7 @@ export function confirmServerHello(
   { random }: { readonly random: Uint8Array },
   body: Uint8Array,
 ): void {
-  const labels = new Labels(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
+  const labels = Labels.of(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
   const blank = withoutConfirmation(frame(handshakeType.serverHello, body), confirmationAt);
   const value = confirmation(labels, random, "ServerHello", cx.transcript.digest(blank));
   body.set(value, confirmationAt - headerSize);
@@ -172,7 +172,7 @@ export function confirmRetry(
   { random }: { readonly random: Uint8Array },
   body: Uint8Array,
 ): void {
-  const labels = new Labels(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
+  const labels = Labels.of(cx.config.crypto, suite.hash, cx.config.dialect.labelPrefix);
   const hash = cx.transcript.digestWith(labels.hash, frame(handshakeType.serverHello, body));
   const value = confirmation(labels, random, "HelloRetryRequest", hash);
   body.set(value, body.length - value.length);

@@ -52,7 +52,7 @@ export class Sealer13 implements RecordSealer {
   constructor(crypto: CryptoProvider, keys: TrafficKeys13, labelPrefix: string) {
     const aead = crypto.aead(keys.suite.aead);
     const { key, iv } = trafficKey(
-      new Labels(crypto, keys.suite.hash, labelPrefix),
+      Labels.of(crypto, keys.suite.hash, labelPrefix),
       keys.secret,
       aead.keySize,
       aead.nonceSize,
@@ -102,7 +102,7 @@ export class Opener13 implements RecordOpener {
   constructor(crypto: CryptoProvider, keys: TrafficKeys13, labelPrefix: string) {
     const aead = crypto.aead(keys.suite.aead);
     const { key, iv } = trafficKey(
-      new Labels(crypto, keys.suite.hash, labelPrefix),
+      Labels.of(crypto, keys.suite.hash, labelPrefix),
       keys.secret,
       aead.keySize,
       aead.nonceSize,

@@ -95,7 +95,7 @@ function greet(
   const { config } = cx;
   const { request, suite, group, psk, earlyData } = choice;
   const hash = config.crypto.hash(suite.hash);
-  const early = psk?.early ?? new EarlySecret(new Labels(config.crypto, suite.hash, config.dialect.labelPrefix));
+  const early = psk?.early ?? new EarlySecret(Labels.of(config.crypto, suite.hash, config.dialect.labelPrefix));
   const random = cx.random(32);
   const theirs = group && request.shares.get(group.id);
   const answer = group && config.crypto.agreement(group.agreement).respond(theirs!, config.entropy);

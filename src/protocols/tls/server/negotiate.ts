@@ -127,7 +127,7 @@ function choosePsk(
     const suite = suites.find(({ id }) => id === session.suite) ?? suites.find((each) => each.hash === hash);
     if (suite === undefined) return undefined;
     const secret = Secret.copy(session.secret);
-    const early = new EarlySecret(new Labels(crypto, suite.hash, dialect.labelPrefix), secret);
+    const early = new EarlySecret(Labels.of(crypto, suite.hash, dialect.labelPrefix), secret);
     secret.wipe();
     return { suite, psk: { index, early, origin: { kind: "session", session } } };
   }
