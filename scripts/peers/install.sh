@@ -8,6 +8,7 @@
 #   quic       ngtcp2 old and new, quic-go in Caddy, nginx, haproxy, curl, aioquic, OpenSSL's QUIC
 #   dtls       Mbed TLS, wolfSSL, NSS
 #   srtp       libsrtp, FFmpeg, GStreamer
+#   curvecp    NaCl's CurveCP
 #   browser    Chromium
 #   kernel     a Linux kernel of Debian in an emulated machine (its WireGuard), and one as a plain process (its netem)
 #
@@ -18,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 
 packages=; newer=; newest=; images=
-for group in ${*:-base db tls wireguard quic dtls srtp browser kernel}; do
+for group in ${*:-base db tls wireguard quic dtls srtp curvecp browser kernel}; do
   case $group in
   base) packages="$packages tshark gcc libc6-dev" ;;
   db) packages="$packages postgresql mariadb-server redis-server openssh-server" ;;
@@ -36,13 +37,14 @@ for group in ${*:-base db tls wireguard quic dtls srtp browser kernel}; do
     packages="$packages libsrtp2-dev ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
     packages="$packages gstreamer1.0-plugins-bad"
     ;;
+  curvecp) packages="$packages nacl-tools" ;;
   browser) packages="$packages chromium" ;;
   kernel)
     packages="$packages qemu-system-x86 busybox-static cpio kmod iproute2 iputils-ping iperf3"
     images="$images user-mode-linux linux-image-cloud-amd64"
     ;;
   *)
-    echo "install.sh: no group is called $group; there are: base db tls wireguard quic dtls srtp browser kernel" >&2
+    echo "install.sh: no group is called $group; there are: base db tls wireguard quic dtls srtp curvecp browser kernel" >&2
     exit 2
     ;;
   esac

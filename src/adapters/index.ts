@@ -1,3 +1,4 @@
+export * from "./curvecp/index.js";
 export { type Destination, type Dialer, type DialerOptions, dialer } from "./dialer.js";
 export * from "./dtls/index.js";
 export { FileSessionStore } from "./file-sessions.js";

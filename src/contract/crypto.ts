@@ -199,6 +199,8 @@ export interface CryptoProvider {
   agreement(name: AgreementName): Agreement;
   /** BLAKE2s with a key, for WireGuard's MACs; `size` is the tag's, 1 … 32 bytes. */
   blake2s(key: Uint8Array, size: number): Mac;
+  /** HSalsa20 (NaCl): 32 bytes out of a key of 32 and an input of 16 bytes; with X25519 it makes the key of a box. */
+  hsalsa20(key: Uint8Array, input: Uint8Array): Uint8Array;
   has(name: HashName | AeadName | CipherName | AgreementName): boolean;
   /** Undefined if the DER does not hold a key of a supported type. */
   publicKey(spki: Uint8Array): PublicKey | undefined;

@@ -1,4 +1,5 @@
 export * from "./algorithms.js";
+export { boxKey } from "./box.js";
 export { seededEntropy } from "./entropy.js";
 export { type CryptoReason, misuse } from "./failure.js";
 export * from "./hkdf.js";

@@ -37,13 +37,14 @@ export interface ProviderTables {
   readonly ciphers: Table<CipherName, Cipher>;
   readonly agreements: Table<AgreementName, Agreement>;
   readonly blake2s: CryptoProvider["blake2s"];
+  readonly hsalsa20: CryptoProvider["hsalsa20"];
   readonly publicKey: CryptoProvider["publicKey"];
   readonly privateKey: CryptoProvider["privateKey"];
 }
 
 /** A provider out of its tables. To replace some algorithms of another, spread its tables below your own. */
 export function provider(tables: ProviderTables): CryptoProvider {
-  const { name, hashes, aeads, ciphers, agreements, blake2s, publicKey, privateKey } = tables;
+  const { name, hashes, aeads, ciphers, agreements, blake2s, hsalsa20, publicKey, privateKey } = tables;
   const find = <Name extends string, Value>(table: Table<Name, Value>, wanted: Name): Value => {
     const found = Object.hasOwn(table, wanted) ? table[wanted] : undefined;
     if (found === undefined) throw misuse("unavailable-algorithm", `the ${name} provider has no ${wanted}`);
@@ -58,6 +59,7 @@ export function provider(tables: ProviderTables): CryptoProvider {
     agreement: (wanted) => find(agreements, wanted),
     has: (wanted) => all.some((rows) => Object.hasOwn(rows, wanted) && rows[wanted] !== undefined),
     blake2s,
+    hsalsa20,
     publicKey,
     privateKey,
   };

@@ -6,6 +6,7 @@ import { keyedBlake2s } from "./blake2s.js";
 import { cipherTable } from "./ciphers.js";
 import { hash } from "./hashes.js";
 import { privateKey, publicKey } from "./keys.js";
+import { hsalsa20 } from "./salsa.js";
 
 /**
  * A provider that needs no platform: plain TypeScript on the noble packages. It serves the simulator, where a seed
@@ -27,6 +28,7 @@ export const nobleCrypto: CryptoProvider = provider({
   ciphers: cipherTable,
   agreements: agreementTable,
   blake2s: keyedBlake2s,
+  hsalsa20,
   publicKey,
   privateKey,
 });

@@ -108,8 +108,18 @@ const places = {
   },
   "Caddy 2.6": { from: "system", program: "caddy", group: "quic", version: ["version"], expected: /^v?2\.6\./ },
   Chromium: { from: "system", program: "chromium", group: "browser", version: ["--version"], expected: /^Chromium / },
+  curvecpserver: nacl("curvecpserver"),
+  curvecpclient: nacl("curvecpclient"),
+  curvecpmakekey: nacl("curvecpmakekey"),
+  curvecpprintkey: nacl("curvecpprintkey"),
   tshark: { from: "system", program: "tshark", group: "base", version: ["--version"], expected: /^TShark/ },
 } as const satisfies Record<string, Place>;
+
+/** NaCl's programs tell no version: they say how they are used. */
+function nacl<Name extends string>(program: Name) {
+  const expected = new RegExp(`^${program}: (how to use:|usage: ${program} keydir)`);
+  return { from: "system", program, group: "curvecp", version: [], expected } as const;
+}
 
 export type PeerProgram = keyof typeof places;
 

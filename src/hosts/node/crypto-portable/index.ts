@@ -10,7 +10,7 @@ import { aeads, agreements, ciphers, hashes } from "../../../crypto/algorithms.j
 import { hybrid } from "../../../crypto/hybrid.js";
 import { keyedBlake2s } from "../../../crypto/noble/blake2s.js";
 import { mlKem } from "../../../crypto/noble/ml-kem.js";
-import { salsa20, xchacha20Poly1305, xsalsa20Poly1305 } from "../../../crypto/noble/salsa.js";
+import { hsalsa20, salsa20, xchacha20Poly1305, xsalsa20Poly1305 } from "../../../crypto/noble/salsa.js";
 import { type ProviderTables, provider, type Table, table } from "../../../crypto/provider.js";
 import { aead } from "./aeads.js";
 import { montgomery, weierstrass } from "./agreements.js";
@@ -34,6 +34,7 @@ export const portableTables: ProviderTables = {
   ciphers: table(names<CipherName>(ciphers), (name) => (name === "Salsa20" ? salsa20 : cipher(name))),
   agreements: agreementTable(montgomery),
   blake2s: keyedBlake2s,
+  hsalsa20,
   publicKey,
   privateKey,
 };

@@ -1,8 +1,8 @@
 import type { Instant } from "../../../contract/index.js";
+import { Reassembly } from "../../../mechanisms/streams/reassembly.js";
 import { refuse } from "../failure.js";
 import type { ReceiveWindow } from "../flow/receive-window.js";
 import { type ReceiveState, stepReceiving } from "./lifecycle.js";
-import { Reassembly } from "./reassembly.js";
 
 /** The receiving part of a stream (RFC 9000 §3.2): puts bytes in order and holds the peer to its word. */
 export class ReceivePart {

@@ -1,4 +1,5 @@
 import type { Instant, StreamDirection } from "../../../contract/index.js";
+import type { Released } from "../../../mechanisms/streams/send-buffer.js";
 import { Held, type Holder } from "../contents.js";
 import { connectionFactor, connectionWindowMaxDefault } from "../flow/limits.js";
 import { ReceiveWindow } from "../flow/receive-window.js";
@@ -6,7 +7,6 @@ import { SendCredit } from "../flow/send-credit.js";
 import { Control, Wanted } from "./control.js";
 import { priorityDefault } from "./limits.js";
 import { Schedule } from "./schedule.js";
-import type { Released } from "./send-buffer.js";
 import { Pending, type Stream } from "./stream.js";
 import { type StreamLimits, StreamTable } from "./table.js";
 

@@ -1,4 +1,4 @@
-import { Ranges } from "../../../mechanisms/ranges.js";
+import { Ranges } from "../ranges.js";
 import { blockSize, gapsMax } from "./limits.js";
 
 /**

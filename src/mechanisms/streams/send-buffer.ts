@@ -1,4 +1,4 @@
-import { Ranges } from "../../../mechanisms/ranges.js";
+import { Ranges } from "../ranges.js";
 import { sentRangesMax } from "./limits.js";
 
 /** Called when the bytes of a write are the writer's again. */

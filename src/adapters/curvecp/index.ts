@@ -1,0 +1,1 @@
+export { makeKeyDirectory, readKeyDirectory, readPublicKey } from "./key-directory.js";

@@ -1,0 +1,10 @@
+export { type CurveCpBelow, connect, listen } from "./door.js";
+export { type CurveCpFailure, type CurveCpReason, type DropCounts, type DropReason, dropReasons } from "./failure.js";
+export { Boxes, type KeyPair } from "./keys.js";
+export { limits as curvecpLimits } from "./limits.js";
+export { CurveCpEndpoint, type CurveCpGround } from "./machine.js";
+export type * from "./options.js";
+export { curvecpProfile } from "./profile.js";
+export type * from "./session.js";
+export { type ControllerName, controllerNames } from "./stream/controllers.js";
+export type * from "./vocabulary.js";
