@@ -186,7 +186,7 @@ export class Sender {
     if (newest >= 0) this.#largest = Math.max(this.#largest, newest);
     if (isProgress) {
       this.#progress(delivered, newest, before, now);
-      this.#setTimeout(now);
+      this.#restart(now);
     } else if (this.#waitingSince !== undefined) this.#heard(now);
     this.#detectLoss(now);
   }
@@ -219,7 +219,7 @@ export class Sender {
     this.timeouts = 0;
     this.#probes = probes;
     this.#loseOldest(probes);
-    this.#setTimeout(now);
+    this.#restart(now);
   }
 
   /** It lives, but takes nothing: its buffer is full, and it says nothing when it is not any more. */
@@ -255,7 +255,7 @@ export class Sender {
   #waits(now: Instant): void {
     this.#waitingSince ??= now;
     this.#limited = false;
-    this.#setTimeout(now);
+    this.#restart(now);
   }
 
   #progress(delivered: number, newest: number, before: number, now: Instant): void {
@@ -318,7 +318,7 @@ export class Sender {
       this.#loseOldest(flight.count);
       this.#controller.collapsed(bytes, now);
     } else this.#loseOldest(probes);
-    this.#setTimeout(now);
+    this.#restart(now);
   }
 
   #loseOldest(count: number): void {
@@ -331,7 +331,7 @@ export class Sender {
     this.#lostFrom = flight.first;
   }
 
-  #setTimeout(now: Instant): void {
+  #restart(now: Instant): void {
     if (this.#waitingSince === undefined) {
       this.#timeoutAt = undefined;
       return;
