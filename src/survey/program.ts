@@ -48,6 +48,10 @@ export class Program implements AsyncDisposable {
     this.#child.stdin.write(text);
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   /** Waits for the pattern in what was said. Rejects when the program ends without it. */
   async says(pattern: RegExp): Promise<RegExpMatchArray> {
     for (;;) {

@@ -1,19 +1,9 @@
 import { toHex } from "../../../bytes/index.js";
-import {
-  type Host,
-  type InterfaceName,
-  requireInterface,
-  Secret,
-  type SocketAddress,
-  wake,
-} from "../../../contract/index.js";
-import { CookieKeeper } from "../../../protocols/wireguard/cookies.js";
-import { SentInitiation } from "../../../protocols/wireguard/handshake.js";
+import { type Host, type InterfaceName, requireInterface, Secret, wake } from "../../../contract/index.js";
 import { profile, WireGuard } from "../../../protocols/wireguard/index.js";
 import { handshakesPerSecondMax, rejectAfterMs, rekeyAfterMs } from "../../../protocols/wireguard/limits.js";
-import { type KeyPair, Suite } from "../../../protocols/wireguard/noise.js";
-import { tai64n } from "../../../protocols/wireguard/timestamp.js";
 import { type Probe, type ProtocolProbes, see } from "../../probe.js";
+import { Initiator, pause } from "./initiator.js";
 import { metProofs } from "./met.js";
 import { shows } from "./shows.js";
 import { echoed, staysOut, WireGuardStage } from "./stage.js";
@@ -101,72 +91,21 @@ async function identityValidation(stage: WireGuardStage, signal: AbortSignal): P
 
 /** Under load, who has not returned a cookie from its address gets a cookie and nothing else. */
 async function sourceAddressValidation(stage: WireGuardStage, signal: AbortSignal): Promise<string> {
-  const { host } = stage;
   const keys = { client: stage.newKey(), server: stage.newKey() };
   using meeting = await stage.meet({ keys });
-  const suite = new Suite(host.crypto);
-  const server = { publicKey: meeting.server.publicKey, preSharedKey: undefined };
-  const keeper = new CookieKeeper(suite, server.publicKey);
-  const own: KeyPair = suite.keyPair(keys.client);
-  let index = 1;
-  const initiation = (): Uint8Array => {
-    // Each a little later than the last, as its timestamp must be.
-    const moment = host.now() + 100 * index;
-    const sent = SentInitiation.create(suite, own, server, suite.newKeyPair(host.entropy), index++, tai64n(moment));
-    see(sent, "an initiation");
-    keeper.sign(sent.message, host.now());
-    return sent.message;
-  };
-  const answers: Uint8Array[] = [];
-  let heard = (): void => {};
-  const port = await host.network.bindDatagrams(
-    { address: "127.0.0.1", port: 0 },
-    {
-      // Some hosts hand over several at once.
-      datagrams: (bytes, _, segmentSize) => {
-        for (let at = 0; at < bytes.length; at += segmentSize) {
-          answers.push(bytes.slice(at, at + segmentSize));
-          heard();
-        }
-      },
-      closed: () => {},
-    },
+  using initiator = await Initiator.open(
+    stage,
+    keys.client,
+    meeting.server.publicKey,
+    meeting.server.tunnel.local.port,
   );
-  const to: SocketAddress = { address: "127.0.0.1", port: meeting.server.tunnel.local.port };
-  /** Asks until the answer is the one looked for: a burst may push a datagram out of a queue. */
-  const askUntil = async (isIt: (answer: Uint8Array) => boolean): Promise<void> => {
-    let found = false;
-    heard = () => {
-      found ||= isIt(answers.at(-1)!);
-    };
-    while (!found) {
-      signal.throwIfAborted();
-      port.send(initiation(), to);
-      for (let waited = 0; waited < 20 && !found; waited++) await pause(10);
-    }
-  };
-  try {
-    const rubbish = host.entropy.fill(new Uint8Array(148));
-    rubbish.set([1, 0, 0, 0]);
-    keeper.sign(rubbish, host.now());
-    // Enough for one second even if it ends in the middle of them, and no more at once than a queue holds.
-    for (let i = 0; i <= 2 * handshakesPerSecondMax; i++) {
-      port.send(rubbish, to);
-      if (i % 32 === 0) await pause(5);
-    }
-    await askUntil((answer) => answer[0] === 3 && keeper.accept(answer, host.now()));
-    see(
-      answers.every((each) => each[0] === 3 && each.length === 64),
-      "nothing but cookies for who has none",
-    );
-    await askUntil((answer) => answer[0] === 2);
-  } finally {
-    port.close();
-  }
-  return `under load ${answers.length - 1} cookies of 64 bytes and nothing else were sent; with its cookie the same source got its response`;
+  // Enough for one second even if it ends in the middle of them.
+  await initiator.flood(2 * handshakesPerSecondMax + 1);
+  await initiator.sendUntil(() => initiator.hasCookie, signal);
+  see(initiator.others === 0, "nothing but cookies for who has none");
+  await initiator.sendUntil(() => initiator.isAnswered, signal);
+  return `under load ${initiator.cookies} cookies of 64 bytes and nothing else were sent; with its cookie the same source got its response`;
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function mobility(stage: WireGuardStage, signal: AbortSignal): Promise<string> {
   using meeting = await stage.meet();

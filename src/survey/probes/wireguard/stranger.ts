@@ -21,6 +21,9 @@ export interface StrangerEnd extends AsyncDisposable {
   readonly port: number;
   /** What it says of its peer: `last_handshake_time_sec`, `endpoint`, and so on. */
   peer(): Promise<ReadonlyMap<string, string>>;
+  /** It sleeps until `resume`, and what is sent to it waits. */
+  pause(): void;
+  resume(): void;
 }
 
 const tun = "/dev/net/tun";
@@ -59,7 +62,13 @@ export async function findStranger(): Promise<Stranger | undefined> {
           signal.throwIfAborted();
           port = Number((await state()).get("listen_port") ?? 0);
         }
-        return { port, peer: state, [Symbol.asyncDispose]: end };
+        return {
+          port,
+          peer: state,
+          pause: () => program.signal("SIGSTOP"),
+          resume: () => program.signal("SIGCONT"),
+          [Symbol.asyncDispose]: end,
+        };
       } catch (error) {
         await end();
         throw error;
