@@ -1,7 +1,8 @@
 import type { SocketAddress } from "../../contract/index.js";
 import { outgoingMessagesMax } from "./limits.js";
 
-interface Outgoing {
+/** One of them. */
+export interface Outgoing {
   readonly bytes: Uint8Array;
   readonly to: SocketAddress;
 }

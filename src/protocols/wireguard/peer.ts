@@ -36,6 +36,9 @@ export interface PeerStatus {
   readonly packetsReceived: number;
 }
 
+/** Staged in place of a packet: what goes out is then a keepalive (§6.5). */
+export const keepaliveOnly = new Uint8Array(0);
+
 /** What became due. */
 export type PeerDuty = "send-keepalive" | "initiate" | "retry" | "give-up" | "wipe";
 

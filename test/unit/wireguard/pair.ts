@@ -1,7 +1,8 @@
 import { parseAddress, parsePrefix } from "../../../src/bytes/index.js";
 import { type Instant, Secret, type SocketAddress, wake } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { WireGuard, type WireGuardConfig, type WireGuardEvent } from "../../../src/protocols/wireguard/machine.js";
+import type { WireGuardConfig, WireGuardEvent } from "../../../src/protocols/wireguard/interfaces.js";
+import { WireGuard } from "../../../src/protocols/wireguard/machine.js";
 import { provider } from "../../support/provider.js";
 
 export interface Datagram {
