@@ -30,6 +30,8 @@ export interface OpenOptions {
   /** Where the peer is; by default on the loopback at its port. */
   readonly endpoint?: string;
   readonly host?: Host;
+  /** Hears of each event as it happens. */
+  readonly on?: (event: Ours["events"][number]) => void;
 }
 
 /** A file as a network team would send it: 10.99.0.2 and fd99::2 are ours. */
@@ -61,7 +63,11 @@ export async function open(
 ): Promise<Ours> {
   const file = fileOf(peer, key, options.endpoint ?? `127.0.0.1:${peer.port}`, options);
   const events: Ours["events"] = [];
-  const tunnel = await openWireGuard(options.host ?? host, file, { on: (event) => void events.push(event) });
+  const on = (event: Ours["events"][number]): void => {
+    events.push(event);
+    options.on?.(event);
+  };
+  const tunnel = await openWireGuard(options.host ?? host, file, { on });
   return { tunnel, events };
 }
 
