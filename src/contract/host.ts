@@ -134,6 +134,8 @@ export interface StreamSink {
 
 export interface PortListener {
   readonly local: SocketAddress;
+  /** Resolves when nothing is accepted any more, with the Failure if the network under it ended that; never rejects. */
+  readonly closed: Promise<Failure | undefined>;
   /** Stops accepting; what was accepted lives on. */
   close(): Promise<void>;
   ref(): void;

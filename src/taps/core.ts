@@ -1,6 +1,7 @@
 import type { Alarm, Failure, Host, Trace } from "../contract/index.js";
+import { type Deferred, deferred } from "../mechanisms/deferred.js";
 import type { CandidateNode } from "./candidates.js";
-import { type Deferred, deferred, Emitter } from "./events.js";
+import { Emitter } from "./events.js";
 import {
   ConnectionError,
   connectionErrorFrom,

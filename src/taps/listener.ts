@@ -79,7 +79,7 @@ export class Listener<Mode extends SecurityMode = SecurityMode>
     return subscription;
   }
 
-  /** The next Connection; undefined once the Listener has stopped and none is left. */
+  /** The next Connection; undefined once the Listener has stopped and none is left. Rejects if its ports were taken from it. */
   accept({ signal, timeout }: ActionOptions = {}): Promise<Connection<Mode> | undefined> {
     return this.#core.accept({ signal, timeout });
   }
@@ -91,7 +91,8 @@ export class Listener<Mode extends SecurityMode = SecurityMode>
 
   /**
    * Runs the handler for each Connection, and closes the Connection when the handler is done, or aborts it when the
-   * handler throws. Resolves when the Listener has stopped, or the signal was aborted, and no handler runs any more.
+   * handler throws. Resolves when the Listener has stopped, or the signal was aborted, and no handler runs any more; rejects then
+   * if the Listener's ports were taken from it.
    */
   async serve(
     handler: (connection: Connection<Mode>, signal: AbortSignal) => Promise<void> | void,
@@ -106,19 +107,22 @@ export class Listener<Mode extends SecurityMode = SecurityMode>
     if (signal?.aborted === true) end();
     signal?.addEventListener("abort", end, { once: true });
     const running = new Set<Promise<void>>();
-    for await (const connection of this) {
-      const failed = (error: unknown) => this.#core.handlerFailed(connection, error);
-      const own = new AbortController();
-      served.add(own);
-      const run = handle(connection, handler, own.signal, failed).finally(() => {
-        running.delete(run);
-        served.delete(own);
-      });
-      running.add(run);
-      if (running.size >= concurrency) await Promise.race(running);
+    try {
+      for await (const connection of this) {
+        const failed = (error: unknown) => this.#core.handlerFailed(connection, error);
+        const own = new AbortController();
+        served.add(own);
+        const run = handle(connection, handler, own.signal, failed).finally(() => {
+          running.delete(run);
+          served.delete(own);
+        });
+        running.add(run);
+        if (running.size >= concurrency) await Promise.race(running);
+      }
+    } finally {
+      await Promise.all(running);
+      signal?.removeEventListener("abort", end);
     }
-    await Promise.all(running);
-    signal?.removeEventListener("abort", end);
   }
 
   /** Stop (§7.2): no further Connections; those that were delivered live on, those that wait are aborted. */
@@ -199,11 +203,11 @@ class PortsReception<Mode extends SecurityMode> extends Reception<Mode> {
             accept: (accepted) => this.#accept(stack, accepted),
             softError: (failure) => this.events.emit("softError", failure),
             handshakeFailed: (failure) => this.lost(failure),
-            closed: () => void this.stop(),
             ...(local.interface !== undefined && { interface: local.interface }),
             ...(local.multicast !== undefined && { multicast: local.multicast }),
           });
           this.ports.push(listening);
+          void listening.closed.then((failure) => (failure === undefined ? this.stop() : this.fail(failure)));
           // RFC 9623 §4.7: all stacks listen on the same port.
           port = listening.local.port;
         } catch (error) {

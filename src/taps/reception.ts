@@ -1,8 +1,9 @@
 import type { Failure } from "../contract/index.js";
+import { deferred } from "../mechanisms/deferred.js";
 import { Connection, type ConnectionMaker, within } from "./connection.js";
 import { ConnectionCore } from "./core.js";
-import { type ActionOptions, deferred, Emitter } from "./events.js";
-import { TapsFailure } from "./failure.js";
+import { type ActionOptions, Emitter } from "./events.js";
+import { EstablishmentError, TapsFailure } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
 import type { ConnectionGroup } from "./group.js";
 import { groupMembersMax, listenerBacklogMax, listenerHandshakesMax } from "./limits.js";
@@ -18,6 +19,8 @@ export interface ListenerEvents {
   softError: Failure;
   /** What a handler of `serve` threw; its Connection was aborted. */
   handlerError: { readonly connection: Connection; readonly error: unknown };
+  /** It cannot listen any more: what was below it is gone (RFC 9622 §7.2). `stopped` follows. */
+  establishmentError: EstablishmentError;
   stopped: undefined;
 }
 
@@ -46,6 +49,7 @@ export class Reception<Mode extends SecurityMode> {
   #takers: ((connection: Connection<Mode> | undefined) => void)[] = [];
   #handshakes = new Set<Transport>();
   #isStopped = false;
+  #failure: EstablishmentError | undefined;
 
   constructor(init: ReceptionInit, { backlog = listenerBacklogMax }: { readonly backlog?: number }) {
     this.#init = init;
@@ -84,7 +88,14 @@ export class Reception<Mode extends SecurityMode> {
     }
   }
 
-  accept(options: ActionOptions): Promise<Connection<Mode> | undefined> {
+  /** The next, or undefined when it has stopped; rejects when it could not go on. */
+  async accept(options: ActionOptions): Promise<Connection<Mode> | undefined> {
+    const next = await this.#next(options);
+    if (next === undefined && this.#failure !== undefined) throw this.#failure;
+    return next;
+  }
+
+  #next(options: ActionOptions): Promise<Connection<Mode> | undefined> {
     let taker: ((connection: Connection<Mode> | undefined) => void) | undefined;
     const next = new Promise<Connection<Mode> | undefined>((resolve) => {
       taker = resolve;
@@ -96,6 +107,15 @@ export class Reception<Mode extends SecurityMode> {
       this.#takers = this.#takers.filter((each) => each !== taker);
       throw error;
     });
+  }
+
+  /** One of its ports is gone. Half a Listener is none, so the others go with it. */
+  fail(cause: Failure): void {
+    if (this.#isStopped) return;
+    const { message } = cause;
+    this.#failure = new EstablishmentError({ reason: "establishment-failed", message, cause });
+    this.events.emit("establishmentError", this.#failure);
+    void this.stop();
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Alarm } from "../contract/index.js";
+import { deferred } from "../mechanisms/deferred.js";
 import type { Connection } from "./connection.js";
 import type { LocalEndpoint, RemoteEndpoint } from "./endpoint.js";
-import { type ActionOptions, deferred } from "./events.js";
+import type { ActionOptions } from "./events.js";
 import { EstablishmentError } from "./failure.js";
 import type { Listener } from "./listener.js";
 import type { Preconnection, PreconnectionInit } from "./preconnection.js";

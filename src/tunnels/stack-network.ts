@@ -3,6 +3,7 @@ import {
   type DatagramOptions,
   type DatagramPort,
   type DatagramSink,
+  Failure,
   type Host,
   type ListenOptions,
   type Network,
@@ -15,6 +16,7 @@ import {
   type StreamPort,
   type StreamSink,
 } from "../contract/index.js";
+import { deferred } from "../mechanisms/deferred.js";
 import type { Stack, StackEvent, TcpConnection, TcpListener, UdpSocket } from "../stack/index.js";
 import { StackDatagramPort } from "./datagram-port.js";
 import { StackStreamPort } from "./stream-port.js";
@@ -32,13 +34,18 @@ export interface StackDriver {
 /** How names are looked up in here. */
 export type Resolve = (name: string, options?: ResolveOptions) => Promise<readonly string[]>;
 
+interface StackListening {
+  readonly accept: (port: StreamPort) => StreamSink;
+  readonly end: (failure: Failure | undefined) => void;
+}
+
 /** A stack as a Network, so that whatever stands on the system's sockets stands on a tunnel too. */
 export class StackNetwork implements Network {
   readonly name: string;
   readonly #driver: StackDriver;
   readonly #resolve: Resolve;
   readonly #streams = new Map<TcpConnection, StackStreamPort>();
-  readonly #listeners = new Map<TcpListener, (port: StreamPort) => StreamSink>();
+  readonly #listeners = new Map<TcpListener, StackListening>();
   readonly #datagrams = new Map<UdpSocket, StackDatagramPort>();
 
   constructor(name: string, driver: StackDriver, resolve: Resolve) {
@@ -85,7 +92,8 @@ export class StackNetwork implements Network {
       ...(address && { address }),
       ...(options.backlog !== undefined && { backlog: options.backlog }),
     });
-    this.#listeners.set(listener, accept);
+    const { promise: closed, resolve: end } = deferred<Failure | undefined>();
+    this.#listeners.set(listener, { accept, end });
     this.#driver.hold(1);
     let holding = true;
     const hold = (wanted: boolean): void => {
@@ -94,7 +102,9 @@ export class StackNetwork implements Network {
     };
     return {
       local: { address: local.address, port: listener.port },
+      closed,
       close: async () => {
+        end(undefined);
         if (!this.#listeners.delete(listener)) return;
         hold(false);
         stack.unlisten(listener);
@@ -153,12 +163,13 @@ export class StackNetwork implements Network {
   end(failure: unknown): void {
     for (const port of this.#streams.values()) port.failed(failure);
     for (const port of [...this.#datagrams.values()]) port.ended(failure);
+    for (const { end } of this.#listeners.values()) end(failure instanceof Failure ? failure : undefined);
     this.#streams.clear();
     this.#listeners.clear();
   }
 
   #accept(listener: TcpListener): void {
-    const accept = this.#listeners.get(listener);
+    const accept = this.#listeners.get(listener)?.accept;
     const connection = listener.accept();
     if (connection === undefined) return;
     if (accept === undefined) {

@@ -211,7 +211,13 @@ export function streamLaws(name: string, make: () => NetworkSubject): void {
   law("a closed listener accepts nobody; what it accepted lives on", async (world) => {
     const { client, server } = await world.connect();
     const { local } = world.listener!;
+    let closed: { readonly failure: Failure | undefined } | undefined;
+    void world.listener!.closed.then((failure) => (closed = { failure }));
+    await world.settle();
+    assert.equal(closed, undefined);
     await world.listener!.close();
+    await world.until(() => closed !== undefined);
+    assert.equal(closed!.failure, undefined);
     const late = world.dialTo(local);
     await world.until(() => late.isClosed);
     assert.equal(firstReason(late.failure), world.subject.saysNoToNobody ? "timed-out" : "refused-connection");

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { equal } from "../../src/bytes/index.js";
+import { type Failure, networkFailure } from "../../src/contract/index.js";
 import type { Link, Nat, SimulatedHost, World } from "../../src/hosts/simulator/index.js";
 import { pattern } from "../laws/port.js";
-import { type QuicPair, quicPair, startOfTime } from "../support/quic-pair.js";
+import { ipv4ServerAddress, type QuicPair, quicPair, startOfTime } from "../support/quic-pair.js";
 import { scenario } from "../support/scenario.js";
 
 const options = { start: startOfTime };
@@ -186,6 +187,35 @@ scenario(
     await world.until(() => pair.client.isClosed, 20_000);
     assert.equal(pair.client.failure?.reason, "stateless-reset");
     await world.finish(again.closeAll());
+  },
+  options,
+);
+
+scenario(
+  "a listener whose port is taken from it says so, with what took it; its connections end",
+  [1],
+  async (world) => {
+    const pair = await quicPair(world, {
+      server: { preferredAddress: { ipv4: { ...ipv4ServerAddress, port: 8443 } } },
+    });
+    await world.until(() => pair.client.outcome !== undefined && pair.server?.outcome !== undefined);
+    let closed: Failure | undefined;
+    void pair.listener.closed.then((failure) => (closed = failure));
+    await world.run(500);
+    // The preferred address alone is no listener.
+    pair.far.network.failPort(443, networkFailure("network-failed", "the interface is gone"));
+    await world.until(() => closed !== undefined && pair.server.isClosed);
+    const { protocol, reason, cause } = closed!;
+    assert.deepEqual([protocol, reason, (cause as Failure).reason], ["QUIC", "connection-lost", "network-failed"]);
+    pair.client.session.abort();
+    await world.until(() => pair.client.isClosed);
+    // And one that is closed says that nothing failed.
+    const again = await pair.listenAgain();
+    let end: "open" | Failure | undefined = "open";
+    void again.closed.then((failure) => (end = failure));
+    await world.finish(again.close());
+    await world.until(() => end !== "open");
+    assert.equal(end, undefined);
   },
   options,
 );

@@ -5,6 +5,7 @@ import type {
   SessionStreamSink,
   SocketAddress,
 } from "../../src/contract/index.js";
+import { deferred } from "../../src/mechanisms/deferred.js";
 import type {
   OpenQuicStreamOptions,
   QuicClientOptions,
@@ -59,8 +60,12 @@ export class FakeQuic implements QuicDoor {
   listen: QuicDoor["listen"] = async (host, local, options, accept) => {
     const door: Door = { host, local, options, accept, isOpen: true };
     this.doors.push(door);
-    const close = async () => void (door.isOpen = false);
-    return { local, close, ref: () => {}, unref: () => {} };
+    const { promise: closed, resolve } = deferred<undefined>();
+    const close = async () => {
+      door.isOpen = false;
+      resolve(undefined);
+    };
+    return { local, closed, close, ref: () => {}, unref: () => {} };
   };
 
   #arrive(client: FakeSession, remote: SocketAddress): void {

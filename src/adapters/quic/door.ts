@@ -1,5 +1,5 @@
 import { parseAddress } from "../../bytes/index.js";
-import type { Host, Network, SocketAddress } from "../../contract/index.js";
+import type { Failure, Host, Network, SocketAddress } from "../../contract/index.js";
 import { nodeHost } from "../../hosts/node/index.js";
 import { connect, listen, type QuicListener } from "../../protocols/quic/index.js";
 import { QuicConnection } from "./connection.js";
@@ -62,6 +62,8 @@ export interface ServeQuicOptions extends ServerSecurity, Where {
 export interface QuicServer extends AsyncDisposable {
   readonly local: SocketAddress;
   readonly listener: QuicListener;
+  /** Resolves when it listens no more, with the Failure if its port was taken from it; never rejects. */
+  readonly closed: Promise<Failure | undefined>;
   /** Ends every connection and takes no more. */
   close(code?: number, reason?: string): Promise<void>;
 }
@@ -86,7 +88,7 @@ export async function serveQuic(
     { network },
   );
   const close = (code = 0, reason = ""): Promise<void> => listener.closeAll(code, reason);
-  return { local: listener.local, listener, close, [Symbol.asyncDispose]: () => close() };
+  return { local: listener.local, listener, closed: listener.closed, close, [Symbol.asyncDispose]: () => close() };
 }
 
 /** An address as it stands, or the resolver's first. */

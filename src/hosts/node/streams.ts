@@ -9,6 +9,7 @@ import {
   type StreamPort,
   type StreamSink,
 } from "../../contract/index.js";
+import { deferred } from "../../mechanisms/deferred.js";
 import { addressOf, addressOn, hostOf } from "./addresses.js";
 import { toFailure } from "./failures.js";
 import { backlogDefault, corkSizeMax, streamQueueLow, streamQueueMark } from "./limits.js";
@@ -64,6 +65,7 @@ export async function listenStreams(
 class NodeListener implements PortListener {
   readonly #server: Server;
   readonly local: SocketAddress;
+  readonly #whenClosed = deferred<undefined>();
 
   constructor(server: Server) {
     this.#server = server;
@@ -74,7 +76,13 @@ class NodeListener implements PortListener {
   /** The descriptor is closed when this returns; Node's own callback would wait for every connection too. */
   close(): Promise<void> {
     this.#server.close();
+    this.#whenClosed.resolve(undefined);
     return Promise.resolve();
+  }
+
+  /** A listening TCP socket of the kernel's does not fail by itself; what fails is one `accept`. */
+  get closed(): Promise<undefined> {
+    return this.#whenClosed.promise;
   }
 
   ref(): void {

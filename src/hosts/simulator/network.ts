@@ -18,6 +18,7 @@ import {
   type StreamPort,
   type StreamSink,
 } from "../../contract/index.js";
+import { deferred } from "../../mechanisms/deferred.js";
 import type { SimulatedHost } from "./host.js";
 import { halfOpenMax } from "./limits.js";
 import { covers, type Packet, type Segment, showAddress, wildcards } from "./packet.js";
@@ -100,6 +101,12 @@ export class SimulatedNetwork implements Network {
     const listener = new Listener(bound, accept, options, () => void this.#listeners.delete(listener));
     this.#listeners.add(listener);
     return listener;
+  }
+
+  /** What is bound to the port is bound no more, as when the kernel closes a socket: its owners are told why. */
+  failPort(port: number, failure: Failure): void {
+    for (const each of [...this.#listeners]) if (each.local.port === port) each.fail(failure);
+    for (const each of [...this.#datagrams]) if (each.local.port === port) each.close(failure);
   }
 
   async bindDatagrams(local: SocketAddress, sink: DatagramSink, options: DatagramOptions = {}): Promise<DatagramPort> {
@@ -232,6 +239,7 @@ class Listener implements PortListener {
   readonly accept: (port: StreamPort) => StreamSink;
   readonly options: ListenOptions;
   readonly #forget: () => void;
+  readonly #whenClosed = deferred<Failure | undefined>();
 
   constructor(
     local: SocketAddress,
@@ -245,8 +253,17 @@ class Listener implements PortListener {
     this.#forget = forget;
   }
 
+  get closed(): Promise<Failure | undefined> {
+    return this.#whenClosed.promise;
+  }
+
   async close(): Promise<void> {
+    this.fail(undefined);
+  }
+
+  fail(failure: Failure | undefined): void {
     this.#forget();
+    this.#whenClosed.resolve(failure);
   }
 
   ref(): void {}
@@ -307,11 +324,11 @@ class SimulatedDatagrams implements DatagramPort {
     return option === "dontFragment";
   }
 
-  close(): void {
+  close(failure?: Failure): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#forget();
-    this.#later(0, () => this.#sink.closed());
+    this.#later(0, () => this.#sink.closed(failure));
   }
 
   ref(): void {}

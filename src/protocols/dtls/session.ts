@@ -1,4 +1,4 @@
-import type { DatagramPort, DatagramSink, Instant, SessionOf, SocketAddress } from "../../contract/index.js";
+import type { DatagramPort, DatagramSink, Failure, Instant, SessionOf, SocketAddress } from "../../contract/index.js";
 import type { TlsOutcome } from "../tls/index.js";
 import type { DropCounts, DtlsFailure } from "./failure.js";
 import type { DtlsOutcome } from "./options.js";
@@ -83,6 +83,8 @@ export interface DtlsSink extends DatagramSink {
 /** A port on which many sessions live. */
 export interface DtlsListener {
   readonly local: SocketAddress;
+  /** Resolves when the port is gone, with the Failure if that was not our doing; never rejects. */
+  readonly closed: Promise<Failure | undefined>;
   /** Sends a datagram of another protocol, as it is (RFC 7983). */
   sendForeign(bytes: Uint8Array, to: SocketAddress): void;
   /** Why datagrams that belong to no session were dropped. */

@@ -8,6 +8,7 @@ import type {
   Network,
   SocketAddress,
 } from "../../contract/index.js";
+import { deferred } from "../../mechanisms/deferred.js";
 import type { SharedProtocol } from "../../mechanisms/demultiplex.js";
 import { DatagramDriver } from "../../mechanisms/driver/index.js";
 import { type AnyOptions, answerQuestion, scopeOf } from "../tls/answers.js";
@@ -42,8 +43,7 @@ export class Station {
   readonly #accept: ((session: DtlsSession) => DtlsSink) | undefined;
   readonly #foreign: ForeignSink | undefined;
   #nextAssociation = 1;
-  /** Told when the port is gone. */
-  onClosed: (() => void) | undefined;
+  readonly #whenClosed = deferred<Failure | undefined>();
   /** Told when a session has ended, well or badly; it is not forgotten yet. */
   onEnded: (() => void) | undefined;
   /** Goes on from another port. */
@@ -80,6 +80,11 @@ export class Station {
       softError: (failure) => this.#softError(failure),
       closed: (failure) => this.#closed(failure),
     });
+  }
+
+  /** Resolves when the port is gone, with the failure if it was taken from us. */
+  get closed(): Promise<Failure | undefined> {
+    return this.#whenClosed.promise;
   }
 
   get sessions(): Iterable<PeerSession> {
@@ -183,7 +188,7 @@ export class Station {
       cause === undefined ? undefined : dtlsFailure("connection-lost", "port", "the port below was closed", { cause });
     for (const session of [...this.#sessions.values()]) session.lost(failure);
     this.#sessions.clear();
-    this.onClosed?.();
+    this.#whenClosed.resolve(failure);
   }
 
   now(): Instant {

@@ -1,6 +1,7 @@
 import { addressFamily } from "../../bytes/index.js";
-import type { DatagramOptions, Failure, Host, Network, SocketAddress } from "../../contract/index.js";
+import type { DatagramOptions, DatagramPort, Failure, Host, Network, SocketAddress } from "../../contract/index.js";
 import { QuicEndpoint } from "./endpoint/endpoint.js";
+import { quicFailure } from "./failure.js";
 import { udpPayloadMin } from "./limits.js";
 import type { QuicClientOptions, QuicServerOptions, QuicVersion } from "./options.js";
 import { Hub } from "./session/hub.js";
@@ -65,17 +66,30 @@ export async function listen(
   for (const address of [preferredAddress?.ipv4, preferredAddress?.ipv6]) {
     if (address !== undefined) await hub.driver.bind(network, address, datagrams);
   }
-  return new Listener(hub, port.local);
+  return new Listener(hub, port);
 }
 
 class Listener implements QuicListener {
   readonly local: SocketAddress;
+  readonly closed: Promise<Failure | undefined>;
   readonly #hub: Hub;
   #over: Promise<void> | undefined;
 
-  constructor(hub: Hub, local: SocketAddress) {
+  constructor(hub: Hub, port: DatagramPort) {
     this.#hub = hub;
-    this.local = local;
+    this.local = port.local;
+    let lost: Failure | undefined;
+    // A preferred address alone is no place where clients begin.
+    hub.portLost = (failure) => {
+      if (lost !== undefined || hub.ports.includes(port)) return;
+      lost = failure;
+      hub.driver.close();
+    };
+    this.closed = hub.closed.then((failure) => {
+      const cause = lost ?? failure;
+      const message = "the port at which this listened is gone";
+      return cause && quicFailure("connection-lost", "port", message, { cause });
+    });
   }
 
   get connections(): number {

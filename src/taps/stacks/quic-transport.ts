@@ -20,7 +20,7 @@ export interface QuicDoor {
     options: QuicServerOptions,
     accept: (session: QuicSession) => QuicSink,
     below: Below,
-  ): Promise<Pick<QuicListener, "local" | "close" | "ref" | "unref">>;
+  ): Promise<Pick<QuicListener, "local" | "closed" | "close" | "ref" | "unref">>;
 }
 
 export interface Below {
@@ -90,6 +90,7 @@ async function listen(door: QuicDoor, request: ListenRequest, use: QuicUse): Pro
   );
   return {
     local: listener.local,
+    closed: listener.closed,
     // What was accepted lives on, and is waited for by nobody here.
     close() {
       isOpen = false;

@@ -117,7 +117,6 @@ export interface ListenRequest extends StackRequest {
   softError(failure: Failure): void;
   /** A session ended before it had a Connection: its handshake failed. */
   handshakeFailed?(failure: Failure): void;
-  closed(failure?: Failure): void;
 }
 
 /** Whatever a stack keeps between Connections: sessions to resume, by protocol. */
@@ -284,6 +283,8 @@ export type QuicSecurity = Pick<
 
 export interface TransportListener {
   readonly local: SocketAddress;
+  /** Resolves when nothing is accepted any more, with the Failure if what is below it ended that; never rejects. */
+  readonly closed: Promise<Failure | undefined>;
   /** Stops accepting; what was accepted lives on. */
   close(): Promise<void>;
   ref(): void;

@@ -8,7 +8,7 @@ import type {
   SocketAddress,
   StreamsSession,
 } from "../../contract/index.js";
-import { deferred } from "../events.js";
+import { deferred } from "../../mechanisms/deferred.js";
 import { TapsFailure } from "../failure.js";
 import { lingerMs, sessionIdleGraceMs } from "../limits.js";
 import type { SelectionProperties } from "../properties.js";

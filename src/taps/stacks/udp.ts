@@ -7,6 +7,7 @@ import {
   Failure,
   type SocketAddress,
 } from "../../contract/index.js";
+import { deferred } from "../../mechanisms/deferred.js";
 import { dscpOf } from "../capacity.js";
 import { TapsFailure } from "../failure.js";
 import { datagramPeersMax, udpPayloadMax } from "../limits.js";
@@ -208,9 +209,10 @@ class UdpClient extends UdpTransport implements DatagramSink {
 }
 
 /** One port, and a Transport for each peer that was heard of (RFC 9623 §4.7.2: told apart by their addresses). */
-class UdpListener implements TransportListener, DatagramSink {
+class UdpListener implements TransportListener {
   readonly #request: ListenRequest;
   readonly #peers = new Map<string, UdpPeer>();
+  readonly #whenClosed = deferred<Failure | undefined>();
   #port: DatagramPort | undefined;
   #accepting = true;
 
@@ -220,7 +222,15 @@ class UdpListener implements TransportListener, DatagramSink {
 
   async bind(): Promise<void> {
     const { network, local, interface: on, multicast } = this.#request;
-    this.#port = await network.bindDatagrams(local, this, {
+    const sink: DatagramSink = {
+      datagrams: (...arrival) => this.#datagrams(...arrival),
+      writable: () => {
+        for (const peer of this.#peers.values()) peer.sink.writable();
+      },
+      softError: (failure) => this.#request.softError(failure),
+      closed: (failure) => this.#gone(failure),
+    };
+    this.#port = await network.bindDatagrams(local, sink, {
       ...(on !== undefined && { interface: on }),
       ...(multicast !== undefined && { multicast, reuseAddress: true }),
     });
@@ -228,6 +238,10 @@ class UdpListener implements TransportListener, DatagramSink {
 
   get local(): SocketAddress {
     return this.#port!.local;
+  }
+
+  get closed(): Promise<Failure | undefined> {
+    return this.#whenClosed.promise;
   }
 
   /** Those who are connected go on; the port closes with the last of them. */
@@ -245,24 +259,16 @@ class UdpListener implements TransportListener, DatagramSink {
     this.#port?.unref();
   }
 
-  datagrams(bytes: Uint8Array, from: SocketAddress, segmentSize: number, ecn: Ecn): void {
+  #datagrams(bytes: Uint8Array, from: SocketAddress, segmentSize: number, ecn: Ecn): void {
     const key = `${from.address} ${from.port}`;
     const peer = this.#peers.get(key) ?? this.#accept(key, from);
     if (peer !== undefined) for (const datagram of segments(bytes, segmentSize)) peer.sink.received(datagram, { ecn });
   }
 
-  writable(): void {
-    for (const peer of this.#peers.values()) peer.sink.writable();
-  }
-
-  softError(failure: Failure): void {
-    this.#request.softError(failure);
-  }
-
-  closed(failure?: Failure): void {
+  #gone(failure: Failure | undefined): void {
     for (const peer of this.#peers.values()) peer.ended(failure);
     this.#peers.clear();
-    this.#request.closed(failure);
+    this.#whenClosed.resolve(failure);
   }
 
   forget(key: string): void {

@@ -1,4 +1,5 @@
 import type { AskOf, DatagramPort, Failure, Host } from "../../../contract/index.js";
+import { deferred } from "../../../mechanisms/deferred.js";
 import { DatagramDriver } from "../../../mechanisms/driver/index.js";
 import { answerQuestion, scopeOf } from "../../tls/answers.js";
 import { dialects } from "../../tls/index.js";
@@ -20,6 +21,9 @@ export class Hub {
   token: ((token: Uint8Array) => void) | undefined;
   /** The last connection is gone, or the port is. */
   idle: (() => void) | undefined;
+  /** One of several ports is gone, and this is why. */
+  portLost: ((failure: Failure) => void) | undefined;
+  readonly #whenClosed = deferred<Failure | undefined>();
 
   /** Bytes for streams, until all that has come is told. */
   readonly received = new Gathering();
@@ -35,9 +39,15 @@ export class Hub {
         // A probe, most likely: what packets may be as large as is found by what arrives (RFC 8899).
         if (failure.reason === "message-too-big") return;
         for (const session of this.sessions.values()) session.softError(failure);
+        this.portLost?.(failure);
       },
       closed: (failure) => this.#closed(failure),
     });
+  }
+
+  /** Resolves when the last port is gone, with the failure if it was taken from us. */
+  get closed(): Promise<Failure | undefined> {
+    return this.#whenClosed.promise;
   }
 
   get ports(): readonly DatagramPort[] {
@@ -70,5 +80,6 @@ export class Hub {
     for (const session of this.sessions.values()) session.portGone(failure);
     this.sessions.clear();
     this.idle?.();
+    this.#whenClosed.resolve(failure);
   }
 }
