@@ -1,5 +1,5 @@
+import { type Deferred, deferred } from "../contract/deferred.js";
 import type { Alarm, Failure, Host, Trace } from "../contract/index.js";
-import { type Deferred, deferred } from "../mechanisms/deferred.js";
 import type { CandidateNode } from "./candidates.js";
 import { Emitter } from "./events.js";
 import {

@@ -1,5 +1,5 @@
 import { concat } from "../bytes/index.js";
-import { type Deferred, deferred } from "../mechanisms/deferred.js";
+import { type Deferred, deferred } from "../contract/deferred.js";
 import { ReceiveError, type TapsFailure } from "./failure.js";
 import { receiveQueueBytesMark, receiveRequestsMax } from "./limits.js";
 import type { MessageContext, Received } from "./message.js";

@@ -1,5 +1,5 @@
+import { deferred } from "../contract/deferred.js";
 import type { Failure } from "../contract/index.js";
-import { deferred } from "../mechanisms/deferred.js";
 import { Connection, type ConnectionMaker, within } from "./connection.js";
 import { ConnectionCore } from "./core.js";
 import { type ActionOptions, Emitter } from "./events.js";

@@ -1,5 +1,5 @@
+import { deferred } from "../contract/deferred.js";
 import type { Alarm } from "../contract/index.js";
-import { deferred } from "../mechanisms/deferred.js";
 import type { Connection } from "./connection.js";
 import type { LocalEndpoint, RemoteEndpoint } from "./endpoint.js";
 import type { ActionOptions } from "./events.js";

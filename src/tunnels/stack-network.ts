@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress } from "../bytes/index.js";
+import { deferred } from "../contract/deferred.js";
 import {
   type DatagramOptions,
   type DatagramPort,
@@ -16,7 +17,6 @@ import {
   type StreamPort,
   type StreamSink,
 } from "../contract/index.js";
-import { deferred } from "../mechanisms/deferred.js";
 import type { Stack, StackEvent, TcpConnection, TcpListener, UdpSocket } from "../stack/index.js";
 import { StackDatagramPort } from "./datagram-port.js";
 import { StackStreamPort } from "./stream-port.js";

@@ -1,3 +1,4 @@
+import { deferred } from "../../src/contract/deferred.js";
 import type {
   DatagramFate,
   Host,
@@ -5,7 +6,6 @@ import type {
   SessionStreamSink,
   SocketAddress,
 } from "../../src/contract/index.js";
-import { deferred } from "../../src/mechanisms/deferred.js";
 import type {
   OpenQuicStreamOptions,
   QuicClientOptions,

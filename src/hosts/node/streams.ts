@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { deferred } from "../../contract/deferred.js";
 import {
   Failure,
   type ListenOptions,
@@ -9,7 +10,6 @@ import {
   type StreamPort,
   type StreamSink,
 } from "../../contract/index.js";
-import { deferred } from "../../mechanisms/deferred.js";
 import { addressOf, addressOn, hostOf } from "./addresses.js";
 import { toFailure } from "./failures.js";
 import { backlogDefault, corkSizeMax, streamQueueLow, streamQueueMark } from "./limits.js";

@@ -1,4 +1,5 @@
 import { parseAddress } from "../../bytes/index.js";
+import { deferred } from "../../contract/deferred.js";
 import {
   type DatagramOptions,
   type DatagramPort,
@@ -18,7 +19,6 @@ import {
   type StreamPort,
   type StreamSink,
 } from "../../contract/index.js";
-import { deferred } from "../../mechanisms/deferred.js";
 import type { SimulatedHost } from "./host.js";
 import { halfOpenMax } from "./limits.js";
 import { covers, type Packet, type Segment, showAddress, wildcards } from "./packet.js";

@@ -1,3 +1,4 @@
+import { deferred } from "../../contract/deferred.js";
 import type {
   AskOf,
   DatagramOptions,
@@ -8,7 +9,6 @@ import type {
   Network,
   SocketAddress,
 } from "../../contract/index.js";
-import { deferred } from "../../mechanisms/deferred.js";
 import type { SharedProtocol } from "../../mechanisms/demultiplex.js";
 import { DatagramDriver } from "../../mechanisms/driver/index.js";
 import { type AnyOptions, answerQuestion, scopeOf } from "../tls/answers.js";

@@ -1,3 +1,4 @@
+import { deferred } from "../../contract/deferred.js";
 import type {
   Alarm,
   Failure,
@@ -8,7 +9,6 @@ import type {
   SocketAddress,
   StreamsSession,
 } from "../../contract/index.js";
-import { deferred } from "../../mechanisms/deferred.js";
 import { TapsFailure } from "../failure.js";
 import { lingerMs, sessionIdleGraceMs } from "../limits.js";
 import type { SelectionProperties } from "../properties.js";

@@ -1,4 +1,5 @@
 import { addressFamily } from "../../bytes/index.js";
+import { deferred } from "../../contract/deferred.js";
 import {
   type DatagramOptions,
   type DatagramPort,
@@ -7,7 +8,6 @@ import {
   Failure,
   type SocketAddress,
 } from "../../contract/index.js";
-import { deferred } from "../../mechanisms/deferred.js";
 import { dscpOf } from "../capacity.js";
 import { TapsFailure } from "../failure.js";
 import { datagramPeersMax, udpPayloadMax } from "../limits.js";

@@ -1,5 +1,5 @@
+import { deferred } from "../../../contract/deferred.js";
 import type { AskOf, DatagramPort, Failure, Host } from "../../../contract/index.js";
-import { deferred } from "../../../mechanisms/deferred.js";
 import { DatagramDriver } from "../../../mechanisms/driver/index.js";
 import { answerQuestion, scopeOf } from "../../tls/answers.js";
 import { dialects } from "../../tls/index.js";
