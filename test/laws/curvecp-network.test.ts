@@ -1,4 +1,4 @@
-import type { Host, Network } from "../../src/contract/index.js";
+import { deferred, type Failure, type Host, type Network } from "../../src/contract/index.js";
 import { type LinkOptions, simulate } from "../../src/hosts/simulator/index.js";
 import { connect, listen } from "../../src/protocols/curvecp/index.js";
 import { serverIdentity } from "../support/curvecp-pair.js";
@@ -19,9 +19,15 @@ function withCurveCp(host: Host): Network {
       connect(host, remote, { serverKey: serverIdentity.publicKey }, sink, local === undefined ? {} : { local }),
     async listenStreams(local, accept) {
       const listener = await listen(host, local, { identity: serverIdentity }, accept);
+      const { promise: closed, resolve } = deferred<Failure | undefined>();
+      void listener.closed.then(resolve);
       return {
         local: listener.local,
-        close: () => listener.stop(),
+        closed,
+        async close() {
+          await listener.stop();
+          resolve(undefined);
+        },
         ref: () => listener.ref(),
         unref: () => listener.unref(),
       };

@@ -63,6 +63,7 @@ export async function listen(
   let closing: Promise<void> | undefined;
   return {
     local: port.local,
+    closed: station.closed,
     drops: station.endpoint.drops,
     get sessions() {
       return station.endpoint.size;
@@ -81,7 +82,7 @@ export async function listen(
 
 function closeStation(station: Station): Promise<void> {
   return new Promise((resolve) => {
-    station.onClosed = resolve;
+    void station.closed.then(() => resolve());
     station.driver.handle({ kind: "refuse-strangers" });
     const sessions = [...station.sessions];
     if (sessions.length === 0) {
@@ -92,10 +93,7 @@ function closeStation(station: Station): Promise<void> {
     for (const session of sessions) session.abort();
     // A peer that is gone answers nothing.
     const alarm = station.host.wakeAt(station.now() + closeWaitMs, () => station.driver.close());
-    station.onClosed = () => {
-      alarm.cancel();
-      resolve();
-    };
+    void station.closed.then(() => alarm.cancel());
   });
 }
 

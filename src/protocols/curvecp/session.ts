@@ -1,4 +1,4 @@
-import type { Instant, SessionOf, SocketAddress, StreamPort, StreamSink } from "../../contract/index.js";
+import type { Failure, Instant, SessionOf, SocketAddress, StreamPort, StreamSink } from "../../contract/index.js";
 import type { CurveCpFailure, DropCounts } from "./failure.js";
 import type { CurveCpOutcome } from "./options.js";
 import type { curvecpProfile } from "./profile.js";
@@ -49,6 +49,8 @@ export interface CurveCpSink extends StreamSink {
 /** A port on which many sessions live. */
 export interface CurveCpListener {
   readonly local: SocketAddress;
+  /** Resolves when the port is gone, with the Failure if that was not our doing; never rejects. */
+  readonly closed: Promise<Failure | undefined>;
   /** Why packets that belong to no session were dropped. */
   readonly drops: Readonly<DropCounts>;
   /** Live sessions, those included that only answer a peer that has not heard of their end. */

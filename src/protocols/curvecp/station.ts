@@ -8,7 +8,7 @@ import type {
   Network,
   SocketAddress,
 } from "../../contract/index.js";
-import { equalInConstantTime } from "../../contract/index.js";
+import { deferred, equalInConstantTime } from "../../contract/index.js";
 import { DatagramDriver } from "../../mechanisms/driver/index.js";
 import { curvecpFailure } from "./failure.js";
 import { CurveCpEndpoint } from "./machine.js";
@@ -26,8 +26,7 @@ export class Station {
   readonly #server: CurveCpServerOptions | undefined;
   readonly #accept: ((session: CurveCpSession) => CurveCpSink) | undefined;
   #nextConnection = 1;
-  /** Told when the port is gone. */
-  onClosed: (() => void) | undefined;
+  readonly #whenClosed = deferred<Failure | undefined>();
   /** Told when a session is over; the peer may still have to hear of it. */
   onOver: (() => void) | undefined;
   /** Told when the last session is forgotten. */
@@ -51,6 +50,11 @@ export class Station {
       },
       closed: (failure) => this.#closed(failure),
     });
+  }
+
+  /** Resolves when the port is gone, with the failure if it was taken from us. */
+  get closed(): Promise<Failure | undefined> {
+    return this.#whenClosed.promise;
   }
 
   get sessions(): Iterable<PeerSession> {
@@ -111,7 +115,7 @@ export class Station {
     const failure = cause && curvecpFailure("connection-lost", "port", "the port below was closed", { cause });
     for (const session of [...this.#sessions.values()]) session.lost(failure);
     this.#sessions.clear();
-    this.onClosed?.();
+    this.#whenClosed.resolve(failure);
   }
 }
 
