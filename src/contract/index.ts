@@ -1,5 +1,4 @@
 export type * from "./crypto.js";
-export * from "./deferred.js";
 export * from "./failure.js";
 export type * from "./handshake.js";
 export type * from "./host.js";

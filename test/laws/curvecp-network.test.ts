@@ -1,4 +1,5 @@
-import { deferred, type Failure, type Host, type Network } from "../../src/contract/index.js";
+import { deferred } from "../../src/contract/deferred.js";
+import type { Failure, Host, Network } from "../../src/contract/index.js";
 import { type LinkOptions, simulate } from "../../src/hosts/simulator/index.js";
 import { connect, listen } from "../../src/protocols/curvecp/index.js";
 import { serverIdentity } from "../support/curvecp-pair.js";

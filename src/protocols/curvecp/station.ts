@@ -1,3 +1,4 @@
+import { deferred } from "../../contract/deferred.js";
 import type {
   AskOf,
   DatagramOptions,
@@ -8,7 +9,7 @@ import type {
   Network,
   SocketAddress,
 } from "../../contract/index.js";
-import { deferred, equalInConstantTime } from "../../contract/index.js";
+import { equalInConstantTime } from "../../contract/index.js";
 import { DatagramDriver } from "../../mechanisms/driver/index.js";
 import { curvecpFailure } from "./failure.js";
 import { CurveCpEndpoint } from "./machine.js";
