@@ -31,6 +31,7 @@ const once = [
   "interop/tcp-kernel",
   "interop/tun",
   "interop/dtls-srtp",
+  "interop/zrtp",
   "interop/srtp-media",
   "interop/webrtc",
   "interop/wireguard",

@@ -7,7 +7,7 @@
 #   tls        OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #   quic       ngtcp2 old and new, quic-go in Caddy, nginx, haproxy, curl, aioquic, OpenSSL's QUIC
 #   dtls       Mbed TLS, wolfSSL, NSS
-#   srtp       libsrtp, FFmpeg, GStreamer
+#   srtp       libsrtp, FFmpeg, GStreamer; libbzrtp for ZRTP
 #   curvecp    NaCl's CurveCP
 #   browser    Chromium
 #   kernel     a Linux kernel of Debian in an emulated machine (its WireGuard), and one as a plain process (its netem)
@@ -35,7 +35,7 @@ for group in ${*:-base db tls wireguard quic dtls srtp curvecp browser kernel}; 
     ;;
   srtp)
     packages="$packages libsrtp2-dev ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
-    packages="$packages gstreamer1.0-plugins-bad"
+    packages="$packages gstreamer1.0-plugins-bad libbzrtp-dev libsqlite3-dev"
     ;;
   curvecp) packages="$packages nacl-tools" ;;
   browser) packages="$packages chromium" ;;

@@ -61,6 +61,7 @@ export function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Rec
   }
   if (kind === "raw-public-key")
     return { kind, spkiSha256: toHex(host.crypto.hash("SHA-256").digest(peer.publicKey.spki)) };
+  if (kind === "zid") return { kind, zid: toHex(peer.zid) };
   return kind === "pre-shared-key" ? { kind, identity: new TextDecoder().decode(peer.identity) } : { kind };
 }
 

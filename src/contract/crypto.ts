@@ -20,7 +20,8 @@ export type AeadName =
   | "XSalsa20-Poly1305";
 
 /**
- * Ciphers without authentication. CBC and ECB take whole blocks: padding is the protocol's business. ChaCha20's `iv` is
+ * Ciphers without authentication. CBC and ECB take whole blocks: padding is the protocol's business. CFB feeds whole blocks
+ * back (SP 800-38A's CFB128) and cuts the last. ChaCha20's `iv` is
  * the block counter (4 bytes, little-endian) and the nonce of RFC 8439; Salsa20's is the nonce, its counter starts at 0.
  */
 export type CipherName =
@@ -33,6 +34,9 @@ export type CipherName =
   | "AES-128-ECB"
   | "AES-192-ECB"
   | "AES-256-ECB"
+  | "AES-128-CFB"
+  | "AES-192-CFB"
+  | "AES-256-CFB"
   | "ChaCha20"
   | "Salsa20";
 
@@ -48,6 +52,8 @@ export type AgreementName =
   | "ffdhe4096"
   | "ffdhe6144"
   | "ffdhe8192"
+  | "modp2048"
+  | "modp3072"
   | "ML-KEM-512"
   | "ML-KEM-768"
   | "ML-KEM-1024"

@@ -21,7 +21,9 @@ export type PeerIdentity =
   | { readonly kind: "certificate"; readonly chain: readonly Uint8Array[]; readonly publicKey: PublicKey }
   | { readonly kind: "raw-public-key"; readonly publicKey: PublicKey }
   | { readonly kind: "pre-shared-key"; readonly identity: Uint8Array }
-  | { readonly kind: "static-key"; readonly key: Uint8Array };
+  | { readonly kind: "static-key"; readonly key: Uint8Array }
+  /** ZRTP's: an identifier that a secret of an earlier call, compared words or signalling speak for (RFC 6189 §4.9). */
+  | { readonly kind: "zid"; readonly zid: Uint8Array };
 
 /**
  * What a session offers for each interface of the survey's *during* and *after* phases. Those of *before* are a matter of

@@ -45,6 +45,9 @@ export const ciphers = {
   "AES-128-ECB": { keySize: 16, ivSize: 0, blockSize: 16 },
   "AES-192-ECB": { keySize: 24, ivSize: 0, blockSize: 16 },
   "AES-256-ECB": { keySize: 32, ivSize: 0, blockSize: 16 },
+  "AES-128-CFB": { keySize: 16, ivSize: 16, blockSize: 1 },
+  "AES-192-CFB": { keySize: 24, ivSize: 16, blockSize: 1 },
+  "AES-256-CFB": { keySize: 32, ivSize: 16, blockSize: 1 },
   // The block counter, little-endian in 4 bytes, then the nonce of RFC 8439 §2.4: as RFC 9001 §5.4.4 samples them.
   ChaCha20: { keySize: 32, ivSize: 16, blockSize: 1 },
   // The nonce; the counter starts at zero.
@@ -68,6 +71,8 @@ export const agreements = {
   ffdhe4096: { initiatorShareSize: 512, responderShareSize: 512, secretSize: 512 },
   ffdhe6144: { initiatorShareSize: 768, responderShareSize: 768, secretSize: 768 },
   ffdhe8192: { initiatorShareSize: 1024, responderShareSize: 1024, secretSize: 1024 },
+  modp2048: { initiatorShareSize: 256, responderShareSize: 256, secretSize: 256 },
+  modp3072: { initiatorShareSize: 384, responderShareSize: 384, secretSize: 384 },
   "ML-KEM-512": { initiatorShareSize: 800, responderShareSize: 768, secretSize: 32 },
   "ML-KEM-768": { initiatorShareSize: 1184, responderShareSize: 1088, secretSize: 32 },
   "ML-KEM-1024": { initiatorShareSize: 1568, responderShareSize: 1568, secretSize: 32 },

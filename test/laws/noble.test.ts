@@ -11,4 +11,6 @@ providerLaws(nobleCrypto, [
   "ffdhe4096",
   "ffdhe6144",
   "ffdhe8192",
+  "modp2048",
+  "modp3072",
 ]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, getDiffieHellman } from "node:crypto";
 import { test } from "node:test";
 import { concat, fromHex, toHex, utf8 } from "../../src/bytes/bytes.js";
 import {
@@ -9,7 +9,7 @@ import {
   Secret,
   type SignatureName,
 } from "../../src/contract/index.js";
-import { type FfdheName, ffdheGroups, ffdhePrime } from "../../src/crypto/ffdhe.js";
+import { type FiniteFieldName, fieldPrime, finiteFields } from "../../src/crypto/finite-fields.js";
 import { expand, extract } from "../../src/crypto/hkdf.js";
 import { hpke } from "../../src/crypto/hpke.js";
 import { prf, prf10 } from "../../src/crypto/prf.js";
@@ -237,8 +237,17 @@ export function rfcVectors(provider: CryptoProvider): void {
 }
 
 test("the primes of RFC 7919 come out of their formula", () => {
-  for (const [name, prime] of Object.entries(published<Record<FfdheName, string>>("rfc/rfc7919.json"))) {
-    assert.equal(ffdhePrime(ffdheGroups[name as FfdheName]).toString(16), prime);
+  for (const [name, prime] of Object.entries(published<Record<FiniteFieldName, string>>("rfc/rfc7919.json"))) {
+    assert.equal(fieldPrime(finiteFields[name as FiniteFieldName]).toString(16), prime);
+  }
+});
+
+test("the primes of RFC 3526 are those that OpenSSL has", () => {
+  for (const [name, group] of [
+    ["modp2048", "modp14"],
+    ["modp3072", "modp15"],
+  ] as const) {
+    assert.equal(fieldPrime(finiteFields[name]).toString(16), getDiffieHellman(group).getPrime("hex"));
   }
 });
 
@@ -336,6 +345,30 @@ const blocks: readonly (readonly [CipherName, string, string, string, string, st
     "0000004836733c147d6d93cb00000001",
     toHex(utf8("Single block msg")),
     "4b55384fe259c9c84e7935a003cbe928",
+  ],
+  [
+    "AES-128-CFB",
+    "SP 800-38A F.3.13",
+    "2b7e151628aed2a6abf7158809cf4f3c",
+    "000102030405060708090a0b0c0d0e0f",
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51",
+    "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b",
+  ],
+  [
+    "AES-192-CFB",
+    "SP 800-38A F.3.15",
+    "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+    "000102030405060708090a0b0c0d0e0f",
+    "6bc1bee22e409f96e93d7e117393172a",
+    "cdc80d6fddf18cab34c25909c99a4174",
+  ],
+  [
+    "AES-256-CFB",
+    "SP 800-38A F.3.17",
+    "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+    "000102030405060708090a0b0c0d0e0f",
+    "6bc1bee22e409f96e93d7e117393172a",
+    "dc7e84bfda79164b7ecd8486985d3860",
   ],
   [
     "ChaCha20",

@@ -21,6 +21,9 @@ const opensslNames: { readonly [N in CipherName]?: string } = {
   "AES-128-ECB": "aes-128-ecb",
   "AES-192-ECB": "aes-192-ecb",
   "AES-256-ECB": "aes-256-ecb",
+  "AES-128-CFB": "aes-128-cfb",
+  "AES-192-CFB": "aes-192-cfb",
+  "AES-256-CFB": "aes-256-cfb",
   ChaCha20: "chacha20",
 };
 

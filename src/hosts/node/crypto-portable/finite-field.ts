@@ -5,18 +5,18 @@ import type { Agreement, Entropy } from "../../../contract/crypto.js";
 import { Secret } from "../../../contract/secret.js";
 import { agreements as sizes } from "../../../crypto/algorithms.js";
 import { element, Tag, unsigned, wholeBits } from "../../../crypto/der.js";
-import { type FfdheName, ffdheGroups, ffdhePrime } from "../../../crypto/ffdhe.js";
+import { type FiniteFieldName, fieldPrime, finiteFields } from "../../../crypto/finite-fields.js";
 import { padded, plain } from "./memory.js";
 
 /**
- * Diffie-Hellman over the safe primes of RFC 7919; shares and secrets are as long as the prime. By way of key objects:
+ * Diffie-Hellman over the safe primes of RFC 7919 and RFC 3526; shares and secrets are as long as the prime. By way of key objects:
  * since Node 24 `createDiffieHellman` proves the prime prime each time, which takes a second for 2048 bits.
  */
-export function finiteField(name: FfdheName): Agreement {
-  const group = ffdheGroups[name];
+export function finiteField(name: FiniteFieldName): Agreement {
+  const group = finiteFields[name];
   const size = group.bits / 8;
   let known: { readonly prime: Uint8Array; readonly algorithm: Uint8Array } | undefined;
-  const domain = () => (known ??= domainOf(fromHex(ffdhePrime(group).toString(16))));
+  const domain = () => (known ??= domainOf(fromHex(fieldPrime(group).toString(16))));
   // Deriving the public key is an exponentiation, so the handle stays as long as its Secret.
   const handles = new WeakMap<Secret, KeyObject>();
 

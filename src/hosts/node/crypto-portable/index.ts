@@ -56,6 +56,8 @@ export function agreementTable(curve: typeof montgomery): Table<AgreementName, A
     ffdhe4096: () => finiteField("ffdhe4096"),
     ffdhe6144: () => finiteField("ffdhe6144"),
     ffdhe8192: () => finiteField("ffdhe8192"),
+    modp2048: () => finiteField("modp2048"),
+    modp3072: () => finiteField("modp3072"),
     "ML-KEM-512": () => mlKem("ML-KEM-512"),
     "ML-KEM-768": () => mlKem("ML-KEM-768"),
     "ML-KEM-1024": () => mlKem("ML-KEM-1024"),

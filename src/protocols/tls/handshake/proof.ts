@@ -33,7 +33,7 @@ export function remember(peer: PeerIdentity | undefined): RememberedPeer {
   if (peer === undefined) return { kind: "none" };
   if (peer.kind === "certificate") return { kind: "certificate", chain: peer.chain, spki: peer.publicKey.spki };
   if (peer.kind === "raw-public-key") return { kind: "raw-public-key", spki: peer.publicKey.spki };
-  return { kind: "pre-shared-key", identity: peer.kind === "pre-shared-key" ? peer.identity : peer.key };
+  return peer.kind === "pre-shared-key" ? { kind: "pre-shared-key", identity: peer.identity } : { kind: "none" };
 }
 
 export function recall(

@@ -1,6 +1,6 @@
 import { equal, fromHex } from "../../../bytes/index.js";
 import type { AgreementName, CryptoProvider, Entropy, Secret } from "../../../contract/index.js";
-import { type FfdheName, ffdheGroups, ffdhePrime } from "../../../crypto/ffdhe.js";
+import { type FiniteFieldName, fieldPrime, finiteFields } from "../../../crypto/finite-fields.js";
 import { refuse } from "../failure.js";
 import { agreedPremaster } from "../keys12.js";
 import type { Group } from "../parameters/groups.js";
@@ -73,7 +73,7 @@ const primes = new Map<AgreementName, Uint8Array>();
 function primeOf(name: AgreementName): Uint8Array {
   const known = primes.get(name);
   if (known !== undefined) return known;
-  const prime = fromHex(ffdhePrime(ffdheGroups[name as FfdheName]).toString(16));
+  const prime = fromHex(fieldPrime(finiteFields[name as FiniteFieldName]).toString(16));
   primes.set(name, prime);
   return prime;
 }
