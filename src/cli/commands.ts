@@ -52,6 +52,7 @@ export const commands = [
         "an authority of your own, sessions kept",
       ],
       ["sealport connect tls://localhost:8443 --psk @shared.psk", "a pre-shared key instead of certificates"],
+      ["sealport connect curvecp://localhost:4434 --peer-key server", "CurveCP, with the server's key directory"],
       ["sealport connect quic://localhost:4433/index.html --alpn h3 --trust ca.crt", "a file by HTTP/3"],
       [
         "sealport connect srtp://localhost:5004 --srtp-keys @call.near.sdes",
@@ -84,6 +85,7 @@ export const commands = [
       ],
       ["sealport listen tls://*:8443 --identity server --exec 'date'", "a command for each peer"],
       ["sealport listen quic://*:4433 --identity server --www public", "files by HTTP/3"],
+      ["sealport listen curvecp://*:4434 --identity server --echo", "a key directory, as keygen curvecp made it"],
       ["sealport listen srtp://*:5004 --srtp-keys @call.far.sdes --echo", "RTP packets, given back"],
       ["sealport listen wireguard://*:51820 --echo", "prints the file of a client, and a QR code of it"],
     ],
@@ -178,7 +180,7 @@ export const commands = [
   command({
     name: "keygen",
     brief:
-      "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys, WireGuard keys",
+      "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys, WireGuard and CurveCP keys",
     details:
       "Writes to stdout, or with --out to files that did not exist before; files with secrets are their owner's alone",
     positionals: {
@@ -197,7 +199,11 @@ export const commands = [
         metavar: "PREFIX",
         about: "Who signs a certificate: PREFIX.crt and PREFIX.key; itself if left out",
       },
-      out: { kind: "text", metavar: "PREFIX", about: "Write PREFIX.crt, PREFIX.key and so on, and print their names" },
+      out: {
+        kind: "text",
+        metavar: "PREFIX",
+        about: "Write PREFIX.crt, PREFIX.key and so on (curvecp: a directory), and print their names",
+      },
       json: { kind: "flag", about: "Write one JSON document" },
     },
     examples: [
@@ -207,6 +213,7 @@ export const commands = [
         "server.crt, signed by it",
       ],
       ["sealport keygen psk --out shared", "32 random bytes in hexadecimal"],
+      ["sealport keygen curvecp --out server", "a key directory, as NaCl's programs have it"],
       [
         "sealport keygen srtp --out call",
         "call.near.sdes and call.far.sdes: the keys of both directions, for each side",

@@ -37,7 +37,7 @@ export function summary(connection: Connection): string {
   if (outcome === undefined) return `${connection.stack} ${where}, without any security`;
   const { version, suite, group, alpn, mode, peer } = outcome;
   const words = [
-    `${connection.security?.protocol} ${version}`,
+    version === undefined ? connection.security?.protocol : `${connection.security?.protocol} ${version}`,
     suite,
     group,
     alpn === undefined ? undefined : `alpn ${alpn}`,
@@ -62,12 +62,15 @@ export function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Rec
   if (kind === "raw-public-key")
     return { kind, spkiSha256: toHex(host.crypto.hash("SHA-256").digest(peer.publicKey.spki)) };
   if (kind === "zid") return { kind, zid: toHex(peer.zid) };
-  return kind === "pre-shared-key" ? { kind, identity: new TextDecoder().decode(peer.identity) } : { kind };
+  return kind === "pre-shared-key"
+    ? { kind, identity: new TextDecoder().decode(peer.identity) }
+    : { kind, key: toHex(peer.key) };
 }
 
 function peerText(peer: PeerIdentity | undefined): string {
   if (peer === undefined) return "without proof of who it is";
   if (peer.kind === "pre-shared-key") return `by pre-shared key ${new TextDecoder().decode(peer.identity)}`;
+  if (peer.kind === "static-key") return `by key ${toHex(peer.key)}`;
   if (peer.kind !== "certificate") return `by ${peer.kind}`;
   const certificate = parseCertificate(peer.chain[0]!);
   return isPkiFailure(certificate) ? "by certificate" : `by certificate ${certificate.text}`;

@@ -19,6 +19,20 @@ import type { SessionValues } from "./session-options.js";
 import { didYouMean } from "./suggest.js";
 import type { TargetWithOptions } from "./url.js";
 
+/** The security parameters of any URL, whose protocol decides what the options mean. */
+export async function securityFor(
+  target: TargetWithOptions,
+  values: SessionValues,
+  host: Host,
+  role: "client" | "server",
+): Promise<SecurityInit> {
+  if (target.row.allowed[0] === "CurveCP") {
+    return (await import("./curvecp-security.js")).curvecpSecurityOf(target, values, host, role);
+  }
+  if (values["peer-key"].length > 0) throw new UsageError("--peer-key is for curvecp:");
+  return securityOf(target, values, host);
+}
+
 /** The security parameters that a URL and the options beside it stand for. An option adds to what the query says. */
 export function securityOf(
   target: Pick<TargetWithOptions, "query"> & Partial<Pick<TargetWithOptions, "row">>,

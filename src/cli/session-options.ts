@@ -5,7 +5,7 @@ export const sessionOptions = {
   identity: {
     kind: "list",
     metavar: "FILE",
-    about: "Who we are: PEM with the chain and the key; or X for X.crt and X.key",
+    about: "Who we are: PEM with the chain and the key; or X for X.crt and X.key; curvecp: a key directory",
   },
   key: { kind: "text", metavar: "SOURCE", about: "The key, if it is not in the identity's file: @FILE, env:NAME or -" },
   trust: { kind: "list", metavar: "FILE", about: "PEM with authorities to trust instead of the system's" },
@@ -24,6 +24,11 @@ export const sessionOptions = {
     kind: "text",
     metavar: "NAME",
     about: "The name of the pre-shared key; Client_identity if left out",
+  },
+  "peer-key": {
+    kind: "list",
+    metavar: "KEY",
+    about: "curvecp: a peer's public key, 64 hexadecimal digits or its key directory; when listening, who may come",
   },
   "srtp-keys": {
     kind: "text",

@@ -13,6 +13,7 @@ export interface TargetWithOptions extends Target {
 /** Query keys, each the name of an option of `connect` and `listen`. */
 const queryKeys: Readonly<Record<string, readonly string[]>> = {
   TLS: ["alpn", "groups", "suites", "signatures", "versions", "server-name", "psk-identity"],
+  CurveCP: ["server-name", "extension", "peer-extension"],
   DTLS: ["alpn", "groups", "suites", "signatures", "versions", "server-name", "psk-identity"],
 };
 

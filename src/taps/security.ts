@@ -1,5 +1,6 @@
 import type { Identity, KeyLog, PeerIdentity, ProtocolName, Secret, SignatureName } from "../contract/index.js";
 import { tableRows } from "../contract/index.js";
+import type { KeyPair } from "../protocols/curvecp/index.js";
 import type { GroupName, SchemeName, SessionStore, SuiteName } from "../protocols/tls/index.js";
 import { misuse, nearest } from "./failure.js";
 
@@ -79,6 +80,13 @@ export interface SecurityInit {
   readonly cachedSessionLifetimeSeconds?: number;
   /** Where sessions wait to be resumed (RFC 8922 §5.1 CM). Default: memory, shared by all but isolated Connections. */
   readonly sessionCache?: SessionStore;
+  /** Our long-term key pair, for protocols whose keys agree rather than sign: CurveCP. The caller keeps it, and wipes it. */
+  readonly keyPair?: KeyPair;
+  /**
+   * Long-term public keys of peers, for the same protocols: the one server that a client dials, or the clients that a server
+   * lets in. Default for servers: all.
+   */
+  readonly peerKeys?: readonly Uint8Array[];
   /** `preSharedKey` (§6.3.7). */
   readonly preSharedKeys?: readonly PreSharedKey[];
   /** `SetTrustVerificationCallback` (§6.3.8). */

@@ -18,6 +18,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
   tls: { allowed: ["TLS"], transport: reliableInorderStream, about: "TLS 1.3 or 1.2 over TCP", protocol: "TLS" },
   quic: { allowed: ["QUIC"], transport: reliableInorderStream, about: "a stream of QUIC over UDP", protocol: "QUIC" },
   dtls: { allowed: ["DTLS"], transport: unreliableDatagram, about: "DTLS 1.3 or 1.2 over UDP", protocol: "DTLS" },
+  curvecp: {
+    allowed: ["CurveCP"],
+    transport: reliableInorderStream,
+    about: "CurveCP over UDP, to a server whose key is known",
+    protocol: "CurveCP",
+  },
   tcp: { allowed: [], transport: reliableInorderStream, about: "TCP without any security", protocol: "TCP" },
   udp: { allowed: [], transport: unreliableDatagram, about: "UDP datagrams without any security", protocol: "UDP" },
 };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fromHex } from "../../bytes/index.js";
 import { type CryptoProvider, Failure } from "../../contract/index.js";
 import { chooseCrypto } from "../../hosts/node/crypto.js";
-import { Boxes, type KeyPair } from "../../protocols/curvecp/index.js";
+import { Boxes, type KeyPair } from "../../protocols/curvecp/keys.js";
 
 const keySize = 32;
 const counterSize = 8;

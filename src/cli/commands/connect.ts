@@ -8,7 +8,7 @@ import { isHttp } from "../http-url.js";
 import { pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
-import { securityOf } from "../security.js";
+import { securityFor } from "../security.js";
 import type { SessionValues } from "../session-options.js";
 import { isSrtp, target } from "../url.js";
 
@@ -31,7 +31,7 @@ export async function connect(values: ConnectValues, { terminal, signal }: Comma
   await using recording = openRecording(values, "client");
   const { host } = recording;
   const system = systemServices({ host });
-  const security = securityOf(to, values, host);
+  const security = await securityFor(to, values, host, "client");
   if (values["trust-anyone"]) terminal.note("the peer is not authenticated: --trust-anyone");
   const cache = values.session === undefined ? undefined : await sessionsIn(values.session);
   const early =

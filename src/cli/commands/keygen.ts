@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { makeKeyDirectory } from "../../adapters/curvecp/index.js";
 import { toBase64, toHex } from "../../bytes/index.js";
 import { type PrivateKey, Secret } from "../../contract/index.js";
 import {
@@ -14,6 +15,7 @@ import {
   readPrivateKey,
   writePem,
 } from "../../pki/index.js";
+import { Boxes } from "../../protocols/curvecp/keys.js";
 import { formatSdes, profiles } from "../../protocols/srtp/index.js";
 import { TicketKeyRing } from "../../protocols/tls/index.js";
 import { WireGuard } from "../../protocols/wireguard/index.js";
@@ -42,6 +44,8 @@ interface Made {
 interface Result {
   readonly about: Readonly<Record<string, unknown>>;
   readonly files: readonly Made[];
+  /** Where `--out` names a directory rather than the beginning of names: makes it, and tells what is in it. */
+  readonly place?: (path: string) => Promise<readonly string[]>;
 }
 
 const dayMs = 86_400_000;
@@ -53,7 +57,7 @@ export async function keygen(values: KeygenValues, { terminal }: CommandContext)
   const make = values.kind === undefined ? undefined : makers[values.kind as keyof typeof makers];
   if (make === undefined)
     throw new UsageError(`keygen makes one of: ${keygenKinds.join(", ")}`, "sealport keygen --help");
-  const { about, files } = make(values);
+  const { about, files, place } = make(values);
   const { out } = values;
   if (out === undefined) {
     terminal.print(files.map(({ text }) => text.trimEnd()).join("\n"));
@@ -66,13 +70,16 @@ export async function keygen(values: KeygenValues, { terminal }: CommandContext)
     }
     return "ok";
   }
-  const paths = files.map(({ suffix }) => `${out}.${suffix}`);
+  const paths = place === undefined ? files.map(({ suffix }) => `${out}.${suffix}`) : [out];
   const taken = paths.find((path) => existsSync(path));
   if (taken !== undefined)
     throw new ConfigError(`${taken} exists`, "keygen never overwrites: remove it first, or choose another --out");
-  files.forEach(({ text, secret }, i) => {
-    writeFileSync(paths[i]!, text, { mode: secret ? 0o600 : 0o644, flag: "wx" });
-  });
+  if (place !== undefined) paths.splice(0, 1, ...(await place(out)));
+  else {
+    files.forEach(({ text, secret }, i) => {
+      writeFileSync(paths[i]!, text, { mode: secret ? 0o600 : 0o644, flag: "wx" });
+    });
+  }
   if (values.json) terminal.document({ kind: values.kind, ...about, files: paths });
   for (const path of paths) terminal.print(path);
   return "ok";
@@ -145,6 +152,24 @@ const makers: Readonly<Record<(typeof keygenKinds)[number], (values: KeygenValue
         { suffix: "pub", text: `${pub}\n`, secret: false },
         { suffix: "key", text, secret: true },
       ],
+    };
+  },
+  /** As curvecpmakekey makes it, with --out: a directory. */
+  curvecp() {
+    const { crypto, entropy } = host();
+    const pair = new Boxes(crypto).newKeyPair(entropy);
+    const publicKey = toHex(pair.publicKey);
+    return {
+      about: { publicKey },
+      files: [
+        { suffix: "pub", text: `${publicKey}\n`, secret: false },
+        { suffix: "key", text: `${toHex(pair.privateKey.expose())}\n`, secret: true },
+      ],
+      place: async (path) => {
+        await makeKeyDirectory(path, pair);
+        pair.privateKey.wipe();
+        return [`${path}/publickey`, `${path}/.expertsonly/secretkey`];
+      },
     };
   },
   tickets() {

@@ -1,13 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { systemServices } from "../../adapters/system.js";
+import { toHex } from "../../bytes/index.js";
 import { type Connection, serve } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
 import { addressText, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { hasMessages, pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
-import { securityOf } from "../security.js";
+import { securityFor } from "../security.js";
 import type { SessionValues } from "../session-options.js";
 import { isSrtp, target } from "../url.js";
 
@@ -37,7 +38,7 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   await using recording = openRecording(values, "server");
   const { host } = recording;
   const system = systemServices({ host });
-  const security = securityOf(at, values, host);
+  const security = await securityFor(at, values, host, "server");
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const { exec } = values;
@@ -81,8 +82,9 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
     terminal.note(`refused: ${error instanceof Error ? error.message : error}`);
   });
   const address = addressText(server.listener.localEndpoints[0]);
-  terminal.event("listening", { address });
-  terminal.note(`listening on ${address}`);
+  const publicKey = security.keyPair && toHex(security.keyPair.publicKey);
+  terminal.event("listening", { address, publicKey });
+  terminal.note(`listening on ${address}${publicKey === undefined ? "" : `, public key ${publicKey}`}`);
   await server.done.catch((error: unknown) => {
     if (!both.aborted) throw error;
   });

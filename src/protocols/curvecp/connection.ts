@@ -103,9 +103,13 @@ export abstract class Connection {
   // The application
 
   send(bytes: Uint8Array): void {
-    if (this.state !== "open" || this.sender.end !== undefined)
+    if (this.state !== "open" || this.sender.end !== undefined) {
       this.tell({ kind: "released", connection: this.id, count: 1 });
-    else this.sender.buffer.write(bytes, undefined);
+      return;
+    }
+    this.sender.buffer.write(bytes, undefined);
+    // Nothing at all waits for no acknowledgement.
+    if (bytes.length === 0) this.#release();
   }
 
   finish(): void {
@@ -227,9 +231,7 @@ export abstract class Connection {
       // What was not taken is not said to have come; only that we live.
       if (reception === "taken") this.#answered = view.id;
     }
-    let released = 0;
-    while (sender.buffer.letGo()) released++;
-    if (released > 0) this.tell({ kind: "released", connection: this.id, count: released });
+    this.#release();
     this.#deliver();
     if (receiver.end === "failure" && this.state === "open") {
       receiver.abandon();
@@ -294,9 +296,7 @@ export abstract class Connection {
   protected wipe(): void {}
 
   protected over(failure: CurveCpFailure | undefined, now: Instant): void {
-    let released = 0;
-    while (this.sender.buffer.letGo()) released++;
-    if (released > 0) this.tell({ kind: "released", connection: this.id, count: released });
+    this.#release();
     this.state = "lingering";
     this.#lingerUntil = now + lingerMs;
     this.tell({ kind: "over", connection: this.id, failure });
@@ -313,6 +313,13 @@ export abstract class Connection {
   drop(reason: DropReason): -1 {
     this.drops[reason]++;
     return -1;
+  }
+
+  /** Writes that nothing holds any more are the writer's again. */
+  #release(): void {
+    let count = 0;
+    while (this.sender.buffer.letGo()) count++;
+    if (count > 0) this.tell({ kind: "released", connection: this.id, count });
   }
 
   #deliver(): void {

@@ -57,4 +57,12 @@ export interface CurveCpOutcome {
   readonly peer: Extract<PeerIdentity, { readonly kind: "static-key" }>;
   /** The name that the client asked for; empty for none. */
   readonly serverName: string;
+  /** CurveCP has one version and one set of algorithms: what others tell in their outcomes is absent here. */
+  readonly version?: undefined;
+  readonly suite?: undefined;
+  readonly group?: undefined;
+  readonly alpn?: undefined;
+  readonly mode?: undefined;
+  readonly roundTrips?: undefined;
+  readonly earlyData?: undefined;
 }

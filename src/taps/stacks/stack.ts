@@ -1,4 +1,5 @@
 import type { Failure, Host, Network, Profile, ProtocolName, Service, SocketAddress } from "../../contract/index.js";
+import type { CurveCpSession } from "../../protocols/curvecp/index.js";
 import type { DtlsSession } from "../../protocols/dtls/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
@@ -241,7 +242,7 @@ export interface PathChange {
  * The session of the protocol that secures a Connection: a union over protocols, told apart by `protocol`. Each has the
  * interfaces that its row of RFC 8922's Table 1 gives it, and no others.
  */
-export type SecuritySession = TlsSecurity | DtlsSecurity | QuicSecurity;
+export type SecuritySession = TlsSecurity | DtlsSecurity | QuicSecurity | CurveCpSecurity;
 
 /** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
 export type TlsSecurity = Pick<
@@ -279,6 +280,12 @@ export type DtlsSecurity = Pick<
 export type QuicSecurity = Pick<
   QuicSession,
   "protocol" | "role" | "outcome" | "peer" | "updateKeys" | "onMoved" | "exportKey" | "onKeyExpiring" | "statistics"
+>;
+
+/** A CurveCP session as its Connection's owner may use it: bytes go through the Connection. */
+export type CurveCpSecurity = Pick<
+  CurveCpSession,
+  "protocol" | "role" | "outcome" | "peer" | "onMoved" | "migrate" | "statistics"
 >;
 
 export interface TransportListener {

@@ -1,3 +1,4 @@
+import { curvecp } from "./curvecp.js";
 import { dtls } from "./dtls.js";
 import { quicStacks } from "./quic.js";
 import type { ProtocolStack } from "./stack.js";
@@ -6,4 +7,12 @@ import { tls } from "./tls.js";
 import { udp } from "./udp.js";
 
 /** Every protocol stack there is, one row each; the order settles what preferences leave open. */
-export const protocolStacks: readonly ProtocolStack[] = [tls, quicStacks.streams, quicStacks.messages, tcp, dtls, udp];
+export const protocolStacks: readonly ProtocolStack[] = [
+  tls,
+  quicStacks.streams,
+  quicStacks.messages,
+  curvecp,
+  tcp,
+  dtls,
+  udp,
+];
