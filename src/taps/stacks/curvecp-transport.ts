@@ -44,6 +44,7 @@ export async function listen(request: ListenRequest): Promise<TransportListener>
   );
   return {
     local: listener.local,
+    closed: listener.closed,
     close: () => listener.stop(),
     ref: () => listener.ref(),
     unref: () => listener.unref(),
