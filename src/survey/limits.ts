@@ -1,5 +1,5 @@
 /** Longest that one cell's proof may take, in milliseconds. */
-export const cellMsMax = 15_000;
+export const cellMsMax = 30_000;
 /** Cells that are proven at the same time. */
 export const cellsAtOnce = 8;
 /** Bytes that a wire keeps of what passes. */

@@ -6,10 +6,20 @@ import type { QuicSession } from "../../src/protocols/quic/index.js";
 import { type Cell, survey } from "../../src/survey/index.js";
 import { quicProbes } from "../../src/survey/probes/quic/index.js";
 import { type Meeting, openStage, type Stage } from "../../src/survey/probes/quic/stage.js";
+import { findOpenssl } from "../../src/survey/stage/openssl.js";
 import { peer } from "../interop/peers/find.js";
 
-const whole = await openStage(nodeHost());
-const ours: Stage = { ...whole, ngtcp2: undefined };
+const opened = await openStage(nodeHost());
+const ours: Stage = { ...opened, ngtcp2: undefined, openssl: undefined };
+
+/** With strangers: the second OpenSSL of this machine, since the first may know no QUIC. */
+async function withStrangers(): Promise<Stage> {
+  peer("ngtcp2 0.12 server");
+  const { command, prefix } = peer("OpenSSL 3.5");
+  const openssl = await findOpenssl(opened.authority, [command, ...prefix]);
+  assert.equal(openssl?.hasQuic, true);
+  return { ...opened, openssl };
+}
 
 async function cellsOf(stage: Stage, ...only: readonly InterfaceName[]): Promise<readonly Cell[]> {
   const cells: Cell[] = [];
@@ -43,9 +53,8 @@ const meetings = (change: (meeting: Meeting) => void): Stage => ({
 /** The two cells that later specifications fill; the third blank is refused. */
 const beyond: readonly InterfaceName[] = ["PSKE", "KE"];
 
-test("QUIC's ten cells are demonstrated, two beyond the table, and the blank is refused, ngtcp2 taking part", async () => {
-  peer("ngtcp2 0.12 server");
-  const cells = await cellsOf(whole);
+test("QUIC's ten cells are demonstrated, two beyond the table, and the blank is refused, ngtcp2 and OpenSSL taking part", async () => {
+  const cells = await cellsOf(await withStrangers());
   assert.equal(tableOne.QUIC.length, 10);
   assert.deepEqual(
     cells.map((cell) => [cell.interface, cell.status]),
@@ -55,12 +64,20 @@ test("QUIC's ten cells are demonstrated, two beyond the table, and the blank is 
     ]),
     cells.map(({ interface: name, evidence }) => `${name}: ${evidence}`).join("\n"),
   );
-  const withPeer = cells.filter(({ evidence }) => evidence.includes("gtlsserver")).map((cell) => cell.interface);
-  assert.deepEqual(withPeer, ["ALG", "EXT", "CM", "IV", "SAV", "CT", "KU", "ME"]);
+  const seenBy = (who: string) => cells.filter(({ evidence }) => evidence.includes(who)).map((cell) => cell.interface);
+  assert.deepEqual(seenBy("gtlsserver"), ["IPK", "ALG", "EXT", "CM", "IV", "SAV", "CT", "KU", "ME"]);
+  assert.deepEqual(seenBy("OpenSSL 3.5"), ["IPK", "PSKI"]);
+});
+
+test("where no stranger is at hand, QUIC's evidence names none", async () => {
+  for (const { evidence } of await cellsOf(ours, ...tableOne.QUIC)) {
+    assert.match(evidence, /^own ends: /);
+    assert.doesNotMatch(evidence, /gtlsserver|OpenSSL/);
+  }
 });
 
 test("the shows of QUIC move their data", async () => {
-  for (const show of quicProbes(whole).shows) {
+  for (const show of quicProbes(opened).shows) {
     const { version, bytes, roundTrips } = await show.run({ signal: AbortSignal.timeout(10_000) });
     assert.match(version, /^QUIC v[12]$/);
     assert.ok(bytes >= 3 && roundTrips >= 1, show.title);

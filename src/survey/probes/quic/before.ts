@@ -13,6 +13,7 @@ import {
   name,
   names,
   newPsk,
+  SlowSigner,
   seePsk,
   seeStrangeExtension,
   showsOwnIdentities,
@@ -21,20 +22,40 @@ import {
 import type { Stage } from "./stage.js";
 
 export const alpn = ["survey"];
+const opensslArgs = ["-quic", "-alpn", "survey"];
 
 /** IPK: two identities, chosen by SNI, whose keys sign somewhere else and some time later. */
-export async function identities(stage: Stage): Promise<string> {
-  const { authority } = stage;
+export async function identities(stage: Stage, signal: AbortSignal): Promise<string> {
+  const { authority, openssl, ngtcp2 } = stage;
   const { verify } = authority;
-  await showsOwnIdentities(authority, async (serverName, identity) => {
+  const choice = await showsOwnIdentities(authority, async (serverName, identity) => {
     await using meeting = await stage.meet({ serverName, verify, alpn }, { alpn, identity });
     return meeting.outcome.client.peer;
   });
   const refusing: TlsIdentity = { ...(await authority.identity(names[0])), sign: async () => undefined };
   const refused = await stage.clash({ serverName: names[0], verify, alpn }, { alpn, identity: refusing });
   see(refused.server.reason === "handshake", "that a signer which refuses ends the handshake");
+  const others: string[] = [];
+  if (openssl !== undefined) {
+    await using reception = await stage.receive({ alpn, identity: choice });
+    await using client = await openssl.connect(reception.port, [...opensslArgs, "-servername", names[1]], signal);
+    await client.says(new RegExp(`CN ?= ?${names[1]}`));
+    await client.says(/Verify return code: 0/);
+    others.push(`${openssl.name} was shown ${names[1]} and validated it`);
+  }
+  if (ngtcp2 !== undefined) {
+    const signer = new SlowSigner();
+    await using peer = await ngtcp2.serve([name], ["-q", "--verify-client"], signal);
+    const identity = signer.of(await authority.identity("client.survey.test"));
+    await using visit = await stage.visit(peer.port, { serverName: name, verify, alpn: ["h3"], identity });
+    see(signer.signatures === 1, "that ngtcp2 asks for a client's certificate");
+    // It says its SETTINGS to whoever has finished the handshake.
+    await visit.client.hears(3);
+    others.push(`${ngtcp2.name} asked for a client's identity and was shown one`);
+  }
   return evidence(
     `${names.join(" and ")} each showed their own certificate by SNI, signed by an asynchronous signer; one that refuses ends the handshake`,
+    others.length > 0 ? others.join("; ") : undefined,
   );
 }
 
@@ -174,7 +195,8 @@ export async function sessionCache(stage: Stage, signal: AbortSignal): Promise<s
 }
 
 /** PSKI: an imported key authenticates both ends without a certificate; a wrong one fails. */
-export async function preSharedKeys(stage: Stage): Promise<string> {
+export async function preSharedKeys(stage: Stage, signal: AbortSignal): Promise<string> {
+  const { openssl } = stage;
   const psk = newPsk(stage.host);
   {
     await using meeting = await stage.meet({ alpn, psks: [psk.right()] }, { alpn, psks: async () => psk.right() });
@@ -184,7 +206,20 @@ export async function preSharedKeys(stage: Stage): Promise<string> {
   }
   const clash = await stage.clash({ alpn, psks: [psk.wrong()] }, { alpn, psks: [psk.right()] });
   see(clash.client.byPeer, "that a wrong key fails, and the client is told");
+  let others: string | undefined;
+  if (openssl !== undefined) {
+    const find = async (identity: Uint8Array) => (equal(identity, psk.identity) ? psk.right() : undefined);
+    const args = [...opensslArgs, "-psk", Buffer.from(psk.bytes).toString("hex"), "-psk_identity", "survey"];
+    await using reception = await stage.receive({ alpn, psks: find });
+    await using client = await openssl.connect(reception.port, args, signal);
+    const server = await reception.server;
+    see(server.session.outcome?.mode === "psk", "the mode psk with OpenSSL");
+    client.write("by key alone\n");
+    await server.hearsText("by key alone\n");
+    others = `${openssl.name} with the same key came in by it`;
+  }
   return evidence(
     "a 32-byte key, found by an asynchronous look-up, authenticated both ends without certificates; another key fails",
+    others,
   );
 }

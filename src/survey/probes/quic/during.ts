@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { QuicClientOptions, QuicServerOptions } from "../../../protocols/quic/index.js";
 import { evidence, see } from "../../probe.js";
 import { failing, name, Pin } from "../../stage/handshake.js";
@@ -50,7 +51,7 @@ export async function sourceAddressValidation(stage: Stage, signal: AbortSignal)
   let retries: readonly Uint8Array[];
   {
     await using reception = await stage.receive({ identity, alpn, retry: "always" });
-    retries = await spoofed(reception.port, initial, 300);
+    retries = await spoofed(reception.port, initial, 300, signal);
     see(retries.length > 0 && retries.every((each) => firstLongType(each) === "retry"), "a Retry and nothing else");
     const bytes = retries.reduce((sum, each) => sum + each.length, 0);
     see(bytes < initial.length, "fewer bytes than were sent");
@@ -62,7 +63,7 @@ export async function sourceAddressValidation(stage: Stage, signal: AbortSignal)
   {
     await using reception = await stage.receive({ identity, alpn, retry: "never" });
     // Long enough for the server to say everything again more than once.
-    const answers = await spoofed(reception.port, initial, 1_500);
+    const answers = await spoofed(reception.port, initial, 1_500, signal);
     most = answers.reduce((sum, each) => sum + each.length, 0);
     see(most > 0, "an answer without a Retry");
     see(most <= 3 * initial.length, "no more than three times what was sent");
@@ -93,13 +94,22 @@ async function firstDatagram(stage: Stage, options: QuicClientOptions): Promise<
   }
 }
 
-/** What comes back to an address that says one thing and is silent from then on. */
-async function spoofed(port: number, initial: Uint8Array, ms: number): Promise<readonly Uint8Array[]> {
+/** What comes back to an address that says one thing and is silent from then on: an answer, and what follows it within `ms`. */
+async function spoofed(
+  port: number,
+  initial: Uint8Array,
+  ms: number,
+  signal: AbortSignal,
+): Promise<readonly Uint8Array[]> {
   const socket = await bound();
   const heard: Uint8Array[] = [];
   socket.on("message", (bytes) => heard.push(new Uint8Array(bytes)));
   socket.send(initial, port, "127.0.0.1");
-  await new Promise((later) => setTimeout(later, ms));
-  socket.close();
+  try {
+    while (heard.length === 0) await wait(5, undefined, { signal });
+    await wait(ms, undefined, { signal });
+  } finally {
+    socket.close();
+  }
   return heard;
 }

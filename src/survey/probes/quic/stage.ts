@@ -6,6 +6,7 @@ import {
   type QuicListener,
   type QuicServerOptions,
 } from "../../../protocols/quic/index.js";
+import { findOpenssl, type Openssl } from "../../stage/openssl.js";
 import { type Cast, openStageOf, type Meeting as StageMeeting, type Stage as StageOf } from "../../stage/stage.js";
 import { UdpWire } from "../../udp-wire.js";
 import { End } from "./end.js";
@@ -23,11 +24,13 @@ interface QuicCast extends Cast {
 export interface Stage extends StageOf<QuicCast> {
   /** ngtcp2 as the other end, if there is one in PATH. */
   readonly ngtcp2: Ngtcp2 | undefined;
+  /** OpenSSL as a client, if there is one in PATH that speaks QUIC. */
+  readonly openssl: Openssl | undefined;
 }
 
 export type Meeting = StageMeeting<QuicCast>;
 
-/** The stage of a real run, with ngtcp2 if it is there. */
+/** The stage of a real run, with ngtcp2 and OpenSSL if they are there. */
 export async function openStage(host: Host): Promise<Stage> {
   const stage = openStageOf<QuicCast>(host, {
     connect(remote, options, early) {
@@ -45,5 +48,6 @@ export async function openStage(host: Host): Promise<Stage> {
       }),
     wire: (port) => UdpWire.to(port),
   });
-  return { ...stage, ngtcp2: await findNgtcp2(stage.authority) };
+  const [ngtcp2, openssl] = await Promise.all([findNgtcp2(stage.authority), findOpenssl(stage.authority)]);
+  return { ...stage, ngtcp2, openssl: openssl?.hasQuic === true ? openssl : undefined };
 }
