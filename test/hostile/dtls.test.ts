@@ -124,22 +124,92 @@ for (const version of versions) {
   });
 }
 
-test("pieces of hellos from a hundred thousand addresses fill a table of fixed size, and no more", async () => {
+/** The pieces of a first ClientHello as a browser sends it, with a hybrid's key share. */
+async function pieces(mtu = 600): Promise<readonly Uint8Array[]> {
   const sent: Passing[] = [];
   const way = (passing: Passing) => {
     sent.push(passing);
     return [{ bytes: passing.bytes.slice() }];
   };
-  await openDtls({ client: { versions: ["1.3"], groups: ["X25519MLKEM768"], mtu: 600 }, way });
-  const piece = sent[0]!.bytes;
-  const flooded = server();
-  for (let i = 0; i < 100_000; i++) {
-    const from = { address: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, port: 2000 };
-    flooded.handle(arriving(piece.slice(), from), startOfTime);
-    assert.equal(flooded.transmit(new Uint8Array(2048), startOfTime), undefined, "half a hello is not answered");
+  await openDtls({ client: { versions: ["1.3"], groups: ["X25519MLKEM768"], mtu }, way });
+  return sent.filter(({ by, at }) => by === "client" && at === startOfTime).map(({ bytes }) => bytes);
+}
+
+test("pieces of hellos from a hundred thousand addresses fill a table of fixed size, beside which everybody else is served", async () => {
+  const first = (await pieces())[0]!;
+  const batch = 50;
+  let strangers = 0;
+  let flooding = false;
+  const flood = () => {
+    for (let i = 0; i < batch; i++, strangers++) {
+      const from = { address: `172.${strangers >> 16}.${(strangers >> 8) & 255}.${strangers & 255}`, port: 2000 };
+      pair.deliver("server", first, from);
+    }
+  };
+  // Before every datagram that comes to the server, so between the pieces of an honest hello too.
+  const way = ({ by, bytes }: Passing) => {
+    if (flooding && by === "client") flood();
+    return [{ bytes }];
+  };
+  const pair = await openDtls({ client: { versions: ["1.3"] }, way });
+  flooding = true;
+  const { endpoint } = pair.server;
+  const before = process.memoryUsage().heapUsed;
+  // One session stays; one after another begins from elsewhere on the same port, each with a hello in pieces.
+  const options = {
+    versions: ["1.3"],
+    groups: ["X25519MLKEM768", "x25519"],
+    serverName: "server.test",
+    mtu: 600,
+  } as const;
+  const remote = { address: "10.0.0.2", port: 4433 };
+  let said = 0;
+  for (let other = 0; strangers < 100_000; other++) {
+    for (let i = 0; i < 100; i++, said++) await pair.say("client", `message ${said}`);
+    assert.ok(endpoint.halves <= limits.partialHellosMax);
+    const association = 3 + 2 * other;
+    pair.clientAt = { ...clientAddress, port: 6_000 + other };
+    await pair.give("client", { kind: "connect", association, remote, options }, 500);
+    assert.ok(pair.client.endpoint.association(association)?.isConfirmed, `client ${other}, ${strangers} strangers`);
+    assert.equal(pair.client.endpoint.association(association)!.retransmissions, 0, "at the first attempt");
+    pair.clientAt = clientAddress;
   }
-  assert.equal(flooded.drops["partial-hello-evicted"], 100_000 - limits.partialHellosMax);
-  assert.equal(flooded.size, 0);
+  assert.equal(pair.server.received.length, said, "not one message of the session that stays is missing");
+  assert.ok(said > 1_500, `${said} messages`);
+  assert.equal(endpoint.drops["partial-hello-evicted"], strangers - endpoint.halves);
+  assert.ok(process.memoryUsage().heapUsed - before < 64 << 20, "memory does not grow with the flood");
+});
+
+test("half a hello is not answered, one address fills a few places only, and crumbs none", async () => {
+  const [first] = await pieces();
+  const flooded = server();
+  const give = (bytes: Uint8Array, from: SocketAddress) => {
+    flooded.handle(arriving(bytes.slice(), from), startOfTime);
+    assert.equal(flooded.transmit(new Uint8Array(2048), startOfTime), undefined, "half a hello is not answered");
+  };
+  for (let port = 1; port <= 1_000; port++) give(first!, { address: "10.6.6.6", port });
+  assert.equal(flooded.halves, limits.partialHellosOfAddressMax);
+  assert.equal(flooded.drops["partial-hello-evicted"], 1_000 - limits.partialHellosOfAddressMax);
+  const crumb = first!.slice(0, 13 + 12 + 8);
+  crumb.set([0, 20], 11);
+  crumb.set([0, 0, 8], 13 + 9);
+  const wrong = first!.slice();
+  wrong[13 + 12] = 3; // no version of DTLS
+  for (let i = 0; i < 100; i++) {
+    give(crumb, { address: `10.7.0.${i}`, port: 1 });
+    give(wrong, { address: `10.8.0.${i}`, port: 1 });
+  }
+  assert.equal(flooded.halves, limits.partialHellosOfAddressMax);
+  assert.equal(flooded.drops["bad-hello"], 200);
+  // Places are free again when what was in them is whole, or too late.
+  const other = server();
+  const address = "10.9.9.9";
+  const whole = await pieces();
+  for (let port = 1; port <= 3 * limits.partialHellosOfAddressMax; port++) {
+    for (const piece of whole) other.handle(arriving(piece.slice(), { address, port }), startOfTime);
+    assert.ok(other.transmit(new Uint8Array(2048), startOfTime) !== undefined, `whole, from port ${port}`);
+  }
+  assert.equal(other.halves, 0);
 });
 
 test("a cookie is good for its address, for its ClientHello, and for a while", async () => {

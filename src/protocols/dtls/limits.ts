@@ -6,7 +6,11 @@ export const limits = {
   handshakesMax: 4_096,
   /** First ClientHellos in pieces that wait for the rest, each from an address that has proved nothing. */
   partialHellosMax: 256,
-  /** What one of them may hold, and for how many milliseconds. */
+  /** How many of them may be of one address. */
+  partialHellosOfAddressMax: 16,
+  /** Pieces of one, all but the last of the same size: smaller ones are not kept. */
+  partialHelloPiecesMax: 32,
+  /** What one of them may hold, and for how many milliseconds: all together a mebibyte. */
   partialHelloSizeMax: 4_096,
   partialHelloLifetimeMs: 2_000,
   /** Answers to strangers that wait to be sent; more strangers are not answered. */

@@ -88,6 +88,11 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
     return this.#table.size;
   }
 
+  /** Strangers of whose first ClientHello only pieces have come. */
+  get halves(): number {
+    return this.#threshold?.halves ?? 0;
+  }
+
   /** For exporters, numbers and counts; undefined when it is gone. */
   association(number: number): Association | undefined {
     return this.#table.get(number);
@@ -165,11 +170,11 @@ export class DtlsEndpoint implements Machine<DtlsInput, DtlsEvent> {
     if (answer !== undefined) return answer;
     for (const association of this.#ready) {
       const transmit = association.transmit(into, now);
-      this.#ready.delete(association);
+      if (transmit === undefined || this.#ready.size > 1) this.#ready.delete(association);
       this.#table.reschedule(association);
       if (association.isGone) this.#forget(association);
       if (transmit === undefined) continue;
-      this.#ready.add(association); // behind the others
+      if (!association.isGone) this.#ready.add(association); // behind the others
       return transmit;
     }
     return undefined;

@@ -1,9 +1,9 @@
 import { utf8 } from "../../bytes/index.js";
 import { type Instant, Secret, type SocketAddress } from "../../contract/index.js";
-import { BoundedStore } from "../../mechanisms/bounded-store.js";
 import { type Ground, receiveStateless, type ServerConfig } from "../tls/index.js";
 import { dtlsServerConfig } from "./config.js";
 import type { DropReason } from "./failure.js";
+import { Halves } from "./halves.js";
 import { ConnectionIds } from "./handshake/connection-ids.js";
 import { FragmentHeader, fragmentHeaderSize, writeFragmentHeader } from "./handshake/fragment.js";
 import { IncomingMessages } from "./handshake/incoming.js";
@@ -22,13 +22,14 @@ export interface Entrance {
 
 /**
  * Where strangers are met (SAV). Nothing is kept for one but, if its ClientHello comes in pieces, those pieces for two
- * seconds, in a table of fixed size: all else that there is to remember is in the cookie (RFC 6347 §4.2.1, RFC 9147 §5.1).
+ * seconds, in a table of fixed size (`halves.ts`): all else that there is to remember is in the cookie (RFC 6347 §4.2.1, RFC
+ * 9147 §5.1). Half a hello cannot be answered: 1.3's cookie holds the hash of the whole.
  */
 export class Threshold {
   readonly cookieKey: Secret;
   readonly #config: ServerConfig;
   readonly #drop: (reason: DropReason) => void;
-  readonly #partial: BoundedStore<string, IncomingMessages>;
+  readonly #halves: Halves;
   readonly #answers: { readonly bytes: Uint8Array; readonly to: SocketAddress }[] = [];
 
   constructor(ground: Ground, options: DtlsServerOptions, drop: (reason: DropReason) => void) {
@@ -37,11 +38,12 @@ export class Threshold {
     const { connectionIdSize: _, srtp: __, extensions: ___, ...rest } = options;
     this.#config = dtlsServerConfig(ground, { ...rest, cookieKey: this.cookieKey }, new ConnectionIds(), () => none);
     this.#drop = drop;
-    this.#partial = new BoundedStore({
-      entriesMax: limits.partialHellosMax,
-      lifetimeMs: limits.partialHelloLifetimeMs,
-      left: () => drop("partial-hello-evicted"),
-    });
+    this.#halves = new Halves(drop);
+  }
+
+  /** First ClientHellos in pieces that wait for the rest. */
+  get halves(): number {
+    return this.#halves.size;
   }
 
   /** A stranger's datagram: undefined if there is nothing more to do about it. */
@@ -82,23 +84,22 @@ export class Threshold {
 
   #piece(bytes: Uint8Array, at: number, record: number, from: SocketAddress, now: Instant): Entrance | undefined {
     const { sequence, size } = head;
-    const key = `${from.address} ${from.port} ${from.zone ?? ""}`;
     const isWhole = head.length === size;
     if (size > limits.partialHelloSizeMax) {
       this.#drop("message-too-large");
       return undefined;
     }
-    let messages = isWhole ? undefined : this.#partial.get(key, now);
-    if (messages === undefined || messages.next !== sequence) {
-      messages = new IncomingMessages(sequence);
-      if (!isWhole) this.#partial.set(key, messages, now);
+    if (isWhole) {
+      const message = new IncomingMessages(sequence);
+      message.add(head, bytes, at, 0);
+      return this.#hello(message.take()!.bytes, sequence === 0 ? 0 : 1, record, from, now);
     }
-    const verdict = messages.add(head, bytes, at, 0);
-    if (verdict !== "new" && verdict !== "known") this.#drop(verdict === "old" ? "bad-hello" : verdict);
-    const whole = messages.take();
-    if (whole === undefined) return undefined;
-    if (!isWhole) this.#partial.take(key, now);
-    return this.#hello(whole.bytes, sequence === 0 ? 0 : 1, record, from, now);
+    if (!isWorthKeeping(bytes, at)) {
+      this.#drop("bad-hello");
+      return undefined;
+    }
+    const whole = this.#halves.add(bytes, at, from, now);
+    return whole && this.#hello(whole, sequence === 0 ? 0 : 1, record, from, now);
   }
 
   #hello(
@@ -126,6 +127,18 @@ export class Threshold {
     } else this.#answers.push({ bytes: answer, to: { ...from } });
     return undefined;
   }
+}
+
+/**
+ * Could a ClientHello have such a piece? Nobody cuts one into crumbs, and its first piece begins with its version: so who wants
+ * memory here must send a fair part of what it is to hold.
+ */
+function isWorthKeeping(bytes: Uint8Array, at: number): boolean {
+  const { offset, length, size } = head;
+  const isLast = offset + length === size;
+  if (!isLast && length * limits.partialHelloPiecesMax < size) return false;
+  const body = at + fragmentHeaderSize;
+  return offset > 0 || length < 2 || (bytes[body] === 0xfe && bytes[body + 1] === 0xfd);
 }
 
 /** What cookies are bound to. */

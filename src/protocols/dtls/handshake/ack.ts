@@ -38,7 +38,7 @@ export class Acknowledgements {
 
   /** There is nothing to acknowledge now, or never will be. */
   rest(forgets: boolean): void {
-    if (forgets) this.clear();
+    if (forgets && this.#numbers.length > 0) this.clear();
     this.isDue = false;
     this.#at = undefined;
   }
