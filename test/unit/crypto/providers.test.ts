@@ -10,12 +10,14 @@ import type {
   HashName,
   SignatureName,
 } from "../../../src/contract/index.js";
-import { aeads, agreements, ciphers, hashes, signatures } from "../../../src/crypto/algorithms.js";
+import { aeads, agreements, ciphers, curves, hashes, signatures } from "../../../src/crypto/algorithms.js";
 import { seededEntropy } from "../../../src/crypto/entropy.js";
 import { nobleCrypto } from "../../../src/crypto/noble/index.js";
-import { portableCrypto } from "../../../src/hosts/node/crypto-portable/index.js";
+import { portableCrypto, portableTables } from "../../../src/hosts/node/crypto-portable/index.js";
 import { openNativeCrypto } from "../../../src/hosts/node/native/crypto.js";
-import { isProven, knownAnswers, probe } from "../../../src/hosts/node/native/probe.js";
+import { Curve } from "../../../src/hosts/node/native/ecdsa.js";
+import { openLibcrypto } from "../../../src/hosts/node/native/libcrypto.js";
+import { isProven, isProvenCurve, knownAnswers, probe } from "../../../src/hosts/node/native/probe.js";
 import { published } from "../../vectors/wycheproof.js";
 
 const native = openNativeCrypto();
@@ -55,11 +57,31 @@ test("an algorithm that lies, that throws or that nobody knows is not proven", (
   assert.equal(isProven({ ...box, opener: () => ({ open: () => true, destroy() {} }) }), false);
 });
 
+test("a curve is proven by keys that tell right from wrong, and by nothing less", () => {
+  const libcrypto = openLibcrypto();
+  for (const name of keysOf(curves)) {
+    const curve = Curve.open(libcrypto, name, portableTables.hashes)!;
+    assert.equal(isProvenCurve(curve), true, name);
+    const publicKey = (spki: Uint8Array) => curve.publicKey(spki);
+    const privateKey = (pkcs8: Uint8Array, spki: Uint8Array) => curve.privateKey(pkcs8, spki);
+    const credulous = (spki: Uint8Array) => {
+      const key = curve.publicKey(spki);
+      return key && { ...key, spki, type: key.type, bits: key.bits, verify: () => true };
+    };
+    assert.equal(isProvenCurve({ name, publicKey: credulous, privateKey }), false);
+    assert.equal(isProvenCurve({ name, publicKey: () => undefined, privateKey }), false);
+    assert.equal(isProvenCurve({ name, publicKey, privateKey: () => undefined }), false);
+    const mute = { publicKey: portableCrypto.publicKey(publicKeys[0]!)!, sign: () => new Uint8Array(70) };
+    assert.equal(isProvenCurve({ name, publicKey, privateKey: () => mute }), false);
+  }
+});
+
 test("native's rows are OpenSSL's own: none was doubted", () => {
   const doubted: string[] = [];
   const asked = openNativeCrypto((name) => doubted.push(name));
   const names = [...keysOf(hashes), ...keysOf(aeads), ...keysOf(ciphers), "X25519", "X448"] as const;
   for (const name of names) assert.equal(asked.has(name), true, name);
+  for (const spki of publicKeys) assert.equal(toHex(asked.publicKey(spki)!.spki), toHex(spki));
   assert.deepEqual(doubted, []);
 });
 

@@ -41,6 +41,16 @@ const declarations = {
   EVP_PKEY_derive_init: "int EVP_PKEY_derive_init(uintptr_t context)",
   EVP_PKEY_derive_set_peer: "int EVP_PKEY_derive_set_peer(uintptr_t context, uintptr_t peer)",
   EVP_PKEY_derive: "int EVP_PKEY_derive(uintptr_t context, uintptr_t out, uintptr_t size)",
+  EVP_PKEY_CTX_new_from_name:
+    "uintptr_t EVP_PKEY_CTX_new_from_name(uintptr_t context, uintptr_t name, uintptr_t properties)",
+  EVP_PKEY_fromdata_init: "int EVP_PKEY_fromdata_init(uintptr_t context)",
+  EVP_PKEY_fromdata: "int EVP_PKEY_fromdata(uintptr_t context, uintptr_t out, int selection, uintptr_t parameters)",
+  EVP_PKEY_verify_init: "int EVP_PKEY_verify_init(uintptr_t context)",
+  EVP_PKEY_verify:
+    "int EVP_PKEY_verify(uintptr_t context, uintptr_t signature, size_t size, uintptr_t digest, size_t digestSize)",
+  EVP_PKEY_sign_init: "int EVP_PKEY_sign_init(uintptr_t context)",
+  EVP_PKEY_sign:
+    "int EVP_PKEY_sign(uintptr_t context, uintptr_t signature, uintptr_t size, uintptr_t digest, size_t digestSize)",
   HMAC_CTX_new: "uintptr_t HMAC_CTX_new()",
   HMAC_Init_ex: "int HMAC_Init_ex(uintptr_t context, uintptr_t key, int keySize, uintptr_t type, uintptr_t engine)",
   HMAC_Update: "int HMAC_Update(uintptr_t context, uintptr_t bytes, size_t size)",

@@ -43,9 +43,11 @@ export class Memory {
 export class Scratch {
   readonly bytes: Uint8Array;
   readonly address: number;
+  readonly #view: DataView;
 
   constructor(memory: Memory, size: number) {
     this.bytes = new Uint8Array(new ArrayBuffer(size));
+    this.#view = new DataView(this.bytes.buffer);
     this.address = memory.addressOf(this.bytes);
   }
 
@@ -53,6 +55,15 @@ export class Scratch {
   put(from: Uint8Array, at: number): void {
     const { bytes } = this;
     for (let i = 0; i < from.length; i++) bytes[at + i] = from[i]!;
+  }
+
+  /** A pointer or size_t that a call has written. */
+  number(at: number): number {
+    return Number(this.#view.getBigUint64(at, littleEndian));
+  }
+
+  setNumber(at: number, value: number): void {
+    this.#view.setBigUint64(at, BigInt(value), littleEndian);
   }
 
   /** Copies all parts in, one behind the other; answers their size, or undefined where they do not fit. */
@@ -68,3 +79,5 @@ export class Scratch {
     return size;
   }
 }
+
+export const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

@@ -3,6 +3,7 @@ import { Secret } from "../../../contract/secret.js";
 import { agreements as sizes } from "../../../crypto/algorithms.js";
 import { checkSize } from "../../../crypto/checks.js";
 import { type Libcrypto, slots } from "./libcrypto.js";
+import { littleEndian } from "./memory.js";
 
 /** X25519 and X448 (RFC 7748) on OpenSSL's keys, without the detour over JWK. */
 export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agreement {
@@ -89,4 +90,3 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
 
 /** EVP_PKEY_X25519, EVP_PKEY_X448. */
 const keyTypes = { X25519: 1034, X448: 1035 } as const;
-const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

@@ -1,7 +1,8 @@
-import { concat, toHex } from "../../../bytes/bytes.js";
+import { concat, fromHex, toHex } from "../../../bytes/bytes.js";
 import type { Aead, Agreement, Cipher, Hash } from "../../../contract/crypto.js";
-import { aeads, ciphers, hashes } from "../../../crypto/algorithms.js";
+import { aeads, type CurveName, ciphers, hashes } from "../../../crypto/algorithms.js";
 import { portableTables } from "../crypto-portable/index.js";
+import type { Curve } from "./ecdsa.js";
 
 /** What may be replaced, and so is asked what everybody knows. */
 export type Provable = Hash | Aead | Cipher | Agreement;
@@ -32,6 +33,48 @@ export function isProven(algorithm: Provable): boolean {
     return false;
   }
 }
+
+/** Keys and signatures of SHA-256, made with the noble provider. */
+const knownSignatures: Readonly<
+  Record<CurveName, { readonly pkcs8: string; readonly spki: string; readonly signature: string }>
+> = {
+  "P-256": {
+    pkcs8:
+      "3041020100301306072a8648ce3d020106082a8648ce3d03010704273025020101042001060b10151a1f24292e33383d42474c51565b6065" +
+      "6a6f74797e83888d92979c",
+    spki:
+      "3059301306072a8648ce3d020106082a8648ce3d030107034200048e9756bd33a172e8008223acd030bc1b37a5f81be2a0db8bba10052a4a" +
+      "11824350599beda92c9c9211d7227f89bb3300e597e89f8192b9c5d99f584c548e7f6d",
+    signature:
+      "304502203535df8304f4ca5b3d47f0daed75e9c73a501bfcf5fd6c72744b333d9ea88c1c022100d1078e0c067e0ef0de02c02d53c0baf3c9" +
+      "912ef6d39c667aaddcb46a4ed94af5",
+  },
+  "P-384": {
+    pkcs8:
+      "304e020100301006072a8648ce3d020106052b8104002204373035020101043001060b10151a1f24292e33383d42474c51565b60656a6f74" +
+      "797e83888d92979ca1a6abb0b5babfc4c9ced3d8dde2e7ec",
+    spki:
+      "3076301006072a8648ce3d020106052b8104002203620004be42c208ac7e149db4d1d5fa2f3b0989180620086d038f38de475446387c65fe" +
+      "ff2162060e689a59cc5de8f0b05dcdd93ef492ff6291ca6c040b8fcc7f05d6e601b58b7d068b4daa82eac0513e8a781355d84898f97c4590" +
+      "39068becd152b0cb",
+    signature:
+      "306402301bc4f57cac3004063d29c951d9bc576c58fb5582a3145d6800a3cc04210daf49b3480d2f6432c7a03729f39773bf609b02304692" +
+      "1facd7440247e1cd9c3f4bab899bd7f6904a19d0b7b1fe5e9dc0b9ca6f554118ce6d3a814d9e77c126e128a26978",
+  },
+  "P-521": {
+    pkcs8:
+      "3060020100301006072a8648ce3d020106052b8104002304493047020101044201060b10151a1f24292e33383d42474c51565b60656a6f74" +
+      "797e83888d92979ca1a6abb0b5babfc4c9ced3d8dde2e7ecf1f6fb00050a0f14191e23282d32373c4146",
+    spki:
+      "30819b301006072a8648ce3d020106052b810400230381860004016ff178b9a71de853a131ca9b9e055a6b668b5859f5f87f6befca793555" +
+      "006116757c86cc77cfc30c58f3c46465a52f07f8d14ee02a6dcfb7901f3fd2cb58c8cf0f001f66221fe8eef358926736219a35463d8e1204" +
+      "62f042c801366d2ed4f6dde3632cc92c917c9409bd6f5f08e5bbaf31a86481a285d69bfa235b829d222ab306eb44",
+    signature:
+      "30818702411ca514875d64688a86dd54902b4177f7aa1fe2d3a956cd6d26e4d61f8644a225b32eba791e1421504f2715de7601048fe16b96" +
+      "5cba8fec582d95d2ad118a62704a024200a52f785d5705e7663ff2e1e24844a2418d9b5a3f0ceba19cd7949029d035e25bd73d9176a8a0ac" +
+      "b7d49e5aa650f4b1706afb9e27e473e7efaa90fdbd4339345a0b",
+  },
+};
 
 /** Computed with the noble provider where it has the algorithm, and held by a test of all three. */
 export const knownAnswers: Readonly<Record<string, string>> = {
@@ -65,6 +108,37 @@ export const knownAnswers: Readonly<Record<string, string>> = {
   X25519: "7576a5083d177d85716744f19dc183259f6a120b66e9b20b352958d52362fef9",
   X448: "87d7cf2c93a4650b1d7f316411e363f9597e67f8b40b97808df19c0ab543a5eb",
 };
+
+/** Signatures are random, so each half is asked: does it know a right one from wrong ones, and do others know its own? */
+export function isProvenCurve(curve: Pick<Curve, "name" | "publicKey" | "privateKey">): boolean {
+  const [pkcs8, spki, signature] = [...Object.values(knownSignatures[curve.name])].map(fromHex) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
+  const algorithm = `ECDSA-${curve.name}-SHA-256` as const;
+  const message = pattern(77, 3);
+  try {
+    const key = curve.publicKey(spki);
+    const own = curve.privateKey(pkcs8, spki)?.sign(algorithm, message);
+    return (
+      key?.verify(algorithm, message, signature) === true &&
+      !key.verify(algorithm, message, flipped(signature)) &&
+      !key.verify(algorithm, pattern(77, 5), signature) &&
+      curve.publicKey(flipped(spki)) === undefined &&
+      own !== undefined &&
+      portableTables.publicKey(spki)?.verify(algorithm, message, own) === true
+    );
+  } catch {
+    return false;
+  }
+}
+
+function flipped(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  copy[copy.length - 1]! ^= 1;
+  return copy;
+}
 
 /** A loop: this runs before a process sends its first byte. */
 function pattern(size: number, step: number): Uint8Array {

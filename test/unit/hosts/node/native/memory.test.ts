@@ -5,11 +5,14 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { toHex } from "../../../../../src/bytes/bytes.js";
 import { Failure } from "../../../../../src/contract/index.js";
-import { portableCrypto } from "../../../../../src/hosts/node/crypto-portable/index.js";
+import { seededEntropy } from "../../../../../src/crypto/index.js";
+import { portableCrypto, portableTables } from "../../../../../src/hosts/node/crypto-portable/index.js";
 import { aead } from "../../../../../src/hosts/node/native/aeads.js";
 import { openNativeCrypto } from "../../../../../src/hosts/node/native/crypto.js";
+import { Curve } from "../../../../../src/hosts/node/native/ecdsa.js";
 import { type Libcrypto, openLibcrypto } from "../../../../../src/hosts/node/native/libcrypto.js";
 import { Memory } from "../../../../../src/hosts/node/native/memory.js";
+import { makePrivateKey } from "../../../../../src/pki/index.js";
 
 const native = openNativeCrypto();
 const key = new Uint8Array(16).fill(1);
@@ -134,6 +137,42 @@ test("contexts are freed once: by destroy, or by the collector when they leak", 
   kept.destroy();
   assert.equal(freed.size, 101);
   for (const context of made) real.call.EVP_CIPHER_CTX_free(context);
+});
+
+test("keys of ECDSA are freed once, when they are collected; those that are in use are not", async () => {
+  const real = openLibcrypto();
+  const [made, freed] = [new Set<number>(), new Map<number, number>()];
+  const libcrypto: Libcrypto = {
+    ...real,
+    call: {
+      ...real.call,
+      EVP_PKEY_CTX_new: (key) => {
+        made.add(key!);
+        return real.call.EVP_PKEY_CTX_new(key!, 0);
+      },
+      EVP_PKEY_free: (key) => {
+        if (made.has(key!)) freed.set(key!, (freed.get(key!) ?? 0) + 1);
+      },
+    } as Libcrypto["call"],
+  };
+  const curve = Curve.open(libcrypto, "P-256", portableTables.hashes)!;
+  const pkcs8 = makePrivateKey("P-256", seededEntropy("freed")).expose();
+  const { spki } = portableCrypto.privateKey(pkcs8)!.publicKey;
+  const kept = curve.privateKey(pkcs8, spki)!;
+  (() => {
+    for (let i = 0; i < 50; i++) curve.publicKey(spki);
+  })();
+  for (let i = 0; i < 50 && freed.size < 50; i++) {
+    collect();
+    await new Promise((resume) => setImmediate(resume));
+  }
+  assert.equal(made.size, 52);
+  assert.equal(freed.size, 50);
+  assert.ok([...freed.values()].every((times) => times === 1));
+  const message = new Uint8Array(300);
+  const signature = kept.sign("ECDSA-P-256-SHA-256", message);
+  assert.equal(kept.publicKey.verify("ECDSA-P-256-SHA-256", message, signature), true);
+  for (const key of freed.keys()) real.call.EVP_PKEY_free(key);
 });
 
 test("the choice is native, portable when turned off, and portable where addons are forbidden", () => {
