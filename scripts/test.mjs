@@ -35,6 +35,7 @@ const once = [
   "interop/srtp-media",
   "interop/webrtc",
   "interop/wireguard",
+  "interop/openvpn",
   "interop/ml-dsa",
   "interop/quic-",
 ];

@@ -95,7 +95,7 @@ export const commands = [
     name: "tunnel",
     brief: "Open a tunnel from a WireGuard file, with proxies and forwards into it; no root, no device",
     details: "Runs until it is interrupted. -W connects stdin and stdout to one host inside, and ends with it",
-    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file" } },
+    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" } },
     options: {
       socks: {
         kind: "text",
@@ -134,6 +134,7 @@ export const commands = [
       ["sealport tunnel office.conf --socks 127.0.0.1:1080", "for browsers and everything that knows proxies"],
       ["sealport tunnel office.conf -L 5432:db.office:5432", "one port"],
       ["sealport tunnel office.conf --tun wg0", "as root: a device, gone when the command ends"],
+      ["sealport tunnel office.ovpn --login @login.txt", "OpenVPN, with user and password on two lines"],
       ["ssh -o ProxyCommand='sealport tunnel office.conf -W %h:%p' me@build.office", "as ssh's -W"],
     ],
     run: async (values, context) => (await import("./commands/tunnel.js")).tunnel(values, context),
@@ -144,7 +145,7 @@ export const commands = [
     details:
       "The command gets a proxy of its own in its environment; in Node programs, net, tls, http and fetch use it by themselves",
     positionals: {
-      file: { kind: "text", metavar: "FILE", about: "A wg-quick file" },
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" },
       program: { kind: "list", metavar: "COMMAND", about: "Behind --, the command and its arguments" },
     },
     options: tunnelOptions,
@@ -158,7 +159,7 @@ export const commands = [
     name: "ping",
     brief: "Echo a host through a tunnel",
     positionals: {
-      file: { kind: "text", metavar: "FILE", about: "A wg-quick file" },
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" },
       host: { kind: "text", metavar: "HOST", about: "A name or address inside" },
     },
     options: {
@@ -172,7 +173,7 @@ export const commands = [
     name: "doctor",
     brief: "Find out what is wrong with a tunnel: file, names, handshake, name servers",
     details: "Ends with the exit code of what failed first",
-    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file" } },
+    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" } },
     options: tunnelOptions,
     examples: [["sealport doctor office.conf", "every check, in order"]],
     run: async (values, context) => (await import("./commands/doctor.js")).doctor(values, context),

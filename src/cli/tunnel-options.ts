@@ -9,6 +9,7 @@ import type { Terminal } from "./terminal.js";
 export interface TunnelValues {
   readonly file: string | undefined;
   readonly key: string | undefined;
+  readonly login?: string | undefined;
   readonly json: boolean;
 }
 
@@ -21,7 +22,7 @@ export async function openNamed(
 ): Promise<OpenTunnel> {
   const file = namedFile(values, command);
   const office = await openTunnel(host(), file, {
-    ...keyOptions(values.key),
+    ...secretOptions(values),
     ...(pcapng !== undefined && { pcapng }),
   });
   tellWarnings(office.warnings, file, terminal);
@@ -42,7 +43,19 @@ export function tellWarnings(warnings: OpenTunnel["warnings"], file: string, ter
   }
 }
 
-export function keyOptions(source: string | undefined): Pick<TunnelOptions, "privateKey"> {
+/** What a file leaves out because it is secret. */
+export function secretOptions({ key, login }: TunnelValues): Pick<TunnelOptions, "privateKey" | "credentials"> {
+  return { ...keyOptions(key), ...loginOptions(login) };
+}
+
+function loginOptions(source: string | undefined): Pick<TunnelOptions, "credentials"> {
+  if (source === undefined) return {};
+  const [user = "", password = ""] = new TextDecoder().decode(readSource(source, "--login", false)).split(/\r?\n/);
+  if (user === "" || password === "") throw new ConfigError("--login: not a user and a password on two lines");
+  return { credentials: { user, password: new Secret(new TextEncoder().encode(password)) } };
+}
+
+function keyOptions(source: string | undefined): Pick<TunnelOptions, "privateKey"> {
   if (source === undefined) return {};
   const bytes = fromBase64(new TextDecoder().decode(readSource(source, "--key", false)).trim());
   if (bytes?.length !== 32) throw new ConfigError("--key: not 32 bytes in base64");

@@ -95,7 +95,8 @@ interface Timed {
  * inputs too.
  */
 export class Stack implements Machine<StackInput, StackEvent> {
-  readonly mtu: number;
+  /** Bytes of the largest packet. It may be lowered when the layer below knows better; what is queued already stays. */
+  mtu: number;
   readonly addresses: readonly Prefix[];
   readonly drops: Record<StackDrop, number>;
 

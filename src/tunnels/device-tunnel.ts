@@ -91,7 +91,7 @@ export class DeviceTunnel<Input extends { readonly kind: string }, Event extends
   /** Takes up a device. Rejects as `openDevice` and the network outside do; then nothing is left open. */
   async open(
     openDevice: (sink: PacketSink) => Promise<PacketPort>,
-    outside: Network,
+    outside: Pick<Network, "bindDatagrams">,
     local: SocketAddress,
   ): Promise<SocketAddress> {
     this.#device = await openDevice({

@@ -14,3 +14,7 @@ export const aliasesMax = 16;
 export const nameAnswerSize = 1_232;
 /** Largest packet inside when the file does not say: 1500 less IPv6, UDP and WireGuard's 80 bytes. */
 export const mtuDefault = 1_420;
+/** A WireGuard session older than this is dead, and with it the tunnel until the next handshake (Reject-After-Time). */
+export const sessionLifetimeMs = 180_000;
+/** Bytes of a packet that every path outside is taken to carry: what goes around a packet inside must fit it too. */
+export const outerPacketSize = 1_500;

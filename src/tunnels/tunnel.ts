@@ -61,7 +61,7 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
   }
 
   /** Binds the UDP port outside. Rejects with the network's failure. */
-  async open(outside: Network, local: SocketAddress): Promise<SocketAddress> {
+  async open(outside: Pick<Network, "bindDatagrams">, local: SocketAddress): Promise<SocketAddress> {
     const port = await this.#driver.bind(outside, local);
     if (this.#holds === 0) port.unref();
     return port.local;
@@ -98,7 +98,15 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
     this.#driver.close();
   }
 
+  /** The protocol has given up: everything inside ends with this. */
+  end(failure: Failure): void {
+    if (this.#closed) return;
+    this.#ended(failure);
+    this.#driver.close();
+  }
+
   #ended(failure: Failure | undefined): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.network.end(failure ?? "the tunnel was closed");
   }

@@ -1,14 +1,7 @@
+import { type Failure, type Host, networkFailure, type PacketPort, type PacketSink } from "../contract/index.js";
 import {
-  type Failure,
-  type Host,
-  networkFailure,
-  type PacketPort,
-  type PacketSink,
-  type SocketAddress,
-} from "../contract/index.js";
-import {
-  type PeerStatus,
   parseWgQuick,
+  transportOverhead,
   type WgQuickFile,
   WireGuard,
   type WireGuardEvent,
@@ -17,7 +10,8 @@ import {
 import { DeviceTunnel } from "./device-tunnel.js";
 import { EndpointNames, outsideFamily, withEndpoint } from "./endpoints.js";
 import { mtuDefault } from "./limits.js";
-import type { WireGuardTunnelOptions } from "./wireguard.js";
+import type { OpenedDevice } from "./opened.js";
+import { isUp, type WireGuardTunnelOptions } from "./wireguard.js";
 
 export interface WireGuardDeviceOptions
   extends Pick<WireGuardTunnelOptions, "network" | "localAddress" | "privateKey" | "acceptPeer" | "on" | "tap"> {
@@ -28,18 +22,9 @@ export interface WireGuardDeviceOptions
 }
 
 /** A WireGuard tunnel whose inside is a device of the operating system. */
-export interface WireGuardDevice {
-  readonly publicKey: Uint8Array;
-  /** The UDP address outside. */
-  readonly local: SocketAddress;
+export interface WireGuardDevice extends OpenedDevice {
   readonly file: WgQuickFile;
-  status(): {
-    readonly peers: readonly PeerStatus[];
-    readonly drops: Readonly<Record<string, number>>;
-    readonly mtu: number;
-  };
   handle(input: WireGuardInput): void;
-  close(): void;
 }
 
 /**
@@ -106,7 +91,23 @@ export async function openWireGuardDevice(
     publicKey: machine!.publicKey,
     local,
     file,
-    status: () => ({ peers: machine!.status(), drops: { ...machine!.drops, ...device!.drops }, mtu }),
+    protocol: "WireGuard",
+    warnings: file.warnings,
+    inside: () => ({
+      addresses: file.interface.addresses,
+      routes: file.peers.flatMap(({ allowedIps }) => allowedIps),
+      table: file.interface.table,
+      overhead: transportOverhead,
+      dns: file.interface.dns,
+      searchDomains: file.interface.searchDomains,
+    }),
+    status: () => {
+      const peers = machine!.status();
+      return { isUp: isUp(peers, host.now()), peers, drops: { ...machine!.drops, ...device!.drops }, mtu };
+    },
+    handshake: () => {
+      for (const { publicKey } of file.peers) tunnel.handle({ kind: "initiate", publicKey });
+    },
     handle: (input) => tunnel.handle(input),
     close: () => {
       tunnel.handle({ kind: "close" });

@@ -1,10 +1,18 @@
-import { parseAddress } from "../bytes/index.js";
-import { type Host, type Network, networkFailure, type Secret, type SocketAddress } from "../contract/index.js";
+import {
+  type Host,
+  type Instant,
+  type Network,
+  networkFailure,
+  type Secret,
+  type SocketAddress,
+} from "../contract/index.js";
 import type { WireGuardAsks, WireGuardEvent, WireGuardInput } from "../protocols/wireguard/index.js";
 import { type PeerStatus, parseWgQuick, type WgQuickFile, WireGuard } from "../protocols/wireguard/index.js";
 import { Stack } from "../stack/index.js";
+import { Echoes } from "./echoes.js";
 import { EndpointNames, outsideFamily, withEndpoint } from "./endpoints.js";
-import { mtuDefault } from "./limits.js";
+import { mtuDefault, sessionLifetimeMs } from "./limits.js";
+import type { OpenedTunnel } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
 import { type DnsCodec, Resolver } from "./resolver.js";
 import { Tunnel, type TunnelHandlers } from "./tunnel.js";
@@ -30,25 +38,11 @@ export interface WireGuardTunnelOptions {
 }
 
 /** A WireGuard tunnel that is up: the network inside, and how it is doing. */
-export interface WireGuardTunnel {
-  readonly name: string;
-  readonly network: Network;
-  readonly stack: Stack;
-  readonly publicKey: Uint8Array;
-  /** The UDP address outside. */
-  readonly local: SocketAddress;
+export interface WireGuardTunnel extends OpenedTunnel {
   readonly file: WgQuickFile;
-  status(): {
-    readonly peers: readonly PeerStatus[];
-    readonly drops: Readonly<Record<string, number>>;
-    readonly mtu: number;
-  };
   handle(input: WireGuardInput): void;
   /** Goes on from another port, as after a change of network: the peers follow (ME). Answers the new address. */
   rebind(local?: SocketAddress): Promise<SocketAddress>;
-  /** Milliseconds to an echo's answer; rejects after a second. */
-  ping(address: string, options?: { readonly timeoutMs?: number }): Promise<number>;
-  close(): void;
 }
 
 /**
@@ -87,7 +81,7 @@ export async function openWireGuard(
   );
   let open: Tunnel<WireGuardInput, WireGuardEvent> | undefined;
   const names = new EndpointNames(outside, file, (input) => open?.handle(input));
-  const pings = new Map<number, (at: number) => void>();
+  const echoes = new Echoes(host);
   const tunnel: Tunnel<WireGuardInput, WireGuardEvent> = new Tunnel<WireGuardInput, WireGuardEvent>(
     host,
     name,
@@ -105,7 +99,7 @@ export async function openWireGuard(
       ...(options.acceptPeer && {
         answer: (question, signal) => options.acceptPeer!(question as WireGuardAsks["accept-peer"]["ask"], signal),
       }),
-      echoReply: (_, word) => pings.get(word)?.(host.now()),
+      echoReply: (_, word) => echoes.answered(word),
       tap: options.tap,
     },
   );
@@ -117,15 +111,23 @@ export async function openWireGuard(
   });
   return {
     name,
+    protocol: "WireGuard",
     network: tunnel.network,
     stack,
     publicKey: machine.publicKey,
     local,
     file,
-    status: () => ({ peers: machine.status(), drops: { ...machine.drops, ...stack.drops }, mtu }),
+    warnings: file.warnings,
+    status: () => {
+      const peers = machine.status();
+      return { isUp: isUp(peers, host.now()), peers, drops: { ...machine.drops, ...stack.drops }, mtu };
+    },
+    handshake: () => {
+      for (const { publicKey } of file.peers) tunnel.handle({ kind: "initiate", publicKey });
+    },
     handle: (input) => tunnel.handle(input),
     rebind: (address) => tunnel.rebind(outside, address ?? { address: family, port: 0 }),
-    ping: (address, { timeoutMs = 1_000 } = {}) => ping(host, tunnel, pings, address, timeoutMs),
+    ping: (address, { timeoutMs = 1_000 } = {}) => echoes.send(tunnel, address, timeoutMs),
     close: () => {
       tunnel.handle({ kind: "close" });
       tunnel.close();
@@ -133,29 +135,8 @@ export async function openWireGuard(
   };
 }
 
-function ping(
-  host: Host,
-  tunnel: Tunnel<WireGuardInput, WireGuardEvent>,
-  pings: Map<number, (at: number) => void>,
-  text: string,
-  timeoutMs: number,
-): Promise<number> {
-  const address = parseAddress(text);
-  if (address === undefined) return Promise.reject(networkFailure("not-an-address", `${text} is not an IP address`));
-  const start = host.now();
-  const [a, b, c, d] = host.entropy.fill(new Uint8Array(4));
-  const word = ((a! << 24) | (b! << 16) | (c! << 8) | d!) >>> 0;
-  return new Promise((resolve, reject) => {
-    const alarm = host.wakeAt(start + timeoutMs, () => {
-      pings.delete(word);
-      reject(networkFailure("timed-out", `no answer from ${text} in ${timeoutMs} ms`));
-    });
-    pings.set(word, (at) => {
-      pings.delete(word);
-      alarm.cancel();
-      resolve(at - start);
-    });
-    tunnel.stack.ping(address, word, new Uint8Array(32), start);
-    tunnel.touched();
-  });
+/** Has any peer a session that is young enough to be used? */
+export function isUp(peers: readonly PeerStatus[], now: Instant): boolean {
+  const last = Math.max(0, ...peers.map(({ lastHandshakeAt }) => lastHandshakeAt ?? 0));
+  return last > 0 && now - last < sessionLifetimeMs;
 }

@@ -1,22 +1,27 @@
 import { formatAddress, formatPrefix, toBase64 } from "../../bytes/index.js";
-import type { Failure, Host, SocketAddress } from "../../contract/index.js";
+import type { Failure, Host, Secret, SocketAddress } from "../../contract/index.js";
 import { configureDevice } from "../../hosts/node/device.js";
 import { setNameServers } from "../../hosts/node/name-servers.js";
 import { openTun } from "../../hosts/node/tun.js";
-import { transportOverhead, type WgQuickWarning, type WireGuardEvent } from "../../protocols/wireguard/index.js";
-import { openWireGuardDevice, type WireGuardDevice } from "../../tunnels/index.js";
-import { sessionLifetimeMs } from "./limits.js";
-import { type KeySource, readKeySource, readTunnelFile } from "./source.js";
+import { looksLikeOvpn } from "../../protocols/openvpn/index.js";
+import {
+  type FileWarning,
+  type OpenedDevice,
+  type OpenVpnDeviceOptions,
+  openOpenVpnDevice,
+  openWireGuardDevice,
+  type TunnelNotice,
+} from "../../tunnels/index.js";
+import { openVpnSecrets, type TunnelOptions } from "./open-tunnel.js";
+import { readKeySource, readTunnelFile } from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
-export interface DeviceTunnelOptions {
+export interface DeviceTunnelOptions extends Pick<TunnelOptions, "privateKey" | "credentials" | "passphrase"> {
   /** What the device is called: up to 15 letters and digits. */
   readonly device: string;
-  /** As `TunnelOptions` has it. */
-  readonly privateKey?: KeySource;
   /** A file for what passes, as `TunnelOptions` has it. */
   readonly pcapng?: string;
-  readonly on?: (event: Exclude<WireGuardEvent, { readonly kind: "question" }>) => void;
+  readonly on?: (notice: TunnelNotice) => void;
   /** The device was taken away, or the port outside failed: the tunnel is down. */
   readonly ended?: (failure: Failure | undefined) => void;
 }
@@ -31,98 +36,113 @@ export async function openDeviceTunnel(
   source: string | URL,
   options: DeviceTunnelOptions,
 ): Promise<DeviceTunnel> {
-  const { text } = readTunnelFile(source);
-  const privateKey = options.privateKey && readKeySource(options.privateKey);
+  const { text, read } = readTunnelFile(source);
+  const { device, on, ended, privateKey } = options;
   const capture =
     options.pcapng === undefined
       ? undefined
-      : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, { inside: options.device });
-  const opening = openWireGuardDevice(capture?.host ?? host, text, {
-    device: (mtu, sink) => openTun(options.device, mtu, sink),
-    ...(capture && { tap: capture.inside }),
-    ...(privateKey && { privateKey }),
-    ...(options.on && { on: options.on }),
-    ...(options.ended && { ended: options.ended }),
+      : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, { inside: device });
+  const opening = openBelow(capture?.host ?? host, text, {
+    device: (mtu, sink) => openTun(device, mtu, sink),
+    read,
+    on,
+    ended,
+    tap: capture?.inside,
+    privateKey: privateKey && readKeySource(privateKey),
+    ...openVpnSecrets(options),
   });
   const below = await opening.catch(async (failure: unknown) => {
     await capture?.close();
     throw failure;
   });
-  const { addresses, table, mtu, dns, searchDomains } = below.file.interface;
-  const { device } = options;
+  const { addresses, routes, table, overhead, dns, searchDomains } = below.inside();
   const undo: (() => Promise<void>)[] = [async () => below.close(), async () => capture?.close()];
   try {
     const routing = await configureDevice({
       name: device,
-      mtu: mtu ?? below.status().mtu,
+      mtu: below.status().mtu,
       addresses: addresses.map(formatPrefix),
-      routes: below.file.peers.flatMap(({ allowedIps }) => allowedIps.map(networkOf)),
+      routes: routes.map(networkOf),
       port: below.local.port,
-      overhead: transportOverhead,
+      overhead,
       table,
     });
     undo.unshift(routing);
     const told = dns.length > 0 ? await setNameServers({ device, servers: dns, searchDomains }) : undefined;
     if (told !== undefined) undo.unshift(told.takeBack);
-    return new DeviceTunnel(host, device, below, told?.by, undo);
+    return new DeviceTunnel(device, below, told?.by, undo);
   } catch (error) {
     for (const each of undo) await each();
     throw error;
   }
 }
 
+type Below = OpenVpnDeviceOptions & { readonly privateKey: Secret | undefined };
+
+/** By what the file is. */
+async function openBelow(host: Host, text: string, { privateKey, ...options }: Below): Promise<OpenedDevice> {
+  if (looksLikeOvpn(text)) return openOpenVpnDevice(host, text, options);
+  const { device, on, ended, tap } = options;
+  return openWireGuardDevice(host, text, {
+    device,
+    on: (event) => {
+      if (event.kind !== "packets") on?.(event);
+    },
+    ...(tap && { tap }),
+    ...(privateKey && { privateKey }),
+    ...(ended && { ended }),
+  });
+}
+
 /** A tunnel that is a device. */
 export class DeviceTunnel implements AsyncDisposable {
   readonly device: string;
-  readonly #host: Host;
-  readonly #below: WireGuardDevice;
+  readonly #below: OpenedDevice;
   /** By what the system was told of the file's name servers; undefined if it has none, or nothing could be told. */
   readonly nameServersBy: string | undefined;
   readonly #undo: readonly (() => Promise<void>)[];
   #closing: Promise<void> | undefined;
 
   constructor(
-    host: Host,
     device: string,
-    below: WireGuardDevice,
+    below: OpenedDevice,
     nameServersBy: string | undefined,
     undo: readonly (() => Promise<void>)[],
   ) {
-    this.#host = host;
     this.device = device;
     this.#below = below;
     this.nameServersBy = nameServersBy;
     this.#undo = undo;
   }
 
-  /** Our public key, in base64. */
+  /** Our key as `TunnelPeerStatus` has it, in base64; empty if we have none. */
   get publicKey(): string {
     return toBase64(this.#below.publicKey);
   }
 
-  /** The UDP address outside. */
+  /** The address outside. */
   get local(): SocketAddress {
     return this.#below.local;
   }
 
-  get warnings(): readonly WgQuickWarning[] {
-    return this.#below.file.warnings;
+  get warnings(): readonly FileWarning[] {
+    return this.#below.warnings;
   }
 
   /** Shakes hands with every peer whose endpoint is known, without waiting for traffic. */
   handshake(): void {
-    for (const { publicKey } of this.#below.file.peers) this.#below.handle({ kind: "initiate", publicKey });
+    this.#below.handshake();
   }
 
   /** What a device cannot know is left out: connections, round trips, loss. */
   status(): TunnelStatus {
-    const { peers, drops, mtu } = this.#below.status();
+    const { isUp, peers, drops, mtu } = this.#below.status();
     const last = Math.max(0, ...peers.map(({ lastHandshakeAt }) => lastHandshakeAt ?? 0));
     return {
       name: this.device,
-      isUp: this.#closing === undefined && last > 0 && this.#host.now() - last < sessionLifetimeMs,
+      isUp: this.#closing === undefined && isUp,
       mtu,
-      addresses: this.#below.file.interface.addresses.map(({ address }) => formatAddress(address)),
+      addresses: this.#below.inside().addresses.map(({ address }) => formatAddress(address)),
       peers: peerStatuses(peers),
       lastHandshakeAt: last || undefined,
       rttMs: undefined,
@@ -132,9 +152,9 @@ export class DeviceTunnel implements AsyncDisposable {
     };
   }
 
-  /** The name servers of the file. */
+  /** The name servers inside, by the file or by what a server pushed. */
   get nameServers(): readonly string[] {
-    return this.#below.file.interface.dns;
+    return this.#below.inside().dns;
   }
 
   /** Takes the device down, what it left in the rules of routing, and what the system was told of name servers. */

@@ -13,3 +13,4 @@ export {
 export { type ConnectionHandler, TunnelServer } from "./server.js";
 export type { KeySource } from "./source.js";
 export type { TunnelPeerStatus, TunnelStatus } from "./status.js";
+export { summarizeTunnelFile, type TunnelSummary } from "./summary.js";

@@ -2,9 +2,16 @@ import { EventEmitter } from "node:events";
 import type { Agent, AgentOptions } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Prefix, parsePrefix, toBase64 } from "../../bytes/index.js";
-import { type Host, type Network, networkFailure, type SocketAddress } from "../../contract/index.js";
+import {
+  type Failure,
+  type Host,
+  type Network,
+  networkFailure,
+  type Secret,
+  type SocketAddress,
+} from "../../contract/index.js";
 import type { Capture } from "../../hosts/node/capture.js";
-import type { WgQuickWarning, WireGuardEvent } from "../../protocols/wireguard/index.js";
+import { looksLikeOvpn } from "../../protocols/openvpn/index.js";
 import {
   type Connection,
   type DialOptions,
@@ -16,7 +23,14 @@ import {
   type SecurityMode,
   type TransportServices,
 } from "../../taps/index.js";
-import { openWireGuard, type WireGuardTunnel, type WireGuardTunnelOptions } from "../../tunnels/index.js";
+import {
+  type FileWarning,
+  type OpenedTunnel,
+  openOpenVpn,
+  openWireGuard,
+  type TunnelNotice,
+  type WireGuardTunnelOptions,
+} from "../../tunnels/index.js";
 import { type Dialer, dialer } from "../dialer.js";
 import { httpAgent } from "../http-agent.js";
 import { ConnectionSocket, type OpenConnection } from "../socket.js";
@@ -25,13 +39,13 @@ import { undiciConnector } from "../undici.js";
 import { type DatagramSocketOptions, TunnelDatagramSocket } from "./datagram-socket.js";
 import { dnsCodec } from "./dns-codec.js";
 import { builtInAgent, type DispatcherClass, type FetchInit } from "./fetch.js";
-import { drainMsDefault, echoesKept, sessionLifetimeMs } from "./limits.js";
+import { drainMsDefault, echoesKept } from "./limits.js";
 import { type ConnectionHandler, TunnelServer } from "./server.js";
-import { type KeySource, readKeySource, readTunnelFile } from "./source.js";
+import { type KeySource, readKeySource, readSecretText, readTunnelFile, type TunnelFile } from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface TunnelOptions {
-  /** The tunnel's interface is `wg:` and this name. Default: the file's, without its suffix; "tunnel" for a text. */
+  /** The tunnel's interface is `wg:` or `ovpn:` and this name. Default: the file's, without its suffix; "tunnel" for a text. */
   readonly name?: string;
   /** In place of the file's `PrivateKey`: a Secret, or the file or environment variable that holds it in base64. */
   readonly privateKey?: KeySource;
@@ -53,6 +67,15 @@ export interface TunnelOptions {
     peer: { readonly publicKey: string; readonly from: SocketAddress },
     signal: AbortSignal,
   ) => AcceptedAddresses | Promise<AcceptedAddresses>;
+  /** User and password for an OpenVPN server, in place of the file's `auth-user-pass`. */
+  readonly credentials?: {
+    readonly user: string;
+    readonly password: KeySource;
+    /** The answer to the file's `static-challenge`. */
+    readonly response?: KeySource;
+  };
+  /** What unlocks the private key of an OpenVPN file. */
+  readonly passphrase?: KeySource;
   /** For what is dialled securely inside: trust, identity, verify. */
   readonly security?: SecurityInit;
 }
@@ -60,48 +83,94 @@ export interface TunnelOptions {
 /** Addresses inside with their prefix lengths, or undefined. */
 export type AcceptedAddresses = readonly string[] | undefined;
 
-/** What happens to a tunnel, each with the peer's public key in base64. */
+/** What happens to a tunnel, most of it with the peer's key as `TunnelPeerStatus` has it. */
 export interface TunnelEvents {
   handshake: [{ readonly peer: string; readonly isInitiator: boolean }];
   moved: [{ readonly peer: string; readonly from: SocketAddress; readonly to: SocketAddress }];
   /** A handshake goes unanswered and is tried again; names of endpoints are looked up anew. */
-  retrying: [{ readonly peer: string }];
+  retrying: [{ readonly peer: string; readonly failure?: Failure }];
   /** Ninety seconds without an answer. The next packet inside begins anew. */
   unanswered: [{ readonly peer: string }];
   expired: [{ readonly peer: string }];
+  /** Something that a server says to people. */
+  notice: [{ readonly text: string }];
+  /** The tunnel has given up, and everything inside ended with this. */
+  failed: [{ readonly failure: Failure }];
   closed: [];
 }
 
-/** Opens a tunnel on a host. `tunnel` of the root door does so on this one. */
+/** Opens a tunnel on a host, by what its file is. `tunnel` of the root door does so on this one. */
 export async function openTunnel(host: Host, source: string | URL, options: TunnelOptions = {}): Promise<OpenTunnel> {
-  const { text, name } = readTunnelFile(source);
-  const privateKey = options.privateKey && readKeySource(options.privateKey);
-  const tunnelName = `wg:${options.name ?? name}`;
+  const file = readTunnelFile(source);
+  const kind = looksLikeOvpn(file.text) ? kinds.ovpn : kinds.wg;
+  const name = `${kind.prefix}:${options.name ?? file.name}`;
   const outside = options.network && { network: options.network };
   const capture =
     options.pcapng === undefined
       ? undefined
-      : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, {
-          ...outside,
-          inside: tunnelName,
-        });
-  const events: { tell: (event: TunnelEvent) => void } = { tell: () => {} };
-  const opening = openWireGuard(capture?.host ?? host, text, {
-    name: tunnelName,
+      : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, { ...outside, inside: name });
+  const events: { tell: (notice: TunnelNotice) => void } = { tell: () => {} };
+  const opening = kind.open(capture?.host ?? host, file, options, {
+    name,
     dns: dnsCodec,
-    on: (event) => events.tell(event),
-    ...(options.acceptPeer && { acceptPeer: acceptedBy(options.acceptPeer) }),
+    on: (notice) => events.tell(notice),
     ...(capture ? { tap: capture.inside } : outside),
     ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
-    ...(privateKey && { privateKey }),
   });
   const below = await opening.catch(async (failure: unknown) => {
     await capture?.close();
     throw failure;
   });
   const open = new OpenTunnel(host, below, options.security, capture);
-  events.tell = (event) => open.told(event);
+  events.tell = (notice) => open.told(notice);
   return open;
+}
+
+type Common = Pick<WireGuardTunnelOptions, "name" | "dns" | "network" | "localAddress" | "tap"> & {
+  readonly on: (notice: TunnelNotice) => void;
+};
+
+interface Kind {
+  readonly prefix: string;
+  open(host: Host, file: TunnelFile, options: TunnelOptions, common: Common): Promise<OpenedTunnel>;
+}
+
+/** One row a protocol whose files make a tunnel. */
+const kinds = {
+  wg: {
+    prefix: "wg",
+    open: async (host, { text }, { acceptPeer, privateKey }, common) =>
+      openWireGuard(host, text, {
+        ...common,
+        on: (event) => {
+          if (event.kind !== "packets") common.on(event);
+        },
+        ...(acceptPeer && { acceptPeer: acceptedBy(acceptPeer) }),
+        ...(privateKey && { privateKey: readKeySource(privateKey) }),
+      }),
+  },
+  ovpn: {
+    prefix: "ovpn",
+    open: async (host, { text, read }, options, common) =>
+      openOpenVpn(host, text, { ...common, read, ...openVpnSecrets(options) }),
+  },
+} as const satisfies Readonly<Record<string, Kind>>;
+
+/** What an OpenVPN file may lack, read from where it is. */
+export function openVpnSecrets({ credentials, passphrase }: Pick<TunnelOptions, "credentials" | "passphrase">): {
+  readonly credentials?: { readonly user: string; readonly password: Secret; readonly response?: Secret };
+  readonly passphrase?: Secret;
+} {
+  return {
+    ...(credentials && {
+      credentials: {
+        user: credentials.user,
+        password: readSecretText(credentials.password),
+        ...(credentials.response && { response: readSecretText(credentials.response) }),
+      },
+    }),
+    ...(passphrase && { passphrase: readSecretText(passphrase) }),
+  };
 }
 
 function acceptedBy(
@@ -119,8 +188,6 @@ function prefixOf(text: string): Prefix {
   return prefix;
 }
 
-type TunnelEvent = Exclude<WireGuardEvent, { readonly kind: "question" }>;
-
 /**
  * A tunnel that is open, with a face for every library: sockets, datagrams, servers, agents, `fetch`, Connections. It
  * shakes hands when something inside wants out, reconnects by itself, and keeps the process alive only while something
@@ -130,7 +197,7 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   /** Transport Services on the network inside. */
   readonly system: TransportServices;
   readonly #host: Host;
-  readonly #below: WireGuardTunnel;
+  readonly #below: OpenedTunnel;
   readonly #security: SecurityInit | undefined;
   readonly #capture: Capture | undefined;
   readonly #connections = new Set<Connection>();
@@ -142,7 +209,7 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   #isClosed = false;
   #drained = (): void => {};
 
-  constructor(host: Host, below: WireGuardTunnel, security?: SecurityInit, capture?: Capture) {
+  constructor(host: Host, below: OpenedTunnel, security?: SecurityInit, capture?: Capture) {
     super();
     this.#capture = capture;
     this.#host = host;
@@ -161,16 +228,21 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   }
 
   /** What the file says that has no effect here, by line. */
-  get warnings(): readonly WgQuickWarning[] {
-    return this.#below.file.warnings;
+  get warnings(): readonly FileWarning[] {
+    return this.#below.warnings;
   }
 
-  /** The UDP address outside. */
+  /** The protocol's name. */
+  get protocol(): string {
+    return this.#below.protocol;
+  }
+
+  /** The address outside. */
   get local(): SocketAddress {
     return this.#below.local;
   }
 
-  /** Our public key, in base64. */
+  /** Our key as `TunnelPeerStatus` has it, in base64; empty if we have none. */
   get publicKey(): string {
     return toBase64(this.#below.publicKey);
   }
@@ -258,16 +330,16 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
 
   /** Shakes hands with every peer whose endpoint is known, without waiting for traffic. */
   handshake(): void {
-    for (const { publicKey } of this.#below.file.peers) this.#below.handle({ kind: "initiate", publicKey });
+    this.#below.handshake();
   }
 
   status(): TunnelStatus {
-    const { peers, drops, mtu } = this.#below.status();
+    const { isUp, peers, drops, mtu } = this.#below.status();
     const last = Math.max(0, ...peers.map(({ lastHandshakeAt }) => lastHandshakeAt ?? 0));
     const lost = this.#echoes.filter((each) => each === undefined).length;
     return {
       name: this.name,
-      isUp: !this.#isClosed && last > 0 && this.#host.now() - last < sessionLifetimeMs,
+      isUp: !this.#isClosed && isUp,
       mtu,
       addresses: this.network.interfaces().flatMap(({ addresses }) => addresses.map(({ address }) => address)),
       peers: peerStatuses(peers),
@@ -293,12 +365,17 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   }
 
   /** What the protocol tells, as events. */
-  told(event: TunnelEvent): void {
-    if (event.kind === "packets") return;
-    const peer = toBase64(event.publicKey);
-    if (event.kind === "session") this.emit("handshake", { peer, isInitiator: event.initiator });
-    else if (event.kind === "moved") this.emit("moved", { peer, from: event.from, to: event.to });
-    else this.emit(event.kind, { peer });
+  told(notice: TunnelNotice): void {
+    if (notice.kind === "notice") this.emit("notice", { text: notice.text });
+    else if (notice.kind === "failed") this.emit("failed", { failure: notice.failure });
+    else {
+      const peer = toBase64(notice.publicKey);
+      if (notice.kind === "session") this.emit("handshake", { peer, isInitiator: notice.initiator });
+      else if (notice.kind === "moved") this.emit("moved", { peer, from: notice.from, to: notice.to });
+      else if (notice.kind === "retrying" && notice.failure !== undefined) {
+        this.emit("retrying", { peer, failure: notice.failure });
+      } else this.emit(notice.kind, { peer });
+    }
   }
 
   readonly #dial: Dialer = async (to, options) =>

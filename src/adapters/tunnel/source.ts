@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { basename, extname } from "node:path";
+import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromBase64 } from "../../bytes/index.js";
 import { Failure, Secret } from "../../contract/index.js";
@@ -8,11 +8,41 @@ import { fileSizeMax } from "./limits.js";
 /** Where a private key comes from: never the command line. */
 export type KeySource = Secret | { readonly file: string } | { readonly env: string };
 
-/** A tunnel's text and the name it goes by. What has a section in it is a text, everything else a path. */
-export function readTunnelFile(source: string | URL): { readonly text: string; readonly name: string } {
-  if (typeof source === "string" && /^\s*\[/m.test(source)) return { text: source, name: "tunnel" };
+export interface TunnelFile {
+  readonly text: string;
+  /** The name it goes by. */
+  readonly name: string;
+  /** Reads what the file names beside itself; absent for a text. */
+  readonly read?: (name: string) => string | undefined;
+}
+
+/** A tunnel's file. What has lines or a section in it is a text, everything else a path. */
+export function readTunnelFile(source: string | URL): TunnelFile {
+  if (typeof source === "string" && /^\s*\[|\n/m.test(source)) return { text: source, name: "tunnel" };
   const path = typeof source === "string" ? source : fileURLToPath(source);
-  return { text: readBounded(path), name: basename(path, extname(path)) };
+  const read = (name: string): string | undefined => {
+    try {
+      return readBounded(resolve(dirname(path), name));
+    } catch {
+      return undefined;
+    }
+  };
+  return { text: readBounded(path), name: basename(path, extname(path)), read };
+}
+
+/** A secret text, such as a password: the first line of a file or variable. */
+export function readSecretText(source: KeySource): Secret {
+  if (source instanceof Secret) return source;
+  const text = "file" in source ? readBounded(source.file) : process.env[source.env];
+  const line = text?.split(/\r?\n/)[0];
+  if (line !== undefined && line !== "") return new Secret(new TextEncoder().encode(line));
+  const where = "file" in source ? source.file : `$${source.env}`;
+  throw new Failure({
+    fault: "misuse",
+    reason: "bad-configuration",
+    protocol: "tunnel",
+    message: `${where} holds no secret`,
+  });
 }
 
 /** A key of 32 bytes in base64, as `wg genkey` writes it. The text is never repeated in a failure. */
@@ -37,7 +67,7 @@ function readBounded(path: string): string {
   throw new Failure({
     fault: "misuse",
     reason: "bad-configuration",
-    protocol: "WireGuard",
+    protocol: "tunnel",
     message: `${path} is larger than ${fileSizeMax} bytes`,
   });
 }

@@ -1,9 +1,9 @@
 import { toBase64 } from "../../bytes/index.js";
 import type { Instant, SocketAddress } from "../../contract/index.js";
-import type { PeerStatus } from "../../protocols/wireguard/index.js";
+import type { PeerState } from "../../tunnels/index.js";
 
 export interface TunnelPeerStatus {
-  /** In base64. */
+  /** In base64: WireGuard's key, or SHA-256 of the public key in an OpenVPN peer's certificate. */
   readonly publicKey: string;
   readonly endpoint: SocketAddress | undefined;
   readonly lastHandshakeAt: Instant | undefined;
@@ -35,7 +35,7 @@ export interface TunnelStatus {
 }
 
 /** As the protocol has them, with keys in base64. */
-export function peerStatuses(peers: readonly PeerStatus[]): readonly TunnelPeerStatus[] {
+export function peerStatuses(peers: readonly PeerState[]): readonly TunnelPeerStatus[] {
   return peers.map(({ publicKey, handshakes, ...rest }) => ({
     publicKey: toBase64(publicKey),
     handshakes,

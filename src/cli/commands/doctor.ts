@@ -1,8 +1,6 @@
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
-import type { OpenTunnel } from "../../adapters/tunnel/index.js";
-import { formatAddress } from "../../bytes/index.js";
-import { parseWgQuick } from "../../protocols/wireguard/index.js";
+import { statSync } from "node:fs";
+import { type OpenTunnel, summarizeTunnelFile, type TunnelSummary } from "../../adapters/tunnel/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, exitFor, UsageError } from "../exit.js";
 import { host } from "../host.js";
@@ -34,38 +32,41 @@ export async function doctor(values: TunnelValues, { terminal, signal }: Command
       return false;
     }
   };
-  const understood = await check("file", () => {
-    const { peers, warnings } = parseWgQuick(readFileSync(file, "utf8"));
-    return `${peers.length} peers, ${warnings.length} warnings`;
+  let summary: TunnelSummary | undefined;
+  await check("file", () => {
+    summary = summarizeTunnelFile(file);
+    return `${summary.protocol}, ${summary.peers} peers, ${summary.warnings.length} warnings`;
   });
-  if (!understood) return worst;
-  const parsed = parseWgQuick(readFileSync(file, "utf8"));
+  if (summary === undefined) return worst;
+  const { hosts, holdsSecret, nameServers, routes } = summary;
   await check("permissions", () => {
-    if ((statSync(file).mode & 0o077) !== 0 && parsed.interface.privateKey !== undefined) {
+    if ((statSync(file).mode & 0o077) !== 0 && holdsSecret) {
       return `others may read ${file}, which holds a private key: chmod 600 ${file}`;
     }
     return "its owner's alone";
   });
   await check("clock", () => `${new Date(host().now()).toISOString()}; peers refuse a clock that went back`);
-  for (const { endpoint } of parsed.peers) {
-    if (endpoint === undefined) continue;
-    const found = await check(`name ${endpoint.host}`, async () => {
-      return (await host().network.resolve(endpoint.host, { signal })).join(", ");
+  for (const name of new Set(hosts)) {
+    const found = await check(`name ${name}`, async () => {
+      return (await host().network.resolve(name, { signal })).join(", ");
     });
     if (!found) return worst;
   }
-  await using office = await openNamed(values, "doctor", terminal);
-  const isUp = await check("handshake", () => shakeHands(office));
-  if (!isUp) return worst;
+  let opened: OpenTunnel | undefined;
+  const isUp = await check("handshake", async () => {
+    opened = await openNamed(values, "doctor", terminal);
+    return shakeHands(opened);
+  });
+  await using office = opened;
+  if (!isUp || office === undefined) return worst;
   await check("MTU", () => `${office.status().mtu} bytes inside`);
-  for (const server of parsed.interface.dns) {
+  for (const server of nameServers) {
     await check(
       `name server ${server}`,
       async () => `${(await office.ping(server, { timeoutMs: patienceMs })).toFixed(1)} ms`,
     );
   }
-  const routes = parsed.peers.flatMap(({ allowedIps }) => allowedIps);
-  await check("routes", () => routes.map(({ address, length }) => `${formatAddress(address)}/${length}`).join(", "));
+  await check("routes", () => routes.join(", "));
   return worst;
 }
 

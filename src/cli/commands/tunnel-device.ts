@@ -1,10 +1,11 @@
 import { openDeviceTunnel } from "../../adapters/tunnel/index.js";
 import { toBase64 } from "../../bytes/index.js";
 import type { Failure } from "../../contract/index.js";
+import type { TunnelNotice } from "../../tunnels/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { host } from "../host.js";
-import { keyOptions, listenAddress, namedFile, tellWarnings } from "../tunnel-options.js";
+import { listenAddress, namedFile, secretOptions, tellWarnings } from "../tunnel-options.js";
 import { bracketed, liveLine, serveMetrics, type TunnelCommandValues, untilInterrupted } from "./tunnel.js";
 
 /** `tunnel --tun`: a device for all programs, taken down when it is interrupted. */
@@ -27,13 +28,12 @@ export async function tunnelDevice(
   let failure: Failure | undefined;
   await using office = await openDeviceTunnel(host(), file, {
     device,
-    ...keyOptions(values.key),
+    ...secretOptions(values),
     ...(values.pcapng !== undefined && { pcapng: values.pcapng }),
-    on: (event) => {
-      if (event.kind === "packets") return;
-      const peer = toBase64(event.publicKey);
-      terminal.event(event.kind, { peer });
-      terminal.note(`${about[event.kind]} ${peer}`);
+    on: (notice) => {
+      const about = aboutNotice(notice);
+      terminal.event(notice.kind, about.data);
+      terminal.note(about.text);
     },
     ended: (reason) => {
       failure = reason;
@@ -76,3 +76,10 @@ const about = {
   unanswered: "no answer from",
   expired: "keys expired of",
 } as const;
+
+function aboutNotice(notice: TunnelNotice): { readonly text: string; readonly data: Readonly<Record<string, string>> } {
+  if (notice.kind === "notice") return { text: notice.text, data: { text: notice.text } };
+  if (notice.kind === "failed") return { text: notice.failure.message, data: { message: notice.failure.message } };
+  const peer = toBase64(notice.publicKey);
+  return { text: `${about[notice.kind]} ${peer}`, data: { peer } };
+}

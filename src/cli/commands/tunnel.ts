@@ -139,6 +139,14 @@ function tellEvents(office: OpenTunnel, terminal: Terminal): void {
       terminal.note(`${about[name]} ${event.peer}`);
     });
   }
+  office.on("notice", ({ text }) => {
+    terminal.event("notice", { text });
+    terminal.note(text);
+  });
+  office.on("failed", ({ failure }) => {
+    terminal.event("failed", failure.toJSON());
+    terminal.note(failure.message);
+  });
   office.on("moved", ({ peer, from, to }) => {
     terminal.event("moved", { peer, from, to });
     terminal.note(`${peer} moved to ${bracketed(to.address)}:${to.port}`);

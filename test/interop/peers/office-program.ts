@@ -6,9 +6,9 @@ import { WebSocketServer } from "ws";
 
 /**
  * What a private network has: a web server that says who asks and where (8080), with WebSockets that echo; UDP echo (7);
- * a name server (53) for office.test, whose long answers need TCP. Its one argument is what it calls itself.
+ * a name server (53) for office.test, whose long answers need TCP. Its arguments are what it calls itself, and its address.
  */
-const [, , title = "office"] = process.argv;
+const [, , title = "office", address = "10.99.0.1"] = process.argv;
 
 const http = createServer((request, response) => {
   if (request.method === "POST") return void request.pipe(response);
@@ -21,7 +21,7 @@ sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(
 const echo = createSocket("udp4", (bytes, { port, address }) => echo.send(bytes, port, address));
 
 const addresses: Readonly<Record<string, readonly string[]>> = {
-  "intranet.office.test": ["10.99.0.1"],
+  "intranet.office.test": [address],
   "many.office.test": Array.from({ length: 100 }, (_, i) => `10.99.1.${i}`),
 };
 

@@ -1,4 +1,4 @@
-/** The inner packets that WireGuard routes by: IPv4 and IPv6, read where they lie. */
+/** IPv4 and IPv6 packets that a packet protocol routes by, read where they lie. */
 
 /** Total length that the packet at `at` declares; zero unless it is an IP packet that fits `size` bytes. */
 export function innerLength(bytes: Uint8Array, at: number, size: number): number {

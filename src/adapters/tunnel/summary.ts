@@ -1,0 +1,49 @@
+import { formatPrefix } from "../../bytes/index.js";
+import { looksLikeOvpn, parseOvpn } from "../../protocols/openvpn/index.js";
+import { parseWgQuick } from "../../protocols/wireguard/index.js";
+import type { FileWarning } from "../../tunnels/index.js";
+import { readTunnelFile, type TunnelFile } from "./source.js";
+
+/** What a tunnel's file says, for people, before anything is opened. */
+export interface TunnelSummary {
+  readonly protocol: "WireGuard" | "OpenVPN";
+  /** Hosts outside that it leads to. */
+  readonly hosts: readonly string[];
+  readonly peers: number;
+  readonly nameServers: readonly string[];
+  readonly routes: readonly string[];
+  readonly holdsSecret: boolean;
+  readonly warnings: readonly FileWarning[];
+}
+
+/** Throws `misuse/bad-configuration` with the line. */
+export function summarizeTunnelFile(source: string | URL): TunnelSummary {
+  const file = readTunnelFile(source);
+  return looksLikeOvpn(file.text) ? ofOvpn(file) : ofWgQuick(file);
+}
+
+function ofWgQuick({ text }: TunnelFile): TunnelSummary {
+  const { interface: own, peers, warnings } = parseWgQuick(text);
+  return {
+    protocol: "WireGuard",
+    hosts: peers.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpoint.host])),
+    peers: peers.length,
+    nameServers: own.dns,
+    routes: peers.flatMap(({ allowedIps }) => allowedIps.map(formatPrefix)),
+    holdsSecret: own.privateKey !== undefined,
+    warnings,
+  };
+}
+
+function ofOvpn({ text, read }: TunnelFile): TunnelSummary {
+  const { remotes, inside, key, control, credentials, warnings } = parseOvpn(text, read);
+  return {
+    protocol: "OpenVPN",
+    hosts: remotes.map(({ host }) => host),
+    peers: remotes.length,
+    nameServers: inside.dns,
+    routes: inside.routes.map(formatPrefix),
+    holdsSecret: key !== undefined || control.kind !== "none" || typeof credentials === "object",
+    warnings,
+  };
+}

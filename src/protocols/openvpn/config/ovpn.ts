@@ -1,0 +1,277 @@
+import type { HashName, Secret } from "../../../contract/index.js";
+import type { ControlKey } from "../control/wrap.js";
+import { failure } from "../failure.js";
+import { fileLinesMax } from "../limits.js";
+import { wrong } from "./complaints.js";
+import { directives } from "./directives.js";
+import { type InsideDraft, insideOptions, newInside } from "./inside.js";
+import type { PullFilter } from "./push.js";
+import { wordsOf } from "./words.js";
+
+export interface OvpnRemote {
+  readonly host: string;
+  readonly port: number;
+  readonly transport: "udp" | "tcp";
+  readonly family: 4 | 6 | undefined;
+}
+
+/** `verify-x509-name`: a whole subject, a common name, or the beginning of one. */
+export interface NameCheck {
+  readonly kind: "subject" | "name" | "name-prefix";
+  readonly text: string;
+}
+
+export interface OvpnWarning {
+  readonly line: number;
+  readonly message: string;
+}
+
+/** What an OpenVPN client file says. Texts in PEM are as they came. */
+export interface OvpnFile {
+  readonly remotes: readonly OvpnRemote[];
+  readonly remoteRandom: boolean;
+  readonly control: ControlKey;
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: Secret | undefined;
+  readonly extraCerts: string | undefined;
+  readonly crl: string | undefined;
+  /** SHA-256 of certificates that are trusted in themselves. */
+  readonly peerFingerprints: readonly Uint8Array[];
+  /** `remote-cert-tls server`, `remote-cert-eku`, `remote-cert-ku`: the certificate is a server's. */
+  readonly checksServerRole: boolean;
+  readonly nameCheck: NameCheck | undefined;
+  readonly tlsVersionMin: "1.2" | "1.3" | undefined;
+  readonly tlsVersionMax: "1.2" | "1.3" | undefined;
+  readonly auth: HashName;
+  readonly dataCiphers: readonly string[] | undefined;
+  readonly fallbackCipher: string | undefined;
+  /** The file's `auth-user-pass`; "ask" if it only says that there are some. */
+  readonly credentials: { readonly user: string; readonly password: Secret | undefined } | "ask" | undefined;
+  readonly staticChallenge: string | undefined;
+  /** What unlocks `key`. */
+  readonly passphrase: Secret | undefined;
+  readonly inside: InsideDraft;
+  readonly pullFilters: readonly PullFilter[];
+  readonly peerInfo: readonly string[];
+  readonly renewBytes: number;
+  readonly renewPackets: number;
+  readonly renewAfterMs: number | undefined;
+  readonly handshakeWindowMs: number | undefined;
+  readonly transitionWindowMs: number | undefined;
+  readonly serverPollMs: number | undefined;
+  readonly retryMs: number | undefined;
+  readonly retryMaxMs: number | undefined;
+  /** Where the port outside is bound, if the file says so. */
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  /** What was understood and has no effect here, and what was not understood. */
+  readonly warnings: readonly OvpnWarning[];
+}
+
+/** Reads the file that an option names: beside the file itself, usually. Undefined if there is none. */
+export type ReadNamed = (name: string) => string | undefined;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface OvpnDraft
+  extends Omit<
+    Mutable<OvpnFile>,
+    "remotes" | "warnings" | "pullFilters" | "peerInfo" | "control" | "peerFingerprints"
+  > {
+  remotes: Partial<Mutable<OvpnRemote>>[];
+  warnings: OvpnWarning[];
+  pullFilters: PullFilter[];
+  peerInfo: string[];
+  peerFingerprints: Uint8Array[];
+  /** Defaults of `remote` lines. */
+  port: number;
+  transport: "udp" | "tcp";
+  family: 4 | 6 | undefined;
+  tlsAuth: { readonly key: Secret; readonly direction: 0 | 1 | undefined } | undefined;
+  tlsCrypt: Secret | undefined;
+  tlsCryptV2: { readonly key: Secret; readonly wrapped: Uint8Array } | undefined;
+  keyDirection: 0 | 1 | undefined;
+  cipher: string | undefined;
+  isClient: boolean;
+  pull: boolean;
+  hasDev: boolean;
+  readonly ignored: Set<string>;
+}
+
+/** One option of a file, with what stood in its inline block, if it had one. */
+export interface Directive {
+  readonly line: number;
+  readonly words: readonly string[];
+  readonly inline: string | undefined;
+  readonly read: ReadNamed | undefined;
+}
+
+/**
+ * Reads an OpenVPN client file (openvpn(8)): options one a line, inline blocks, `<connection>` profiles. Throws
+ * `misuse/bad-configuration` or `misuse/not-supported` with the line; what is unknown or has no meaning inside a process is a
+ * warning. Without `read`, an option that names another file is refused.
+ */
+export function parseOvpn(text: string, read?: ReadNamed): OvpnFile {
+  const draft = newDraft();
+  const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
+  if (lines.length > fileLinesMax) throw wrong(fileLinesMax, "the file is too long");
+  let profile: { readonly line: number; readonly remote: Partial<Mutable<OvpnRemote>> } | undefined;
+  const directivesOf: Directive[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    const line = i + 1;
+    const words = wordsOf(lines[i]!);
+    if (words === undefined) throw wrong(line, "a quote is not closed");
+    const [name] = words;
+    if (name === undefined) continue;
+    if (name === "<connection>") {
+      if (profile !== undefined) throw wrong(line, "a <connection> inside another");
+      profile = { line, remote: {} };
+    } else if (name === "</connection>") {
+      if (profile === undefined) throw wrong(line, "there is no <connection> to close");
+      if (profile.remote.host === undefined) throw wrong(profile.line, "this <connection> has no remote");
+      draft.remotes.push(profile.remote);
+      profile = undefined;
+    } else if (profile !== undefined) takeProfileLine(profile.remote, words, line, draft);
+    else if (/^<[a-z0-9-]+>$/.test(name)) {
+      const end = lines.findIndex((each, at) => at > i && each.trim() === `</${name.slice(1)}`);
+      if (end < 0) throw wrong(line, `${name} is not closed`);
+      const inline = `${lines.slice(i + 1, end).join("\n")}\n`;
+      directivesOf.push({ line, words: [name.slice(1, -1)], inline, read });
+      i = end;
+    } else directivesOf.push({ line, words: [name.replace(/^--/, ""), ...words.slice(1)], inline: undefined, read });
+  }
+  if (profile !== undefined) throw wrong(profile.line, "<connection> is not closed");
+  for (const { words } of directivesOf) {
+    if (words[0] === "ignore-unknown-option") for (const name of words.slice(1)) draft.ignored.add(name);
+  }
+  for (const directive of directivesOf) take(draft, directive);
+  return finish(draft);
+}
+
+/** Does a text look like an OpenVPN file rather than anything else that makes a tunnel? */
+export const looksLikeOvpn = (text: string): boolean =>
+  !/^\s*\[\s*(interface|peer)\s*\]/im.test(text) &&
+  /^\s*(client|tls-client|remote\s|dev\s|<ca>|<connection>|proto\s)/m.test(text);
+
+function take(draft: OvpnDraft, directive: Directive): void {
+  const { line, words } = directive;
+  const name = words[0]!;
+  const own = Object.hasOwn(directives, name) ? directives[name] : undefined;
+  if (own !== undefined) {
+    own(draft, directive);
+    return;
+  }
+  const inside = Object.hasOwn(insideOptions, name) ? insideOptions[name] : undefined;
+  if (inside !== undefined) {
+    const message = inside(draft.inside, words);
+    if (message !== undefined) throw wrong(line, message);
+    return;
+  }
+  if (!draft.ignored.has(name)) draft.warnings.push({ line, message: `${name} is not known and was passed over` });
+}
+
+/** A profile knows fewer options, and each counts for its remote alone. */
+function takeProfileLine(
+  remote: Partial<Mutable<OvpnRemote>>,
+  words: readonly string[],
+  line: number,
+  draft: OvpnDraft,
+): void {
+  const scratch = { ...newDraft(), remotes: [] as Partial<Mutable<OvpnRemote>>[] };
+  const [name = ""] = words;
+  if (name === "remote" || name === "proto" || name === "port" || name === "rport") {
+    directives[name]!(scratch, { line, words, inline: undefined, read: undefined });
+    const [found] = scratch.remotes;
+    if (name === "remote") Object.assign(remote, found);
+    else if (name === "proto") Object.assign(remote, { transport: scratch.transport, family: scratch.family });
+    else remote.port ??= scratch.port;
+  } else draft.warnings.push({ line, message: `${name} has no effect inside <connection> and was passed over` });
+}
+
+function finish(draft: OvpnDraft): OvpnFile {
+  const { tlsAuth, tlsCrypt, tlsCryptV2, keyDirection, auth } = draft;
+  if (!draft.isClient) {
+    throw failure("not-supported", "the file is no client's: neither `client` nor `tls-client` is in it", {
+      hint: "only the client's side of a tunnel is opened from a file",
+    });
+  }
+  if (!draft.pull) {
+    throw failure("not-supported", "a tunnel between two peers that push nothing is not built here", {
+      at: "tls-client",
+      hint: "say `client`, or `pull` beside `tls-client`, and let the other side be a server",
+    });
+  }
+  if (draft.remotes.length === 0) throw failure("bad-configuration", "the file has no remote");
+  if (draft.ca === undefined && draft.peerFingerprints.length === 0) {
+    throw failure("bad-configuration", "the file says nothing of whom to trust: neither ca nor peer-fingerprint", {
+      at: "ca",
+    });
+  }
+  const control: ControlKey =
+    tlsCryptV2 !== undefined
+      ? { kind: "tls-crypt-v2", ...tlsCryptV2 }
+      : tlsCrypt !== undefined
+        ? { kind: "tls-crypt", key: tlsCrypt }
+        : tlsAuth !== undefined
+          ? { kind: "tls-auth", key: tlsAuth.key, direction: tlsAuth.direction ?? keyDirection, hash: auth }
+          : { kind: "none" };
+  // `cipher` of old: what a server that cannot negotiate uses.
+  const fallbackCipher = draft.fallbackCipher ?? draft.cipher;
+  const remotes = draft.remotes.map(
+    ({ host, port = draft.port, transport = draft.transport, family = draft.family }): OvpnRemote => ({
+      host: host!,
+      port,
+      transport,
+      family,
+    }),
+  );
+  return { ...draft, control, remotes, fallbackCipher };
+}
+
+const newDraft = (): OvpnDraft => ({
+  remotes: [],
+  remoteRandom: false,
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  extraCerts: undefined,
+  crl: undefined,
+  peerFingerprints: [],
+  checksServerRole: false,
+  nameCheck: undefined,
+  tlsVersionMin: undefined,
+  tlsVersionMax: undefined,
+  auth: "SHA-1",
+  dataCiphers: undefined,
+  fallbackCipher: undefined,
+  credentials: undefined,
+  staticChallenge: undefined,
+  passphrase: undefined,
+  inside: newInside(),
+  pull: false,
+  pullFilters: [],
+  peerInfo: [],
+  renewBytes: 0,
+  renewPackets: 0,
+  renewAfterMs: undefined,
+  handshakeWindowMs: undefined,
+  transitionWindowMs: undefined,
+  serverPollMs: undefined,
+  retryMs: undefined,
+  retryMaxMs: undefined,
+  localAddress: undefined,
+  localPort: undefined,
+  warnings: [],
+  port: 1194,
+  transport: "udp",
+  family: undefined,
+  tlsAuth: undefined,
+  tlsCrypt: undefined,
+  tlsCryptV2: undefined,
+  keyDirection: undefined,
+  cipher: undefined,
+  isClient: false,
+  hasDev: false,
+  ignored: new Set(),
+});

@@ -1,0 +1,65 @@
+import { Failure, type Fault } from "../../contract/index.js";
+
+/** Why a packet was dropped: one counter each. None of these ever ends a session. */
+export const dropReasons = [
+  "malformed",
+  "unknown-opcode",
+  "unknown-session",
+  "wrong-source",
+  "bad-control-tag",
+  "replayed-control",
+  "out-of-window",
+  "bad-client-key",
+  "bad-cookie",
+  "unknown-key",
+  "bad-tag",
+  "replayed",
+  "compressed",
+  "not-ip",
+  "source-not-allowed",
+  "no-route",
+  "no-keys",
+  "too-big",
+  "table-full",
+] as const;
+
+export type DropReason = (typeof dropReasons)[number];
+
+/** Counts of everything dropped, by reason. */
+export type DropCounts = Record<DropReason, number>;
+
+export const noDrops = (): DropCounts =>
+  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<DropReason, number>;
+
+const faults = {
+  "bad-configuration": "misuse",
+  /** The file asks for what this room does not do, or for what nobody should. */
+  "not-supported": "misuse",
+  "handshake-timeout": "unreachable",
+  "ping-timeout": "unreachable",
+  "no-remote": "unreachable",
+  "transport-lost": "unreachable",
+  "restarted-by-peer": "unreachable",
+  "exited-by-peer": "unreachable",
+  /** The control channel's TLS failed; the cause says why, and whose fault it was. */
+  "tls-failed": "authentication",
+  "auth-failed": "refused",
+  "halted-by-peer": "refused",
+  "push-refused": "refused",
+  "bad-key-exchange": "decode",
+  "bad-push": "misbehaviour",
+  "no-common-cipher": "incompatible",
+  "closed-locally": "misuse",
+} as const satisfies Record<string, Fault>;
+
+export type OpenVpnReason = keyof typeof faults;
+export type OpenVpnFailure = Failure<OpenVpnReason>;
+
+export function failure(
+  reason: OpenVpnReason,
+  message: string,
+  more: { at?: string; hint?: string; cause?: unknown; byPeer?: boolean } = {},
+): OpenVpnFailure {
+  const fault = more.cause instanceof Failure && reason === "tls-failed" ? more.cause.fault : faults[reason];
+  return new Failure({ protocol: "OpenVPN", fault, reason, message, ...more });
+}

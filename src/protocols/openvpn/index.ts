@@ -1,0 +1,28 @@
+export { answerTls } from "./answers.js";
+export {
+  type Credentials,
+  OpenVpnClient,
+  type OpenVpnClientConfig,
+  type OpenVpnClientEvent,
+  type OpenVpnClientInput,
+  type OpenVpnStatus,
+  type OpenVpnTransport,
+} from "./client.js";
+export { type ClientTlsOptions, clientTls } from "./config/identity.js";
+export type { Inside } from "./config/inside.js";
+export {
+  looksLikeOvpn,
+  type NameCheck,
+  type OvpnFile,
+  type OvpnRemote,
+  type OvpnWarning,
+  parseOvpn,
+  type ReadNamed,
+} from "./config/ovpn.js";
+export type { ControlKey } from "./control/wrap.js";
+export { type DataCipher, dataCipher, dataCiphers, defaultDataCiphers, outerOverhead } from "./data/ciphers.js";
+export type { PacketSource } from "./data/outbound.js";
+export type { DropCounts, DropReason, OpenVpnFailure, OpenVpnReason } from "./failure.js";
+export { failure as openVpnFailure } from "./failure.js";
+export { tunMtuDefault } from "./limits.js";
+export { profile } from "./profile.js";

@@ -1,0 +1,190 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { authority, identity } from "./certificates.js";
+import { ip } from "./namespaces.js";
+import { Program } from "./program.js";
+import { freeUdpPort } from "./udp-port.js";
+
+export interface OpenVpnServerOptions {
+  /** Default udp. */
+  readonly transport?: "udp" | "tcp";
+  /** Options beside the usual, one or more words each. */
+  readonly more?: readonly string[];
+  /** Default: certificates. */
+  readonly users?: Readonly<Record<string, string>>;
+  readonly port?: number;
+}
+
+let count = 0;
+
+/**
+ * openvpn(8) as a server with its port on loopback and its device in a network namespace of its own: 10.79.0.1/24 and
+ * fd79::1/64 there, the next addresses are its clients'. Programs of the namespace are the private network behind it.
+ */
+export class OpenVpnServer implements AsyncDisposable {
+  readonly port: number;
+  readonly transport: "udp" | "tcp";
+  readonly namespace: string;
+  readonly folder: string;
+  readonly #program: Program;
+
+  static async start({ transport = "udp", more = [], users, port }: OpenVpnServerOptions = {}): Promise<OpenVpnServer> {
+    needOpenVpn();
+    const id = `${process.pid % 100_000}v${count++}`;
+    const folder = mkdtempSync(join(tmpdir(), "sealport-ovpn-"));
+    const device = `ov${id}`;
+    const namespace = `svpn${id}`;
+    const own = port ?? (await freeUdpPort());
+    const server = identity("p256");
+    const config = [
+      `proto ${transport === "udp" ? "udp" : "tcp-server"}`,
+      "local 127.0.0.1",
+      `port ${own}`,
+      `dev ${device}`,
+      "dev-type tun",
+      "ifconfig-noexec",
+      "route-noexec",
+      "server 10.79.0.0 255.255.255.0",
+      "server-ipv6 fd79::/64",
+      "topology subnet",
+      `ca ${authority()}`,
+      `cert ${server.certificate}`,
+      `key ${server.key}`,
+      "dh none",
+      "keepalive 2 10",
+      "verb 4",
+      ...more.map((line) => line.replace("FOLDER", folder)),
+    ];
+    if (users !== undefined) {
+      const checks = Object.entries(users).map(
+        ([user, word]) => `[ "$u" = '${user}' ] && [ "$p" = '${word}' ] && exit 0`,
+      );
+      const verify = `#!/bin/sh\n{ read -r u; read -r p; } < "$1"\n${checks.join("\n")}\nexit 1\n`;
+      writeFileSync(join(folder, "verify.sh"), verify, { mode: 0o700 });
+      config.push(`auth-user-pass-verify ${join(folder, "verify.sh")} via-file`, "script-security 2");
+      config.push("username-as-common-name", "verify-client-cert none");
+    }
+    for (const [option, kind] of Object.entries(sharedKeys)) {
+      if (!more.some((line) => line.startsWith(`${option} `))) continue;
+      kind(folder);
+    }
+    writeFileSync(join(folder, "server.conf"), `${config.join("\n")}\n`, { mode: 0o600 });
+    const program = new Program("openvpn", "openvpn", ["--config", join(folder, "server.conf")]);
+    try {
+      await program.says(/Initialization Sequence Completed/);
+      ip("netns", "add", namespace);
+      // The device moves; its socket stays where it was made.
+      ip("link", "set", device, "netns", namespace);
+      ip("-n", namespace, "addr", "add", "10.79.0.1/24", "dev", device);
+      ip("-n", namespace, "addr", "add", "fd79::1/64", "dev", device, "nodad");
+      ip("-n", namespace, "link", "set", "lo", "up");
+      ip("-n", namespace, "link", "set", device, "up");
+      return new OpenVpnServer(program, own, transport, namespace, folder);
+    } catch (error) {
+      await program[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor(program: Program, port: number, transport: "udp" | "tcp", namespace: string, folder: string) {
+    this.#program = program;
+    this.port = port;
+    this.transport = transport;
+    this.namespace = namespace;
+    this.folder = folder;
+  }
+
+  get said(): string {
+    return this.#program.said;
+  }
+
+  says(pattern: RegExp, from = 0): Promise<RegExpMatchArray> {
+    return this.#program.says(pattern, from);
+  }
+
+  /** A client's file for this server, with everything inline. */
+  file(more = "", { transport = this.transport, port = this.port } = {}): string {
+    const client = identity("client");
+    return `client
+dev tun
+proto ${transport}
+remote 127.0.0.1 ${port}
+remote-cert-tls server
+${block("ca", authority())}${block("cert", client.certificate)}${block("key", client.key)}${more}
+`;
+  }
+
+  /** One of the keys that it shares with its clients, inline. */
+  shared(option: keyof typeof sharedKeys): string {
+    return block(option, join(this.folder, option === "tls-crypt-v2" ? "v2-client.key" : "shared.key"));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#program.kill(signal);
+  }
+
+  /** A program of the private network behind the tunnel. */
+  inside(name: string, command: string, ...args: readonly string[]): Program {
+    return new Program(name, "ip", ["netns", "exec", this.namespace, command, ...args]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program[Symbol.asyncDispose]();
+    ip("netns", "del", this.namespace);
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** A server with a private network behind it: see office-program.ts. Its clients' file is `conf`. */
+export async function startOpenVpnOffice(
+  title: string,
+  options: OpenVpnServerOptions = {},
+): Promise<AsyncDisposable & { readonly peer: OpenVpnServer; readonly conf: string }> {
+  const pushes = ["dhcp-option DNS 10.79.0.1", "dhcp-option DOMAIN office.test", "route 10.80.0.0 255.255.0.0"];
+  const more = [...(options.more ?? []), ...pushes.map((option) => `push "${option}"`)];
+  const peer = await OpenVpnServer.start({ ...options, more });
+  const services = peer.inside(title, process.execPath, program, title, "10.79.0.1");
+  await services.says("the office is open");
+  return {
+    peer,
+    conf: peer.file(),
+    async [Symbol.asyncDispose]() {
+      await services[Symbol.asyncDispose]();
+      await peer[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const program = fileURLToPath(new URL("./office-program.js", import.meta.url));
+
+/** What a server's options name, made by openvpn(8) itself: `shared.key`, or `v2.key` and a client's `v2-client.key`. */
+const sharedKeys = {
+  "tls-auth": staticKey,
+  "tls-crypt": staticKey,
+  "tls-crypt-v2": (folder: string) => {
+    const [own, client] = [join(folder, "v2.key"), join(folder, "v2-client.key")];
+    openvpn("--genkey", "tls-crypt-v2-server", own);
+    openvpn("--tls-crypt-v2", own, "--genkey", "tls-crypt-v2-client", client);
+  },
+} as const;
+
+function staticKey(folder: string): void {
+  openvpn("--genkey", "secret", join(folder, "shared.key"));
+}
+
+export function openvpn(...args: readonly string[]): string {
+  return execFileSync("openvpn", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+const block = (name: string, path: string): string => `<${name}>\n${readFileSync(path, "utf8").trim()}\n</${name}>\n`;
+
+export function needOpenVpn(): void {
+  try {
+    execFileSync("sh", ["-c", "command -v openvpn"], { stdio: "ignore" });
+  } catch {
+    throw new Error("openvpn is not here; scripts/peers/install.sh openvpn installs it");
+  }
+}
