@@ -4,6 +4,7 @@
 #   base       tshark (decrypts our captures with our key logs), a C compiler (for small programs against C libraries)
 #   db         PostgreSQL, MariaDB, Redis and sshd, for their drivers over our sockets
 #   wireguard  wireguard-go and wg, and what makes a private network behind it
+#   openvpn    openvpn, and what makes a private network behind it
 #   tls        OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #   quic       ngtcp2 old and new, quic-go in Caddy, nginx, haproxy, curl, aioquic, OpenSSL's QUIC
 #   dtls       Mbed TLS, wolfSSL, NSS
@@ -19,12 +20,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 
 packages=; newer=; newest=; images=
-for group in ${*:-base db tls wireguard quic dtls srtp curvecp browser kernel}; do
+for group in ${*:-base db tls wireguard openvpn quic dtls srtp curvecp browser kernel}; do
   case $group in
   base) packages="$packages tshark gcc libc6-dev" ;;
   db) packages="$packages postgresql mariadb-server redis-server openssh-server" ;;
   tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
   wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl iperf3" ;;
+  openvpn) packages="$packages openvpn iproute2 socat curl" ;;
   quic)
     packages="$packages ngtcp2-client ngtcp2-server caddy"
     newer="$newer openssl libssl-dev ngtcp2-client ngtcp2-server nginx haproxy curl python3-aioquic"
@@ -44,7 +46,7 @@ for group in ${*:-base db tls wireguard quic dtls srtp curvecp browser kernel}; 
     images="$images user-mode-linux linux-image-cloud-amd64"
     ;;
   *)
-    echo "install.sh: no group is called $group; there are: base db tls wireguard quic dtls srtp curvecp browser kernel" >&2
+    echo "install.sh: no group is called $group; there are: base db tls wireguard openvpn quic dtls srtp curvecp browser kernel" >&2
     exit 2
     ;;
   esac

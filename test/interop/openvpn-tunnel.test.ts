@@ -33,7 +33,9 @@ test("tunnel() takes an .ovpn file: fetch, names, echoes, a server of ours insid
   assert.equal(await (await office.fetch(intranet)).text(), said);
   assert.deepEqual(await office.resolve("intranet"), ["10.79.0.1"]);
   assert.ok((await office.ping("intranet", { timeoutMs: 5_000 })) > 0);
-  const server = await office.listen(8088, (socket) => socket.end(`served to ${socket.remoteAddress}`));
+  const server = await office.listen(8088, (socket) => {
+    socket.resume().end(`served to ${socket.remoteAddress}`);
+  });
   await using curl = behind.peer.inside("nc", "socat", "-u", "TCP:10.79.0.2:8088", "STDOUT");
   assert.equal(await curl.ends(), "exited with 0", curl.said);
   assert.equal(curl.said, "served to 10.79.0.1");

@@ -1,7 +1,7 @@
 import type { HashName, Secret } from "../../../contract/index.js";
 import type { ControlKey } from "../control/wrap.js";
 import { failure } from "../failure.js";
-import { fileLinesMax } from "../limits.js";
+import { fileLinesMax, remotesMax } from "../limits.js";
 import { wrong } from "./complaints.js";
 import { directives } from "./directives.js";
 import { type InsideDraft, insideOptions, newInside } from "./inside.js";
@@ -117,7 +117,8 @@ export function parseOvpn(text: string, read?: ReadNamed): OvpnFile {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   if (lines.length > fileLinesMax) throw wrong(fileLinesMax, "the file is too long");
   let profile: { readonly line: number; readonly remote: Partial<Mutable<OvpnRemote>> } | undefined;
-  const directivesOf: Directive[] = [];
+  /** What the lines say, in their order; a profile is one remote. */
+  const found: (Directive | Partial<Mutable<OvpnRemote>>)[] = [];
   for (let i = 0; i < lines.length; i++) {
     const line = i + 1;
     const words = wordsOf(lines[i]!);
@@ -130,22 +131,27 @@ export function parseOvpn(text: string, read?: ReadNamed): OvpnFile {
     } else if (name === "</connection>") {
       if (profile === undefined) throw wrong(line, "there is no <connection> to close");
       if (profile.remote.host === undefined) throw wrong(profile.line, "this <connection> has no remote");
-      draft.remotes.push(profile.remote);
+      found.push(profile.remote);
       profile = undefined;
     } else if (profile !== undefined) takeProfileLine(profile.remote, words, line, draft);
     else if (/^<[a-z0-9-]+>$/.test(name)) {
       const end = lines.findIndex((each, at) => at > i && each.trim() === `</${name.slice(1)}`);
       if (end < 0) throw wrong(line, `${name} is not closed`);
       const inline = `${lines.slice(i + 1, end).join("\n")}\n`;
-      directivesOf.push({ line, words: [name.slice(1, -1)], inline, read });
+      found.push({ line, words: [name.slice(1, -1)], inline, read });
       i = end;
-    } else directivesOf.push({ line, words: [name.replace(/^--/, ""), ...words.slice(1)], inline: undefined, read });
+    } else found.push({ line, words: [name.replace(/^--/, ""), ...words.slice(1)], inline: undefined, read });
   }
   if (profile !== undefined) throw wrong(profile.line, "<connection> is not closed");
-  for (const { words } of directivesOf) {
+  const isDirective = (each: (typeof found)[number]): each is Directive => "words" in each;
+  for (const { words } of found.filter(isDirective)) {
     if (words[0] === "ignore-unknown-option") for (const name of words.slice(1)) draft.ignored.add(name);
   }
-  for (const directive of directivesOf) take(draft, directive);
+  for (const each of found) {
+    if (isDirective(each)) take(draft, each);
+    else if (draft.remotes.length < remotesMax) draft.remotes.push(each);
+    else throw wrong(lines.length, `more than ${remotesMax} remotes`);
+  }
   return finish(draft);
 }
 
@@ -218,14 +224,12 @@ function finish(draft: OvpnDraft): OvpnFile {
           : { kind: "none" };
   // `cipher` of old: what a server that cannot negotiate uses.
   const fallbackCipher = draft.fallbackCipher ?? draft.cipher;
-  const remotes = draft.remotes.map(
-    ({ host, port = draft.port, transport = draft.transport, family = draft.family }): OvpnRemote => ({
-      host: host!,
-      port,
-      transport,
-      family,
-    }),
-  );
+  const remotes = draft.remotes.map((remote): OvpnRemote => {
+    const { host, port = draft.port, transport = draft.transport } = remote;
+    // A line that names its protocol says with it which family.
+    const family = "transport" in remote ? remote.family : draft.family;
+    return { host: host!, port, transport, family };
+  });
   return { ...draft, control, remotes, fallbackCipher };
 }
 
