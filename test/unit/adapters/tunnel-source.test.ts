@@ -13,7 +13,11 @@ import { scratch } from "../../interop/peers/certificates.js";
 test("what has a section is a text, everything else a path, whose name is the tunnel's", () => {
   const path = join(scratch(), "branch office.conf");
   writeFileSync(path, "[Interface]\n");
-  assert.deepEqual(readTunnelFile(path), { text: "[Interface]\n", name: "branch office" });
+  const { read, ...file } = readTunnelFile(path);
+  assert.deepEqual(file, { text: "[Interface]\n", name: "branch office" });
+  // What a file names lies beside it.
+  assert.equal(read!("branch office.conf"), file.text);
+  assert.equal(read!("absent.key"), undefined);
   assert.equal(readTunnelFile(new URL(`file://${path.replace(" ", "%20")}`)).name, "branch office");
   assert.equal(readTunnelFile("  [Interface]\nDNS = 10.0.0.1").name, "tunnel");
   assert.throws(() => readTunnelFile(join(scratch(), "absent.conf")), { code: "ENOENT" });
