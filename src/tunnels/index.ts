@@ -1,6 +1,6 @@
 export type { FileWarning, OpenedDevice, OpenedTunnel, PeerState, TunnelNotice, TunnelState } from "./opened.js";
 export { type OpenVpnOptions, type OpenVpnTunnel, type OpenVpnTunnelOptions, openOpenVpn } from "./openvpn.js";
-export { type OpenVpnDeviceOptions, openOpenVpnDevice } from "./openvpn-device.js";
+export type { OpenVpnDeviceOptions } from "./openvpn-device.js";
 export { type PacketTap, PacketTunnel, type PacketTunnelEvent } from "./packet-tunnel.js";
 export type { DnsAnswer, DnsCodec, DnsResponse } from "./resolver.js";
 export { type StackDriver, StackNetwork } from "./stack-network.js";

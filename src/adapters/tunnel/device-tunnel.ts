@@ -3,17 +3,15 @@ import type { Failure, Host, Secret, SocketAddress } from "../../contract/index.
 import { configureDevice } from "../../hosts/node/device.js";
 import { setNameServers } from "../../hosts/node/name-servers.js";
 import { openTun } from "../../hosts/node/tun.js";
-import { looksLikeOvpn } from "../../protocols/openvpn/index.js";
 import {
   type FileWarning,
   type OpenedDevice,
   type OpenVpnDeviceOptions,
-  openOpenVpnDevice,
   openWireGuardDevice,
   type TunnelNotice,
 } from "../../tunnels/index.js";
 import { openVpnSecrets, type TunnelOptions } from "./open-tunnel.js";
-import { readKeySource, readTunnelFile } from "./source.js";
+import { looksLikeOvpn, readKeySource, readTunnelFile } from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface DeviceTunnelOptions extends Pick<TunnelOptions, "privateKey" | "credentials" | "passphrase"> {
@@ -81,7 +79,9 @@ type Below = OpenVpnDeviceOptions & { readonly privateKey: Secret | undefined };
 
 /** By what the file is. */
 async function openBelow(host: Host, text: string, { privateKey, ...options }: Below): Promise<OpenedDevice> {
-  if (looksLikeOvpn(text)) return openOpenVpnDevice(host, text, options);
+  if (looksLikeOvpn(text)) {
+    return (await import("../../tunnels/openvpn-device.js")).openOpenVpnDevice(host, text, options);
+  }
   const { device, on, ended, tap } = options;
   return openWireGuardDevice(host, text, {
     device,

@@ -11,7 +11,6 @@ import {
   type SocketAddress,
 } from "../../contract/index.js";
 import type { Capture } from "../../hosts/node/capture.js";
-import { looksLikeOvpn } from "../../protocols/openvpn/index.js";
 import {
   type Connection,
   type DialOptions,
@@ -26,7 +25,6 @@ import {
 import {
   type FileWarning,
   type OpenedTunnel,
-  openOpenVpn,
   openWireGuard,
   type TunnelNotice,
   type WireGuardTunnelOptions,
@@ -41,7 +39,14 @@ import { dnsCodec } from "./dns-codec.js";
 import { builtInAgent, type DispatcherClass, type FetchInit } from "./fetch.js";
 import { drainMsDefault, echoesKept } from "./limits.js";
 import { type ConnectionHandler, TunnelServer } from "./server.js";
-import { type KeySource, readKeySource, readSecretText, readTunnelFile, type TunnelFile } from "./source.js";
+import {
+  type KeySource,
+  looksLikeOvpn,
+  readKeySource,
+  readSecretText,
+  readTunnelFile,
+  type TunnelFile,
+} from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface TunnelOptions {
@@ -151,8 +156,13 @@ const kinds = {
   },
   ovpn: {
     prefix: "ovpn",
+    // Most tunnels are not: what it needs is loaded for those that are.
     open: async (host, { text, read }, options, common) =>
-      openOpenVpn(host, text, { ...common, read, ...openVpnSecrets(options) }),
+      (await import("../../tunnels/openvpn.js")).openOpenVpn(host, text, {
+        ...common,
+        read,
+        ...openVpnSecrets(options),
+      }),
   },
 } as const satisfies Readonly<Record<string, Kind>>;
 

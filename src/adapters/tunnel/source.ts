@@ -30,6 +30,11 @@ export function readTunnelFile(source: string | URL): TunnelFile {
   return { text: readBounded(path), name: basename(path, extname(path)), read };
 }
 
+/** Does a text look like an OpenVPN client's file rather than wg-quick's? Told without loading either room. */
+export const looksLikeOvpn = (text: string): boolean =>
+  !/^\s*\[\s*(interface|peer)\s*\]/im.test(text) &&
+  /^\s*(client|tls-client|remote\s|dev\s|<ca>|<connection>|proto\s)/m.test(text);
+
 /** A secret text, such as a password: the first line of a file or variable. */
 export function readSecretText(source: KeySource): Secret {
   if (source instanceof Secret) return source;

@@ -1,8 +1,7 @@
 import { formatPrefix } from "../../bytes/index.js";
-import { looksLikeOvpn, parseOvpn } from "../../protocols/openvpn/index.js";
 import { parseWgQuick } from "../../protocols/wireguard/index.js";
 import type { FileWarning } from "../../tunnels/index.js";
-import { readTunnelFile, type TunnelFile } from "./source.js";
+import { looksLikeOvpn, readTunnelFile, type TunnelFile } from "./source.js";
 
 /** What a tunnel's file says, for people, before anything is opened. */
 export interface TunnelSummary {
@@ -17,7 +16,7 @@ export interface TunnelSummary {
 }
 
 /** Throws `misuse/bad-configuration` with the line. */
-export function summarizeTunnelFile(source: string | URL): TunnelSummary {
+export async function summarizeTunnelFile(source: string | URL): Promise<TunnelSummary> {
   const file = readTunnelFile(source);
   return looksLikeOvpn(file.text) ? ofOvpn(file) : ofWgQuick(file);
 }
@@ -35,7 +34,8 @@ function ofWgQuick({ text }: TunnelFile): TunnelSummary {
   };
 }
 
-function ofOvpn({ text, read }: TunnelFile): TunnelSummary {
+async function ofOvpn({ text, read }: TunnelFile): Promise<TunnelSummary> {
+  const { parseOvpn } = await import("../../protocols/openvpn/index.js");
   const { remotes, inside, key, control, credentials, warnings } = parseOvpn(text, read);
   return {
     protocol: "OpenVPN",

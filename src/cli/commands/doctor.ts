@@ -33,8 +33,8 @@ export async function doctor(values: TunnelValues, { terminal, signal }: Command
     }
   };
   let summary: TunnelSummary | undefined;
-  await check("file", () => {
-    summary = summarizeTunnelFile(file);
+  await check("file", async () => {
+    summary = await summarizeTunnelFile(file);
     return `${summary.protocol}, ${summary.peers} peers, ${summary.warnings.length} warnings`;
   });
   if (summary === undefined) return worst;

@@ -11,7 +11,6 @@ export {
 export { type ClientTlsOptions, clientTls } from "./config/identity.js";
 export type { Inside } from "./config/inside.js";
 export {
-  looksLikeOvpn,
   type NameCheck,
   type OvpnFile,
   type OvpnRemote,

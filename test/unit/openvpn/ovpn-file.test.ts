@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { looksLikeOvpn } from "../../../src/adapters/tunnel/source.js";
 import { toHex } from "../../../src/bytes/index.js";
 import { insideOf } from "../../../src/protocols/openvpn/config/inside.js";
-import { looksLikeOvpn, parseOvpn } from "../../../src/protocols/openvpn/config/ovpn.js";
+import { parseOvpn } from "../../../src/protocols/openvpn/config/ovpn.js";
 import { PushReply } from "../../../src/protocols/openvpn/config/push.js";
 import { wordsOf } from "../../../src/protocols/openvpn/config/words.js";
 

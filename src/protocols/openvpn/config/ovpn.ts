@@ -155,11 +155,6 @@ export function parseOvpn(text: string, read?: ReadNamed): OvpnFile {
   return finish(draft);
 }
 
-/** Does a text look like an OpenVPN file rather than anything else that makes a tunnel? */
-export const looksLikeOvpn = (text: string): boolean =>
-  !/^\s*\[\s*(interface|peer)\s*\]/im.test(text) &&
-  /^\s*(client|tls-client|remote\s|dev\s|<ca>|<connection>|proto\s)/m.test(text);
-
 function take(draft: OvpnDraft, directive: Directive): void {
   const { line, words } = directive;
   const name = words[0]!;
