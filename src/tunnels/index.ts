@@ -1,5 +1,5 @@
 export type { FileWarning, OpenedDevice, OpenedTunnel, PeerState, TunnelNotice, TunnelState } from "./opened.js";
-export { type OpenVpnOptions, type OpenVpnTunnel, type OpenVpnTunnelOptions, openOpenVpn } from "./openvpn.js";
+export type { OpenVpnOptions, OpenVpnTunnel, OpenVpnTunnelOptions } from "./openvpn.js";
 export type { OpenVpnDeviceOptions } from "./openvpn-device.js";
 export { type PacketTap, PacketTunnel, type PacketTunnelEvent } from "./packet-tunnel.js";
 export type { DnsAnswer, DnsCodec, DnsResponse } from "./resolver.js";
