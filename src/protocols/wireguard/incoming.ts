@@ -1,7 +1,7 @@
 import type { Datagrams, Instant, SocketAddress } from "../../contract/index.js";
+import { innerLength, sourceAt } from "../../mechanisms/ip-packet.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Handshakes } from "./handshakes.js";
-import { innerLength, sourceAt } from "../../mechanisms/ip-packet.js";
 import type { WireGuardEvent } from "./interfaces.js";
 import { batchPacketsMax, keepaliveTimeoutMs, rejectAfterMs, rekeyTimeoutMs } from "./limits.js";
 import { MessageType, messageType, transportLayout, u32le } from "./messages/layout.js";

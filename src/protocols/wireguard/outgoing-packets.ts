@@ -1,7 +1,7 @@
 import type { Instant, SocketAddress, Transmit } from "../../contract/index.js";
+import { destinationAt, innerLength } from "../../mechanisms/ip-packet.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Handshakes } from "./handshakes.js";
-import { destinationAt, innerLength } from "../../mechanisms/ip-packet.js";
 import type { PacketSource } from "./interfaces.js";
 import { batchPacketsMax, batchSizeMax } from "./limits.js";
 import { transportLayout } from "./messages/layout.js";
