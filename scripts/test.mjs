@@ -26,6 +26,7 @@ const once = [
   "scenarios/quic-anything",
   "hostile/quic/floods",
   "interop/bulk",
+  "interop/curvecp",
   "interop/drivers",
   "interop/ethernet-kernel",
   "interop/tcp-kernel",

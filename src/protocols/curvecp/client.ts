@@ -85,6 +85,7 @@ export class ClientConnection extends Connection {
 
   /** A Cookie packet, authentic or not. */
   cookie(bytes: Uint8Array, at: number, from: SocketAddress, now: Instant): void {
+    this.at = now;
     const credentials = this.#credentials;
     if (this.#phase !== "hello" || credentials === undefined) {
       this.drop("replayed");
@@ -109,18 +110,14 @@ export class ClientConnection extends Connection {
     this.#backoff.stop();
     this.#initiateBy = now + initiateTimeoutMs;
     this.lastHeardAt = now;
-    this.options.trace?.({
-      at: now,
-      protocol: "CurveCP",
-      name: "curvecp:cookie_received",
-      data: { connection: this.id },
-    });
+    this.trace("cookie_received");
     // With nothing to say, an empty message asks for the server's first.
     this.pingOwed = true;
   }
 
   /** A Message packet of the server's, authentic or not. */
   packet(bytes: Uint8Array, at: number, end: number, now: Instant): void {
+    this.at = now;
     if (this.opener === undefined) {
       this.drop("no-connection");
       return;
@@ -170,12 +167,7 @@ export class ClientConnection extends Connection {
     if (this.#hellos === 1) this.#backoff.start(now, this.#jitter(helloWaitMs));
     this.packetsSent++;
     this.lastSentAt = now;
-    this.options.trace?.({
-      at: now,
-      protocol: "CurveCP",
-      name: "curvecp:hello_sent",
-      data: { connection: this.id, attempt: this.#hellos },
-    });
+    this.trace("hello_sent", { attempt: this.#hellos });
     return hello.size;
   }
 
@@ -217,7 +209,7 @@ export class ClientConnection extends Connection {
     this.#keepAliveAt = now + this.#keepAliveMs;
     this.wipe();
     const { serverName, key } = this.#outcome;
-    this.options.trace?.({ at: now, protocol: "CurveCP", name: "curvecp:confirmed", data: { connection: this.id } });
+    this.trace("confirmed");
     if (this.state !== "open") return;
     this.tell({
       kind: "confirmed",

@@ -79,7 +79,7 @@ export abstract class Connection {
     this.counter = firstCounter(entropy);
     this.sender = new Sender(controllers[options.congestionControl ?? "cubic"](blockSizeMax, entropy));
     this.receiver = new Receiver(options.receiveBuffer ?? limits.receiveBufferDefault);
-    this.lastHeardAt = this.lastSentAt = now;
+    this.at = this.lastHeardAt = this.lastSentAt = now;
     this.#transmit = { size: 0, segmentSize: 0, to: this.remote };
   }
 
@@ -139,6 +139,7 @@ export abstract class Connection {
 
   transmit(into: Uint8Array, now: Instant): Transmit | undefined {
     if (this.state === "gone") return undefined;
+    this.at = now;
     const transmit = this.#transmit;
     transmit.size = transmit.segmentSize = this.handshakePacket(into, now);
     transmit.to = this.remote;
@@ -253,6 +254,7 @@ export abstract class Connection {
 
   wake(now: Instant): void {
     if (this.state === "gone") return;
+    this.at = now;
     if (this.state === "lingering") {
       if (now >= this.#lingerUntil) this.leave();
       else this.sender.wake(now);
@@ -298,6 +300,7 @@ export abstract class Connection {
   protected over(failure: CurveCpFailure | undefined, now: Instant): void {
     this.#release();
     this.state = "lingering";
+    this.trace("over", { reason: failure?.reason });
     this.#lingerUntil = now + lingerMs;
     this.tell({ kind: "over", connection: this.id, failure });
   }
@@ -306,13 +309,23 @@ export abstract class Connection {
   protected moveTo(to: SocketAddress, now: Instant): void {
     const from = this.remote;
     this.remote = { ...to };
+    this.trace("moved", { from, to: this.remote });
     this.sender.moved(now);
     if (this.state === "open") this.tell({ kind: "moved", connection: this.id, from, to: this.remote });
   }
 
   drop(reason: DropReason): -1 {
     this.drops[reason]++;
+    this.trace("dropped", { reason });
     return -1;
+  }
+
+  /** The time of what is being done, for what tells of it. */
+  protected at: Instant;
+
+  protected trace(name: string, data: Readonly<Record<string, unknown>> = {}): void {
+    const { trace } = this.options;
+    trace?.({ at: this.at, protocol: "CurveCP", name: `curvecp:${name}`, data: { connection: this.id, ...data } });
   }
 
   /** Writes that nothing holds any more are the writer's again. */

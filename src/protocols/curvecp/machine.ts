@@ -64,6 +64,8 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
   readonly #refused: BoundedStore<string, true>;
   #nextQuestion = 1;
   #nextConnection = 2;
+  /** The time of what is being done. */
+  #at: Instant = 0;
   #refusesStrangers = false;
   #isClosed = false;
 
@@ -91,6 +93,7 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
 
   handle(input: CurveCpInput | Wake, now: Instant): void {
     if (this.#isClosed) return;
+    this.#at = now;
     switch (input.kind) {
       case "datagrams":
         this.#datagrams(input, now);
@@ -275,7 +278,6 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
     entrance.key.wipe();
     this.#refused.set(name, true, now);
     this.#drop("refused-client");
-    this.#server?.trace?.({ at: now, protocol: "CurveCP", name: "curvecp:client_refused", data: {} });
   }
 
   #accept({ entrance, from, extension }: Undecided, now: Instant): void {
@@ -397,6 +399,7 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
 
   #drop(reason: DropReason): void {
     this.drops[reason]++;
+    this.#server?.trace?.({ at: this.#at, protocol: "CurveCP", name: "curvecp:dropped", data: { reason } });
   }
 
   /** The port is gone: nothing can be said any more. */

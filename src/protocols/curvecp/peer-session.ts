@@ -35,7 +35,9 @@ export class PeerSession implements CurveCpSession {
   #wantsDrain = false;
   #written = 0;
   #confirmedAt: Instant | undefined;
-  /** What is left to say when the connection is gone. */
+  /** Until it is over. */
+  #connection: Connection | undefined;
+  /** What is left to say then. */
   #last: CurveCpStatistics | undefined;
 
   constructor(station: Station, role: "client" | "server", number: number, remote: SocketAddress, sink: CurveCpSink) {
@@ -49,6 +51,12 @@ export class PeerSession implements CurveCpSession {
       this.#reject = reject;
     });
     this.confirmed.catch(() => undefined); // nobody has to await it
+  }
+
+  /** The machine has begun it. */
+  attach(connection: Connection | undefined): this {
+    this.#connection = connection;
+    return this;
   }
 
   get outcome(): CurveCpOutcome | undefined {
@@ -211,16 +219,13 @@ export class PeerSession implements CurveCpSession {
     this.#failure = this.#isAborted ? undefined : failure;
     this.#last = this.#count();
     this.#remote = this.remote;
+    this.#connection = undefined;
     if (this.#outcome === undefined) {
       this.#reject(failure ?? curvecpFailure("connection-lost", "handshake", "the session ended before it began"));
     }
     // What is not acknowledged never will be, and is the writer's again.
     for (const released of this.#released.splice(0)) released?.();
     this.sink.closed(this.#failure);
-  }
-
-  get #connection(): Connection | undefined {
-    return this.#station.endpoint.connection(this.#number);
   }
 
   #count(): CurveCpStatistics {

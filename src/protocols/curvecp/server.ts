@@ -64,12 +64,7 @@ export class ServerConnection extends Connection {
       connection: this.id,
       outcome: { peer: { kind: "static-key", key: publicKey.slice() }, serverName },
     });
-    this.options.trace?.({
-      at: now,
-      protocol: "CurveCP",
-      name: "curvecp:confirmed",
-      data: { connection: this.id, serverName },
-    });
+    this.trace("confirmed", { serverName });
     this.message(message, 0, message.length, now);
     // The server's first Message ends the client's Initiates, whether or not there was anything to acknowledge.
     this.acknowledgementOwed = true;
@@ -77,6 +72,7 @@ export class ServerConnection extends Connection {
 
   /** An Initiate or Message packet with our C', authentic or not. */
   packet(bytes: Uint8Array, at: number, end: number, isInitiate: boolean, from: SocketAddress, now: Instant): void {
+    this.at = now;
     const { counterAt, boxAt } = isInitiate ? initiate : clientMessage;
     const nonce = isInitiate ? this.#initiateNonce : this.#messageNonce;
     const { greatest } = this.counters;

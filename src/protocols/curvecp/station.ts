@@ -76,7 +76,7 @@ export class Station {
     const session = new PeerSession(this, "client", connection, remote, sink);
     this.#sessions.set(connection, session);
     this.driver.give({ kind: "connect", connection, remote, options: this.#whole(options) });
-    return session;
+    return session.attach(this.endpoint.connection(connection));
   }
 
   now(): Instant {
@@ -90,7 +90,7 @@ export class Station {
   #event(event: Exclude<CurveCpEvent, { readonly kind: "question" }>): void {
     if (event.kind === "accepted") {
       const session = new PeerSession(this, "server", event.connection, event.from, silent);
-      this.#sessions.set(event.connection, session);
+      this.#sessions.set(event.connection, session.attach(this.endpoint.connection(event.connection)));
       session.sink = this.#accept!(session);
       return;
     }
