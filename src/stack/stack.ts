@@ -6,6 +6,7 @@ import {
   type Failure,
   type Instant,
   type Machine,
+  type NetworkReason,
   networkFailure,
   type Transmit,
   type Wake,
@@ -82,6 +83,12 @@ export const stackDrops = [
   "too-big",
 ] as const;
 export type StackDrop = (typeof stackDrops)[number];
+
+/** What ICMP's words are for whoever is told; anything else is a way that does not lead there. */
+const problems: Readonly<Record<string, NetworkReason>> = {
+  "port-unreachable": "refused-connection",
+  "too-big": "message-too-big",
+};
 
 interface Timed {
   place: number;
@@ -274,6 +281,12 @@ export class Stack implements Machine<StackInput, StackEvent> {
     if (left.length > 0) this.#sockets.set(socket.port, left);
     else this.#sockets.delete(socket.port);
     this.#socketCount--;
+  }
+
+  /** Bytes of the largest datagram that goes there in one packet, as far as our link and ICMP have said. */
+  datagramMax(destination: Uint8Array, now: Instant): number {
+    const mtu = this.#pathMtus.get(destination, now) ?? this.mtu;
+    return mtu - (destination.length === 4 ? 20 : 40) - 8;
   }
 
   /** Queues a datagram; false if it was dropped, which is counted. */
@@ -529,10 +542,7 @@ export class Stack implements Machine<StackInput, StackEvent> {
       return;
     }
     const [localPort, remotePort] = [u16(quote, upper), u16(quote, upper + 2)];
-    const problem = networkFailure(
-      meaning === "port-unreachable" ? "refused-connection" : "no-route",
-      `the network answered: ${meaning}`,
-    );
+    const problem = networkFailure(problems[meaning] ?? "no-route", `the network answered: ${meaning}`);
     if (protocol === Protocol.tcp) {
       const connection = this.#connections.get({ local, localPort, remote, remotePort });
       if (connection === undefined) return;

@@ -1,5 +1,6 @@
 import { parseAddress } from "../bytes/index.js";
 import {
+  type DatagramOptions,
   type DatagramPort,
   type DatagramSink,
   type Ecn,
@@ -18,11 +19,20 @@ export class StackDatagramPort implements DatagramPort {
   readonly #sink: DatagramSink;
   readonly #forget: () => void;
   #dscp = 0;
+  #dontFragment: boolean;
   #closed = false;
   #holding = true;
 
-  constructor(driver: StackDriver, socket: UdpSocket, address: string, sink: DatagramSink, forget: () => void) {
+  constructor(
+    driver: StackDriver,
+    socket: UdpSocket,
+    address: string,
+    sink: DatagramSink,
+    { dontFragment = false }: DatagramOptions,
+    forget: () => void,
+  ) {
     this.#driver = driver;
+    this.#dontFragment = dontFragment;
     this.#socket = socket;
     this.#sink = sink;
     this.#forget = forget;
@@ -46,17 +56,19 @@ export class StackDatagramPort implements DatagramPort {
     const { stack, host } = this.#driver;
     const now = host.now();
     const step = segmentSize || Math.max(bytes.length, 1);
+    const max = this.#dontFragment ? stack.datagramMax(address, now) : datagramMax;
     for (let at = 0; at < Math.max(bytes.length, 1); at += step) {
       const part = bytes.subarray(at, Math.min(at + step, bytes.length));
-      if (part.length > datagramMax) this.#tooBig(part.length);
+      if (part.length > max) this.#tooBig(part.length);
       else stack.send(this.#socket, part, address, port, now, ecn, this.#dscp);
     }
     this.#driver.touched();
   }
 
   set(option: "dscp" | "hopLimit" | "dontFragment", value: number): boolean {
-    if (option !== "dscp") return false;
-    this.#dscp = value;
+    if (option === "dscp") this.#dscp = value;
+    else if (option === "dontFragment") this.#dontFragment = value !== 0;
+    else return false;
     return true;
   }
 
@@ -95,7 +107,8 @@ export class StackDatagramPort implements DatagramPort {
   }
 
   #tooBig(size: number): void {
-    const failure = networkFailure("message-too-big", `${size} bytes do not fit a datagram`);
+    const message = `a datagram of ${size} bytes does not fit ${this.#dontFragment ? "the path" : "UDP"}`;
+    const failure = networkFailure("message-too-big", message);
     this.#driver.host.soon(() => this.softError(failure));
   }
 

@@ -118,8 +118,12 @@ export class StackNetwork implements Network {
   async bindDatagrams(local: SocketAddress, sink: DatagramSink, options: DatagramOptions = {}): Promise<DatagramPort> {
     if (options.multicast !== undefined) throw networkFailure("not-supported", "a tunnel carries no multicast groups");
     const remote = options.remote && { address: addressBytes(options.remote), port: portNumber(options.remote) };
-    const socket = this.#driver.stack.bind(portNumber(local), anyOf(local), remote);
-    const port = new StackDatagramPort(this.#driver, socket, local.address, sink, () => this.#datagrams.delete(socket));
+    const { stack } = this.#driver;
+    const socket = stack.bind(portNumber(local), anyOf(local), remote);
+    // With one peer it is known from where it is spoken to.
+    const source = anyOf(local) === undefined && remote !== undefined ? stack.sourceFor(remote.address) : undefined;
+    const at = source === undefined ? local.address : formatAddress(source);
+    const port = new StackDatagramPort(this.#driver, socket, at, sink, options, () => this.#datagrams.delete(socket));
     this.#datagrams.set(socket, port);
     return port;
   }

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, get } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Pool } from "pg";
 import { Agent, fetch } from "undici";
 import { WebSocket } from "ws";
+import { connectHttp3 } from "../../src/adapters/http3/index.js";
 import { disabled, type OpenTunnel, preconnection, reliableInorderStream, secure, tunnel } from "../../src/index.js";
 import { startPostgres } from "../support/postgres.js";
 import { leaves, vouchedForAt } from "../support/taps.js";
-import { scratch } from "./peers/certificates.js";
+import { authority, identity, scratch } from "./peers/certificates.js";
+import { peer } from "./peers/find.js";
 import { type Office, startOffice } from "./peers/office.js";
 import type { Program } from "./peers/program.js";
 
@@ -194,6 +197,51 @@ test("a tunnel is a path: TLS over TCP over WireGuard is one expression, and nob
   assert.equal(accepted?.remoteEndpoint?.address, "10.99.0.1");
   assert.equal(await client.ends(), "exited with 0");
   accepted?.abort();
+});
+
+/** It tells nobody when it listens: asked until it answers. */
+async function answering<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (tries === 50) throw error;
+      await new Promise((again) => setTimeout(again, 100));
+    }
+  }
+}
+
+test("HTTP/3 and QUIC go through the tunnel to ngtcp2, in packets that the inside carries whole", async () => {
+  const { certificate, key } = identity("p256");
+  const www = scratch();
+  const large = randomBytes(2_000_000);
+  writeFileSync(join(www, "large"), large);
+  const { command } = peer("ngtcp2 0.12 server");
+  await using server = shared.peer.inside("ngtcp2", command, "-q", "-d", www, "10.99.0.1", "4433", key, certificate);
+  await server.says(/Using document root/);
+  const trust = [new X509Certificate(readFileSync(authority())).raw];
+  await using client = await answering(() =>
+    connectHttp3("https://intranet.office.test:4433/", {
+      network: shared.office.network,
+      trust,
+      serverName: "localhost",
+      signal: AbortSignal.timeout(3_000),
+    }),
+  );
+  const response = await client.request({ path: "/large" });
+  assert.deepEqual(Buffer.from(await response.body.bytes()), large);
+  assert.equal(client.session.local.address, "10.99.0.2");
+  const { mtu } = client.session.statistics;
+  assert.ok(mtu >= 1_200 && mtu <= 1_420 - 20 - 8, `${mtu}`);
+
+  const connection = await preconnection({
+    remote: { host: "intranet.office.test", port: 4433 },
+    transport: reliableInorderStream.with({ interface: { "wg:office": "require" } }),
+    security: secure({ allowed: ["QUIC"], alpn: ["h3"], trust, serverName: "localhost" }),
+  }).connect({ timeout: 20_000 });
+  assert.equal(connection.localEndpoint?.address, "10.99.0.2");
+  assert.match(connection.remoteEndpoint?.address ?? "", /^10\.99\.0\.1$/);
+  connection.abort();
 });
 
 test("two tunnels to private networks with the same addresses live in one process", async () => {

@@ -300,6 +300,24 @@ export function datagramLaws(name: string, make: () => NetworkSubject): void {
     );
   });
 
+  law("a port with a fixed peer, bound to any address, says which it is", async (world) => {
+    const { client, clientAddress } = world.subject;
+    const far = await world.bind("server");
+    const port = await client.bindDatagrams(
+      { address: clientAddress.includes(":") ? "::" : "0.0.0.0", port: 0 },
+      { datagrams: () => undefined, closed: () => undefined },
+      { remote: far.port.local },
+    );
+    try {
+      assert.equal(port.local.address, clientAddress);
+      port.send(utf8("from where?"));
+      await world.until(() => far.got.length === 1);
+      assert.deepEqual(far.got[0]!.from, port.local);
+    } finally {
+      port.close();
+    }
+  });
+
   law("two ports cannot have one address", async (world) => {
     const a = await world.bind("server");
     await assert.rejects(
