@@ -1,7 +1,9 @@
+export { nodeHost } from "../hosts/node/index.js";
 export * from "./curvecp/index.js";
 export { type Destination, type Dialer, type DialerOptions, dialer } from "./dialer.js";
 export * from "./dtls/index.js";
 export { FileSessionStore } from "./file-sessions.js";
+export { FileZrtpCache } from "./file-zrtp-cache.js";
 export * from "./forward/index.js";
 export { httpAgent } from "./http-agent.js";
 export { pgStream } from "./pg.js";

@@ -35,6 +35,16 @@ export const sessionOptions = {
     metavar: "SOURCE",
     about: "srtp: two a=crypto lines of SDP, ours and the peer's: @FILE, env:NAME or -",
   },
+  "zrtp-cache": {
+    kind: "text",
+    metavar: "FILE",
+    about: "zrtp: keep our ZID and the secrets of calls in this file, and know peers again",
+  },
+  "zrtp-hash": {
+    kind: "text",
+    metavar: "TEXT",
+    about: "zrtp: the peer's zrtp-hash from signalling, '1.10 HEX'; nobody else is let in",
+  },
   alpn: { kind: "list", metavar: "NAME", about: "Application protocols, most wanted first" },
   versions: { kind: "list", metavar: "VERSION", about: "Versions that may be used: 1.3, 1.2" },
   suites: { kind: "list", metavar: "NAME", about: "Cipher suites that may be used, by their IANA names" },

@@ -41,8 +41,9 @@ export function target(text: string): TargetWithOptions {
   return { ...read, url, query };
 }
 
-/** SRTP has keys and packets of its own, and so its own commands behind `connect` and `listen`. */
+/** SRTP has keys and packets of its own, and so its own commands behind `connect` and `listen`; ZRTP agrees on such keys. */
 export const isSrtp = (url: string): boolean => /^srtp:/i.test(url);
+export const isZrtp = (url: string): boolean => /^zrtp:/i.test(url);
 
 /** Rows for `sealport help urls`. */
 export const schemeRows = (): readonly (readonly [string, string])[] =>

@@ -112,4 +112,6 @@ test("the examples of QUIC and HTTP/3 talk to themselves", async () => {
 
 test("the example of DTLS answers itself under a pre-shared key", async () => {
   assert.equal(await ends(example("dtls")), "DTLS 1.3, psk\nhello to you too\n");
+  const call = (compared: boolean) => `the words are the same: true; compared before: ${compared}\nhello\n`;
+  assert.equal(await ends(example("zrtp")), call(false) + call(true));
 });

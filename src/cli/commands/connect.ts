@@ -10,7 +10,7 @@ import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
 import { securityFor } from "../security.js";
 import type { SessionValues } from "../session-options.js";
-import { isSrtp, target } from "../url.js";
+import { isSrtp, isZrtp, target } from "../url.js";
 
 export interface ConnectValues extends SessionValues {
   readonly url: string | undefined;
@@ -25,6 +25,7 @@ const timeoutMs = 30_000;
 export async function connect(values: ConnectValues, { terminal, signal }: CommandContext): Promise<ExitName> {
   if (values.url === undefined) throw new UsageError("connect needs a URL", "sealport connect tls://example.com:443");
   if (isSrtp(values.url)) return (await import("./srtp.js")).connectSrtp(values, { terminal, signal });
+  if (isZrtp(values.url)) return (await import("./zrtp.js")).connectZrtp(values, { terminal, signal });
   if (isHttp(values.url)) return (await import("./connect-http.js")).connectHttp(values, { terminal, signal });
   if (values.post !== undefined) throw new UsageError("--post needs a URL with a path", "quic://HOST:PORT/PATH");
   const to = target(values.url);

@@ -10,7 +10,7 @@ import { hasMessages, pipeBothWays } from "../pipe.js";
 import { openRecording } from "../recording.js";
 import { securityFor } from "../security.js";
 import type { SessionValues } from "../session-options.js";
-import { isSrtp, target } from "../url.js";
+import { isSrtp, isZrtp, target } from "../url.js";
 
 export interface ListenValues extends SessionValues {
   readonly url: string | undefined;
@@ -29,6 +29,10 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   if (isSrtp(values.url)) {
     if (values.exec !== undefined) throw new UsageError("srtp: has packets for stdin and stdout, not --exec");
     return (await import("./srtp.js")).listenSrtp(values, { terminal, signal });
+  }
+  if (isZrtp(values.url)) {
+    if (values.exec !== undefined) throw new UsageError("zrtp: has packets for stdin and stdout, not --exec");
+    return (await import("./zrtp.js")).listenZrtp(values, { terminal, signal });
   }
   if (values.url.startsWith("wireguard:")) {
     return (await import("./listen-wireguard.js")).listenWireGuard(values, { terminal, signal });

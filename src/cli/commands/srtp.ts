@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { equal } from "../../bytes/index.js";
 import type { Host, SocketAddress } from "../../contract/index.js";
-import { FramedPackets, frameHeaderSize, putFrameHeader } from "../../mechanisms/framed-packets.js";
 import { bind, optionsOf, parseSdes, type SrtpSession } from "../../protocols/srtp/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
+import { addressOf, anyPort, framed, quietMs, sendInput, text } from "../media.js";
 import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
 import type { SessionValues } from "../session-options.js";
@@ -16,9 +16,6 @@ export interface SrtpValues extends SessionValues {
   readonly echo?: boolean;
 }
 
-/** How long nothing has come behind the end of the input before connect ends, in milliseconds. */
-const quietMs = 500;
-
 /**
  * RTP and RTCP from stdin, each packet behind its length (RFC 4571), go to the peer protected; what comes back goes to stdout
  * the same way. Keys are two a=crypto lines, ours and the peer's.
@@ -26,7 +23,7 @@ const quietMs = 500;
 export async function connectSrtp(values: SrtpValues, { terminal, signal }: CommandContext): Promise<ExitName> {
   await using recording = openRecording(values, "client");
   const { host } = recording;
-  const remote = await addressOf(host, values.url ?? "", signal);
+  const remote = await addressOf(host, "srtp", values.url ?? "", signal);
   const end = await open(host, values, terminal, { local: anyPort(remote), remote });
   terminal.event("connected", {
     protocol: "SRTP",
@@ -49,7 +46,7 @@ export async function connectSrtp(values: SrtpValues, { terminal, signal }: Comm
 export async function listenSrtp(values: SrtpValues, { terminal, signal }: CommandContext): Promise<ExitName> {
   await using recording = openRecording(values, "server");
   const { host } = recording;
-  const local = await addressOf(host, values.url ?? "", signal);
+  const local = await addressOf(host, "srtp", values.url ?? "", signal);
   const end = await open(host, values, terminal, { local });
   const address = text(end.session.local);
   terminal.event("listening", { address, protocol: "SRTP", profile: end.profile });
@@ -118,14 +115,6 @@ function keysOf(values: SrtpValues) {
   return [ours, theirs] as const;
 }
 
-async function sendInput(end: End): Promise<void> {
-  const frames = new FramedPackets((packet) => {
-    end.sent++;
-    end.session.send(packet);
-  });
-  for await (const chunk of process.stdin) frames.push(new Uint8Array(chunk as Buffer));
-}
-
 function finish(end: End, terminal: Terminal, signal: AbortSignal): ExitName {
   const { sent, received, session } = end;
   const counted = (drops: Readonly<Record<string, number>>) =>
@@ -142,26 +131,3 @@ function finish(end: End, terminal: Terminal, signal: AbortSignal): ExitName {
   signal.throwIfAborted();
   return "ok";
 }
-
-function framed(packet: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(frameHeaderSize + packet.length);
-  putFrameHeader(frame, 0, packet.length);
-  frame.set(packet, frameHeaderSize);
-  return frame;
-}
-
-async function addressOf(host: Host, url: string, signal: AbortSignal): Promise<SocketAddress> {
-  const [, name = "", digits = ""] = /^srtp:\/\/(\[[0-9a-f:.]+\]|[^/?#:@[\]]+):(\d{1,5})\/?$/i.exec(url) ?? [];
-  const port = Number(digits);
-  if (name === "" || port > 65_535) throw new UsageError(`${url} is no srtp:// URL`, "srtp://HOST:PORT");
-  if (name === "*") return { address: "0.0.0.0", port };
-  const [address] = await host.network.resolve(name.replace(/^\[|\]$/g, ""), { signal });
-  return { address: address!, port };
-}
-
-const anyPort = ({ address }: SocketAddress): SocketAddress => ({
-  address: address.includes(":") ? "::" : "0.0.0.0",
-  port: 0,
-});
-const text = ({ address, port }: SocketAddress): string =>
-  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;

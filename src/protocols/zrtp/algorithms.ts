@@ -140,50 +140,58 @@ export function available(crypto: CryptoProvider, wanted: Algorithms): Algorithm
   };
 }
 
-/** What a peer supports, in its order: what its Hello lists and we know, then what is mandatory. */
-export function supportedBy(hello: HelloMessage): Algorithms {
-  const list = <K extends Kind>(kind: K): Algorithms[K] => {
-    const listed = hello.algorithms[kind].flatMap((block) => known(kind, block) ?? []);
-    return [...new Set([...listed, ...mandatory[kind]])] as unknown as Algorithms[K];
-  };
-  return {
-    hashes: list("hashes"),
-    ciphers: list("ciphers"),
-    authTags: list("authTags"),
-    keyAgreements: list("keyAgreements"),
-    sas: list("sas"),
-  };
+/** What a peer supports, in its order. */
+export interface Supported {
+  /** What its Hello lists and we know. */
+  readonly listed: Algorithms;
+  /** The same, and behind it what is mandatory. */
+  readonly all: Algorithms;
 }
 
-const both = <Name>(ours: readonly Name[], theirs: readonly Name[]): Name[] =>
-  ours.filter((name) => theirs.includes(name));
+export function supportedBy(hello: HelloMessage): Supported {
+  const listed = <K extends Kind>(kind: K) => hello.algorithms[kind].flatMap((block) => known(kind, block) ?? []);
+  const whole = <K extends Kind>(kind: K) => [...new Set([...listed(kind), ...mandatory[kind]])];
+  const lists = (of: <K extends Kind>(kind: K) => readonly Algorithms[K][number][]): Algorithms => ({
+    hashes: of("hashes"),
+    ciphers: of("ciphers"),
+    authTags: of("authTags"),
+    keyAgreements: of("keyAgreements"),
+    sas: of("sas"),
+  });
+  return { listed: lists(listed), all: lists(whole) };
+}
 
 /**
  * What we commit to (§4.1.2): the faster of both sides' first choices among what they have in common, and for the rest what we
- * like most. Only what we list is ever chosen, though the RFC adds what is mandatory to every list: what an application left out
- * it does not want. Undefined names the kind in which there is nothing in common.
+ * like most. What is mandatory goes without saying, but who does not list it would rather have something else, and perhaps refuses it:
+ * so it is taken only if there is nothing listed. The answer may also be the kind in which there is nothing in common.
  */
-export function choose(ours: Algorithms, theirs: Algorithms): Choice | Kind {
-  const hashes = both(ours.hashes, theirs.hashes);
-  const isDh = (name: KeyAgreementType): boolean => {
+export function choose(ours: Algorithms, { listed, all }: Supported): Choice | Kind {
+  const common = <K extends Kind>(kind: K): readonly Algorithms[K][number][] => {
+    const both = (theirs: Algorithms) =>
+      (ours[kind] as readonly Algorithms[K][number][]).filter((name) =>
+        (theirs[kind] as readonly string[]).includes(name),
+      );
+    const said = both(listed);
+    return said.length > 0 ? said : both(all);
+  };
+  const [hashes, ciphers] = [common("hashes"), common("ciphers")];
+  const mine = common("keyAgreements").filter((name) => {
     const row: KeyAgreementRow = keyAgreementTypes[name];
     return row.kind === "dh" && (row.hash === undefined || hashes.includes(row.hash));
-  };
-  const mine = both(ours.keyAgreements, theirs.keyAgreements).filter(isDh);
-  const others = both(theirs.keyAgreements, ours.keyAgreements).filter(isDh);
-  const [first, second] = [mine[0], others[0]];
+  });
+  const [first, second] = [mine[0], all.keyAgreements.find((name) => mine.includes(name))];
   if (first === undefined || second === undefined) return "keyAgreements";
   const bySpeed = Object.keys(keyAgreementTypes) as KeyAgreementType[];
   const keyAgreement = bySpeed.indexOf(first) < bySpeed.indexOf(second) ? first : second;
   const { hash: coupled }: KeyAgreementRow = keyAgreementTypes[keyAgreement];
-  const ciphers = both(ours.ciphers, theirs.ciphers);
   const chosen = {
     hashes: coupled ?? hashes[0],
     // §5.1.5: with EC38, AES-256 rather than AES-128.
     ciphers:
       coupled === undefined ? ciphers[0] : (["AES3", "AES2", "AES1"] as const).find((name) => ciphers.includes(name)),
-    authTags: both(ours.authTags, theirs.authTags)[0],
-    sas: both(ours.sas, theirs.sas)[0],
+    authTags: common("authTags")[0],
+    sas: common("sas")[0],
   };
   if (chosen.hashes === undefined) return "hashes";
   if (chosen.ciphers === undefined) return "ciphers";

@@ -119,7 +119,8 @@ export class Exchange {
     const theirs = supportedBy(this.peer.hello);
     const chosen = choose(this.#ours.algorithms, theirs);
     if (typeof chosen === "string") return nothingInCommon(chosen);
-    const mayPreshare = this.#ours.algorithms.keyAgreements.includes("Prsh") && theirs.keyAgreements.includes("Prsh");
+    const mayPreshare =
+      this.#ours.algorithms.keyAgreements.includes("Prsh") && theirs.listed.keyAgreements.includes("Prsh");
     if (!isDh && mayPreshare && this.#known.rs1 !== undefined && this.#isVerified) {
       return this.#beginPreshared({ ...chosen, keyAgreement: "Prsh" });
     }

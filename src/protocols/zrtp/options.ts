@@ -43,6 +43,8 @@ export interface ZrtpOptions {
   readonly client?: string;
   /** A further media stream of the call to which this belongs: `ZrtpSession.association` of its first (§4.4.3). */
   readonly association?: Association;
+  /** KE: packets that each SRTP key may protect, of RTP and of RTCP each. Default: 2^48 and 2^31 (RFC 3711 §9.2). */
+  readonly keyLifetime?: number;
   /** Windows, tables, header extensions, as `SrtpContextOptions` has them. */
   readonly srtp?: Omit<SrtpOptions, "profile" | "sendKey" | "receiveKey">;
 }

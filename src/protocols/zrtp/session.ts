@@ -12,6 +12,7 @@ import { demultiplex, type SharedProtocol } from "../../mechanisms/demultiplex.j
 import { DatagramDriver } from "../../mechanisms/driver/index.js";
 import {
   type Layered as LayeredSrtp,
+  type MasterKey,
   type SrtpProfileName,
   type SrtpSession,
   over as srtpOver,
@@ -245,9 +246,11 @@ export class FlowSession implements ZrtpSession, DatagramSink {
 
   /** §4.5.3: each side protects with its own. SRTP follows the peer to wherever its authentic packets come from. */
   #key({ profile, send, receive }: Extract<ZrtpEvent, { readonly kind: "keys" }>): void {
+    const { srtp, keyLifetime: lifetime } = this.#options;
+    const limited = (key: MasterKey): MasterKey => ({ ...key, ...(lifetime !== undefined && { lifetime }) });
     const layered = srtpOver(
       this.#host,
-      { ...this.#options.srtp, profile, sendKey: send, receiveKey: receive },
+      { ...srtp, profile, sendKey: limited(send), receiveKey: limited(receive) },
       {
         datagrams: (bytes, from, segmentSize, ecn) => this.#media(bytes, from, segmentSize, ecn),
         foreign: (bytes, from, protocol) => this.#other(bytes, from, protocol),

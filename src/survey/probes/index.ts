@@ -19,6 +19,10 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     const { openStage, srtpProbes } = await import("./srtp/index.js");
     return srtpProbes(await openStage(host));
   },
+  async (host) => {
+    const [{ openStage }, { zrtpProbes }] = await Promise.all([import("./zrtp/stage.js"), import("./zrtp/index.js")]);
+    return zrtpProbes(openStage(host));
+  },
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
 ];
 

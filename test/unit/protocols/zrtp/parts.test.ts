@@ -25,6 +25,8 @@ import { provider } from "../../../support/provider.js";
 const hash = provider.hash("SHA-256");
 const bytes = (size: number, from = 1): Uint8Array => Uint8Array.from({ length: size }, (_, i) => from + i);
 
+const said = (algorithms: Algorithms) => ({ listed: algorithms, all: algorithms });
+
 test("Alice and Bob of RFC 6189 §4.1.2 both come to EC25", () => {
   const alice: Algorithms = { ...allAlgorithms, keyAgreements: ["DH2k", "DH3k", "EC25"] };
   const bob: Algorithms = { ...allAlgorithms, keyAgreements: ["EC38", "EC25", "DH3k"] };
@@ -32,7 +34,7 @@ test("Alice and Bob of RFC 6189 §4.1.2 both come to EC25", () => {
     [alice, bob],
     [bob, alice],
   ] as const) {
-    const chosen = choose(ours, theirs);
+    const chosen = choose(ours, said(theirs));
     assert.ok(typeof chosen !== "string");
     assert.equal(chosen.keyAgreement, "EC25");
   }
@@ -40,10 +42,10 @@ test("Alice and Bob of RFC 6189 §4.1.2 both come to EC25", () => {
 
 test("EC38 goes with SHA-384 and a long key, and is left where there is none (§5.1.5)", () => {
   const only: Algorithms = { ...allAlgorithms, keyAgreements: ["EC38"] };
-  const chosen = choose(only, allAlgorithms);
+  const chosen = choose(only, said(allAlgorithms));
   assert.ok(typeof chosen !== "string");
   assert.deepEqual([chosen.hash, chosen.cipher], ["S384", "AES3"]);
-  assert.equal(choose(only, { ...allAlgorithms, hashes: ["S256"] }), "keyAgreements");
+  assert.equal(choose(only, said({ ...allAlgorithms, hashes: ["S256"] })), "keyAgreements");
   const blocks = { hash: "S256", cipher: "AES3", authTag: "HS80", keyAgreement: "EC38", sas: "B32 " };
   assert.deepEqual(refusal(allAlgorithms, blocks), { kind: "hashes" });
 });
@@ -59,7 +61,7 @@ test("what is mandatory is at the end of a peer's lists, and what nobody knows i
   });
   const read = decodeHello(message)!;
   const supported = supportedBy({ ...read, algorithms: { ...read.algorithms, sas: ["WORD", "B256"] } });
-  assert.deepEqual(supported, {
+  assert.deepEqual(supported.all, {
     hashes: ["S256"],
     ciphers: ["AES3", "AES1"],
     authTags: ["HS80", "HS32"],
@@ -68,6 +70,22 @@ test("what is mandatory is at the end of a peer's lists, and what nobody knows i
   });
   // What we do not list we do not use, mandatory or not.
   assert.equal(choose({ ...defaultAlgorithms, keyAgreements: ["X255"] }, supported), "keyAgreements");
+});
+
+test("what a peer lists comes before what it supports without saying so", () => {
+  const listed: Algorithms = { ...allAlgorithms, ciphers: ["AES3"], authTags: ["HS32"], keyAgreements: ["X448"] };
+  const all: Algorithms = {
+    ...listed,
+    ciphers: ["AES3", "AES1"],
+    authTags: ["HS32", "HS80"],
+    keyAgreements: ["X448", "DH3k"],
+  };
+  const chosen = choose(allAlgorithms, { listed, all });
+  assert.ok(typeof chosen !== "string");
+  assert.deepEqual([chosen.cipher, chosen.authTag, chosen.keyAgreement], ["AES3", "HS32", "X448"]);
+  const only = choose({ ...allAlgorithms, ciphers: ["AES1"], keyAgreements: ["DH3k"] }, { listed, all });
+  assert.ok(typeof only !== "string");
+  assert.deepEqual([only.cipher, only.keyAgreement], ["AES1", "DH3k"]);
 });
 
 test("a peer may choose only what we list", () => {
