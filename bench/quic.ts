@@ -70,7 +70,7 @@ async function measure(name: ImplementationName, { identity, trust }: Credential
   const cpuBefore = await server.do<{ cpuMs: number }>({ kind: "cpu" });
   const bulk = await client.do<Timed>({ kind: "bulk", ...with_, to, bytes: amount.bulk });
   const cpuAfter = await server.do<{ cpuMs: number }>({ kind: "cpu" });
-  const many = await client.do<Timed>({ kind: "streams", ...with_, to, ...streams });
+  const many = await client.do<Timed>({ kind: "streams", ...with_, to, ...streams, atOnce: 100 });
   const latency = await client.do<Latencies>({ kind: "latency", ...with_, to, count: amount.latency });
   const shakes = await client.do<Timed>({ kind: "shake", ...with_, to, ms: amount.shakeMs });
   // Its own server, so that nothing that was before weighs.

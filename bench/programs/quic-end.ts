@@ -12,6 +12,7 @@ export type Order =
       readonly to: To;
       readonly count: number;
       readonly bytes: number;
+      readonly atOnce: number;
     }
   | { readonly kind: "latency"; readonly with: ImplementationName; readonly to: To; readonly count: number }
   | { readonly kind: "shake"; readonly with: ImplementationName; readonly to: To; readonly ms: number }
@@ -66,12 +67,16 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
     return timed;
   },
 
-  /** Requests on streams of their own, all at once. */
+  /** Requests on streams of their own, so many under way at a time. */
   async streams(order) {
     const link = await open(order);
     await link.ask(order.bytes);
     const since = clock();
-    await Promise.all(Array.from({ length: order.count }, () => link.ask(order.bytes)));
+    let left = order.count;
+    const lane = async () => {
+      while (left-- > 0) await link.ask(order.bytes);
+    };
+    await Promise.all(Array.from({ length: order.atOnce }, lane));
     const timed = since(order.count);
     link.close();
     return timed;

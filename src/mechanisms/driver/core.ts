@@ -34,6 +34,11 @@ export interface DriverHandlers<Event> {
 export interface DriverOptions {
   /** Default `questionTimeoutMs`. */
   readonly questionTimeoutMs?: number;
+  /**
+   * Tell before sending, and send after the current work if anything was told: acknowledgements then leave with what is written
+   * because of what they acknowledge. For machines that tell something before they were asked what to transmit. Default false.
+   */
+  readonly tellsFirst?: boolean;
 }
 
 /**
@@ -46,6 +51,7 @@ export class DriverCore<Input, Event> {
   readonly #handlers: DriverHandlers<Event>;
   readonly #transmit: (now: Instant) => void;
   readonly #questionTimeoutMs: number;
+  readonly #tellsFirst: boolean;
   readonly #open = new Map<number, { readonly by: Instant; readonly abort: AbortController }>();
   #alarm: Alarm | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -68,6 +74,7 @@ export class DriverCore<Input, Event> {
     this.#handlers = handlers;
     this.#transmit = transmit;
     this.#questionTimeoutMs = options.questionTimeoutMs ?? questionTimeoutMs;
+    this.#tellsFirst = options.tellsFirst ?? false;
   }
 
   get over(): boolean {
@@ -78,19 +85,47 @@ export class DriverCore<Input, Event> {
   handle(input: Input | Answer): void {
     if (this.#over) return;
     this.#machine.handle(input, this.#host.now());
-    this.drain();
+    if (this.#tellsFirst && this.#tellNow()) this.#drainSoon();
+    else this.drain();
   }
 
   /** Gives an input, and drains after the current work: what an application does in one go leaves in one piece. */
   give(input: Input | Answer): void {
     if (this.#over) return;
     this.#machine.handle(input, this.#host.now());
-    if (this.#draining || this.#isDrainDue) return;
+    if (!this.#draining) this.#drainSoon();
+  }
+
+  #drainSoon(): void {
+    if (this.#isDrainDue) return;
     this.#isDrainDue = true;
-    this.#host.soon(() => {
-      this.#isDrainDue = false;
-      this.drain();
-    });
+    this.#host.soon(this.#drainDue);
+  }
+
+  readonly #drainDue = (): void => {
+    this.#isDrainDue = false;
+    this.drain();
+  };
+
+  /** What there is to tell without more being sent. False if there was nothing. */
+  #tellNow(): boolean {
+    if (this.#draining || this.#over) return false;
+    this.#draining = true;
+    try {
+      return this.#tellAll();
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #tellAll(): boolean {
+    let told = false;
+    for (let event = this.#machine.event(); event !== undefined; event = this.#machine.event()) {
+      told = true;
+      this.#tell(event);
+    }
+    if (told) this.#handlers.settled?.();
+    return told;
   }
 
   /**
@@ -101,16 +136,8 @@ export class DriverCore<Input, Event> {
     if (this.#draining || this.#over) return;
     this.#draining = true;
     try {
-      let told: boolean;
-      do {
-        this.#transmit(this.#host.now());
-        told = false;
-        for (let event = this.#machine.event(); event !== undefined; event = this.#machine.event()) {
-          told = true;
-          this.#tell(event);
-        }
-        if (told) this.#handlers.settled?.();
-      } while (told);
+      do this.#transmit(this.#host.now());
+      while (this.#tellAll());
     } finally {
       this.#draining = false;
     }
@@ -127,7 +154,8 @@ export class DriverCore<Input, Event> {
   /** The last input: what the machine still has to tell is told, open questions are dropped. */
   end(last: Input, failure: Failure | undefined): void {
     if (this.#over) return;
-    this.handle(last);
+    this.#machine.handle(last, this.#host.now());
+    this.drain();
     this.#over = true;
     this.#alarm?.cancel();
     for (const { abort } of this.#open.values()) abort.abort(failure);

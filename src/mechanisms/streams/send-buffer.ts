@@ -4,6 +4,9 @@ import { sentRangesMax } from "./limits.js";
 /** Called when the bytes of a write are the writer's again. */
 export type Released = () => void;
 
+/** For streams that have none, all of them: nothing is ever added to it. */
+export const noRanges: Ranges = new Ranges(1);
+
 /**
  * Bytes of a stream from the writer to the acknowledgement, by reference: nothing is copied before it stands in a packet.
  * A write is let go of when all up to its end has been acknowledged.
@@ -13,8 +16,8 @@ export class SendBuffer {
   end = 0;
   /** All below is acknowledged. */
   base = 0;
-  /** Acknowledged above `base`. */
-  readonly acknowledged: Ranges = new Ranges(sentRangesMax);
+  /** Acknowledged above `base`. Most streams have nothing there, and share the empty set. */
+  acknowledged: Ranges = noRanges;
   #chunks: Uint8Array[] = [];
   #starts: number[] = [];
   #released: (Released | undefined)[] = [];
@@ -46,13 +49,14 @@ export class SendBuffer {
 
   /** Answers the first write that is let go of, through `nextReleased`. */
   acknowledge(from: number, to: number): void {
-    const { acknowledged } = this;
     if (from > this.base) {
-      acknowledged.add(from, to);
+      if (this.acknowledged === noRanges) this.acknowledged = new Ranges(sentRangesMax);
+      this.acknowledged.add(from, to);
       return;
     }
     if (to <= this.base) return;
     this.base = to;
+    const { acknowledged } = this;
     if (acknowledged.count === 0) return;
     if (acknowledged.least <= to) {
       acknowledged.add(from, to);
@@ -80,7 +84,7 @@ export class SendBuffer {
   /** Nothing of it will be sent: everything may be let go of. */
   abandon(): void {
     this.base = this.end;
-    this.acknowledged.clear();
+    this.acknowledged = noRanges;
   }
 
   #forget(count: number): void {

@@ -170,7 +170,8 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     return size;
   }
 
-  event(): QuicEvent | undefined {
+  /** What may be told before what is due has left: anything but the end. */
+  earlyEvent(): QuicEvent | undefined {
     const { core } = this;
     const event = core.events.shift();
     if (event !== undefined) return event;
@@ -180,7 +181,13 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
       return { kind: "stream", connection: core.number, event: told, early };
     }
     const fate = core.datagrams.event();
-    if (fate !== undefined) return { kind: "fate", connection: core.number, ...fate };
+    return fate === undefined ? undefined : { kind: "fate", connection: core.number, ...fate };
+  }
+
+  event(): QuicEvent | undefined {
+    const event = this.earlyEvent();
+    if (event !== undefined) return event;
+    const { core } = this;
     const { closing } = core;
     if (closing.isOpen) return undefined;
     if (!this.#isClosedTold) {

@@ -131,7 +131,7 @@ export class Core {
   earlyStreams: Set<number> | undefined;
 
   readonly events: QuicEvent[] = [];
-  #mtuSeen = 0;
+  #mtuSeen: number = udpPayloadMin;
   packetsSent = 0;
   packetsReceived = 0;
   packetsDropped = 0;
@@ -203,8 +203,7 @@ export class Core {
     const { mtu, recovery } = this;
     if (recovery.missedSizeMax > 0) mtu.missed(recovery.missedSizeMax, now, recovery.rtt.smoothedMs);
     if (mtu.current < this.#mtuSeen) this.datagrams.dropLonger(this.datagramMax);
-    if (this.#mtuSeen !== 0 && mtu.current !== this.#mtuSeen)
-      this.emit({ kind: "mtu", connection: this.number, size: mtu.current });
+    if (mtu.current !== this.#mtuSeen) this.emit({ kind: "mtu", connection: this.number, size: mtu.current });
     this.#mtuSeen = mtu.current;
     recovery.setPacketSize(mtu.current);
   }

@@ -45,6 +45,8 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
   /** Connections that may have something to send, or to tell. */
   readonly #active = new Set<Slot>();
   readonly #telling: Slot[] = [];
+  /** Those which something was given, and which have not been asked since what they have to tell. */
+  readonly #fresh: Slot[] = [];
   readonly #header = new HeaderView();
   readonly #transmitted: { -readonly [K in keyof Transmit]: Transmit[K] } = { size: 0 };
   readonly #halfOpen = new Set<Connection>();
@@ -126,7 +128,7 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
         for (let slot = this.#due.top; slot !== undefined && slot.at <= now; slot = this.#due.top) {
           this.#due.remove(slot);
           slot.connection.wake(now);
-          this.#active.add(slot);
+          this.#given(slot);
         }
         break;
       case "answer":
@@ -183,6 +185,12 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
   }
 
   event(): QuicEvent | undefined {
+    for (let slot = this.#fresh[0]; slot !== undefined; slot = this.#fresh[0]) {
+      const event = slot.connection.earlyEvent();
+      if (event !== undefined) return this.#told(slot, event);
+      this.#fresh.shift();
+      slot.isFresh = false;
+    }
     for (let slot = this.#telling[0]; slot !== undefined; slot = this.#telling[0]) {
       const { connection } = slot;
       const event = connection.event();
@@ -192,11 +200,15 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
         this.#schedule(slot);
         continue;
       }
-      if (event.kind === "gone") this.#forget(slot);
-      if (event.kind === "confirmed" || event.kind === "closed") this.#halfOpen.delete(connection);
-      return event;
+      return this.#told(slot, event);
     }
     return undefined;
+  }
+
+  #told(slot: Slot, event: QuicEvent): QuicEvent {
+    if (event.kind === "gone") this.#forget(slot);
+    if (event.kind === "confirmed" || event.kind === "closed") this.#halfOpen.delete(slot.connection);
+    return event;
   }
 
   deadline(): Instant | undefined {
@@ -375,7 +387,7 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
 
   #begin(beginning: Beginning, now: Instant): Connection {
     const connection = new Connection(this.#ground, beginning, now);
-    this.#connections.set(beginning.number, { connection, at: 0, place: -1 });
+    this.#connections.set(beginning.number, { connection, at: 0, place: -1, isFresh: false });
     if (this.#ground.generator.size > 0) this.#routes.add(beginning.ownCid, connection);
     connection.core.token = this.#token;
     this.#token = new Uint8Array(0);
@@ -387,12 +399,19 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
     const slot = this.#connections.get(Math.floor(answer.id / questionsPerConnection));
     if (slot === undefined) return;
     slot.connection.answer(answer, now);
-    this.#active.add(slot);
+    this.#given(slot);
   }
 
   #touch(connection: Connection): void {
     const slot = this.#connections.get(connection.core.number);
-    if (slot !== undefined) this.#active.add(slot);
+    if (slot !== undefined) this.#given(slot);
+  }
+
+  #given(slot: Slot): void {
+    this.#active.add(slot);
+    if (slot.isFresh) return;
+    slot.isFresh = true;
+    this.#fresh.push(slot);
   }
 
   /** When the connection wants to be woken: asked once everything has been drained. */
@@ -444,6 +463,7 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
 interface Slot extends Heaped {
   readonly connection: Connection;
   at: Instant;
+  isFresh: boolean;
 }
 
 const placeOf = ({ address, port }: SocketAddress): string => `${address} ${port} `;

@@ -1,6 +1,6 @@
 import { deferred } from "../../../contract/deferred.js";
 import type { AskOf, DatagramPort, Failure, Host } from "../../../contract/index.js";
-import { DatagramDriver } from "../../../mechanisms/driver/index.js";
+import { DatagramDriver, type DriverHandlers } from "../../../mechanisms/driver/index.js";
 import { answerQuestion, scopeOf } from "../../tls/answers.js";
 import { dialects } from "../../tls/index.js";
 import type { QuicEndpoint } from "../endpoint/endpoint.js";
@@ -31,7 +31,7 @@ export class Hub {
   constructor(host: Host, endpoint: QuicEndpoint, options: QuicClientOptions | QuicServerOptions) {
     this.host = host;
     this.endpoint = endpoint;
-    this.driver = new DatagramDriver<QuicInput, QuicEvent>(host, endpoint, {
+    const handlers: DriverHandlers<QuicEvent> = {
       event: (event) => this.#tell(event),
       answer: (question, signal) => this.#answer(question, options, signal),
       settled: () => this.received.flush(),
@@ -42,7 +42,8 @@ export class Hub {
         this.portLost?.(failure);
       },
       closed: (failure) => this.#closed(failure),
-    });
+    };
+    this.driver = new DatagramDriver<QuicInput, QuicEvent>(host, endpoint, handlers, { tellsFirst: true });
   }
 
   /** Resolves when the last port is gone, with the failure if it was taken from us. */

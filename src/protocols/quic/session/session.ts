@@ -11,6 +11,7 @@ import {
   type SessionStreamSink,
   type SocketAddress,
 } from "../../../contract/index.js";
+import { NumberMap } from "../../../mechanisms/number-map.js";
 import type { Connection } from "../connection/connection.js";
 import { type QuicFailure, quicFailure } from "../failure.js";
 import { quicProfile } from "../profile.js";
@@ -29,15 +30,13 @@ import type { Hub } from "./hub.js";
 import { statisticsOf } from "./statistics.js";
 import { SessionStreamOf, type StreamHome, type StreamOption } from "./stream.js";
 
-type Input = ConnectionInput extends infer I ? (I extends unknown ? Omit<I, "connection"> : never) : never;
-
 /** A connection, as applications see it. */
 export class SessionOfConnection implements QuicSession, StreamHome {
   readonly protocol = "QUIC";
   readonly role: "client" | "server";
   readonly confirmed: Promise<QuicOutcome>;
   readonly #hub: Hub;
-  readonly #number: ConnectionNumber;
+  readonly number: ConnectionNumber;
   readonly #network: Network;
   readonly #datagramOptions: DatagramOptions;
   #sink: QuicSink;
@@ -49,8 +48,8 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   #reject!: (failure: unknown) => void;
   #isClosed = false;
   /** Given before the client's port was bound. */
-  #early: Input[] | undefined;
-  readonly #streams = new Map<number, SessionStreamOf>();
+  #early: ConnectionInput[] | undefined;
+  readonly #streams = new NumberMap<SessionStreamOf>();
   readonly #opened = { bidirectional: 0, unidirectional: 0 };
   #onMoved: Set<(move: { readonly at: Instant }) => void> | undefined;
   #onExpiring: Set<(why: KeyExpiry) => void> | undefined;
@@ -69,7 +68,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     sink: QuicSink,
   ) {
     this.#hub = hub;
-    this.#number = number;
+    this.number = number;
     this.role = role;
     this.#local = place.local;
     this.#remote = place.remote;
@@ -94,7 +93,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   /** Client: the port is there. */
   begin(local: SocketAddress): void {
     this.#local = local;
-    this.#hub.driver.handle({ kind: "connect", connection: this.#number, local, remote: this.#remote });
+    this.#hub.driver.handle({ kind: "connect", connection: this.number, local, remote: this.#remote });
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const input of early) this.give(input);
@@ -133,7 +132,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     const { direction = "bidirectional", priority = priorityDefault, early = false } = options;
     const isUni = direction === "unidirectional";
     const id = 4 * this.#opened[direction]++ + (isUni ? 2 : 0) + (this.role === "server" ? 1 : 0);
-    this.give({ kind: "open-stream", direction, priority, early });
+    this.give({ connection: this.number, kind: "open-stream", direction, priority, early });
     const stream = new SessionStreamOf(this, id, { direction, byPeer: false, early: false }, sink);
     this.#streams.set(id, stream);
     if (this.#outcome !== undefined) this.#hub.host.soon(() => stream.opened());
@@ -145,7 +144,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     const { datagramMax } = this;
     // Not even an empty one for a peer that takes none.
     if (datagramMax === 0 || bytes.length > datagramMax || this.#isClosed) return false;
-    this.give({ kind: "send-datagram", bytes, lifetimeMs, fate });
+    this.give({ connection: this.number, kind: "send-datagram", bytes, lifetimeMs, fate });
     return true;
   }
 
@@ -154,21 +153,21 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   }
 
   close(code = 0, reason = ""): void {
-    this.give({ kind: "close", code, reason });
+    this.give({ connection: this.number, kind: "close", code, reason });
   }
 
   abort(): void {
-    this.give({ kind: "abort" });
+    this.give({ connection: this.number, kind: "abort" });
   }
 
   updateKeys(): void {
     requireInterface(quicProfile, "KU");
     if (this.#outcome === undefined || this.#isClosed) throw tooEarly("updateKeys");
-    this.give({ kind: "update-keys" });
+    this.give({ connection: this.number, kind: "update-keys" });
   }
 
   ping(): void {
-    this.give({ kind: "ping" });
+    this.give({ connection: this.number, kind: "ping" });
   }
 
   exportKey(label: string, length: number, context?: Uint8Array): Uint8Array {
@@ -202,7 +201,12 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     const port = await this.#hub.driver.bind(this.#network, wanted, { ...this.#datagramOptions, remote });
     const failure = await new Promise<QuicFailure | undefined>((resolve) => {
       (this.#migrating ??= new Map()).set(port.local.port, resolve);
-      this.give({ kind: "migrate", local: port.local, ...(preferred && { remote: preferred }) });
+      this.give({
+        connection: this.number,
+        kind: "migrate",
+        local: port.local,
+        ...(preferred && { remote: preferred }),
+      });
     });
     if (failure !== undefined) port.close();
     // What is still on its way to the old port may arrive.
@@ -229,15 +233,15 @@ export class SessionOfConnection implements QuicSession, StreamHome {
 
   // For streams
 
-  give(input: Input): void {
+  give(input: ConnectionInput): void {
     if (this.#early !== undefined) this.#early.push(input);
-    else this.#hub.driver.give({ ...input, connection: this.#number } as ConnectionInput);
+    else this.#hub.driver.give(input);
   }
 
   /** Keep-alives are the connection's; DSCP is the port's, and only a client has that to itself. */
   set(option: StreamOption, value: number): boolean {
     if (option === "keepAliveMs") {
-      this.give({ kind: "keep-alive", ms: value > 0 ? value : undefined });
+      this.give({ connection: this.number, kind: "keep-alive", ms: value > 0 ? value : undefined });
       return true;
     }
     if (option !== "dscp" || this.role === "server") return false;
@@ -250,7 +254,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
   }
 
   get #connection(): Connection | undefined {
-    return this.#hub.endpoint.connection(this.#number);
+    return this.#hub.endpoint.connection(this.number);
   }
 
   // What the machine tells
@@ -326,7 +330,7 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     this.#sink.softError?.(failure);
     // Nobody listens there, and nobody has been heard: there is nothing to wait for.
     const isRefused = failure.reason === "refused-connection" && this.#connection?.core.isHeard !== true;
-    if (this.role === "client" && isRefused) this.give({ kind: "refused", cause: failure });
+    if (this.role === "client" && isRefused) this.give({ connection: this.number, kind: "refused", cause: failure });
   }
 
   /** The port could not be bound, or is gone. */

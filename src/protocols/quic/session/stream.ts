@@ -10,15 +10,15 @@ import type { QuicSession, QuicStream } from "../session.js";
 import type { StreamEvent } from "../streams/index.js";
 import { writeQueueMark } from "../streams/limits.js";
 import type { Stream } from "../streams/stream.js";
-import type { ConnectionInput } from "../vocabulary.js";
+import type { ConnectionInput, ConnectionNumber } from "../vocabulary.js";
 
 type StreamInput = Extract<ConnectionInput, { readonly stream: number }>;
-type WithoutConnection<I> = I extends unknown ? Omit<I, "connection"> : never;
 
 /** What a stream needs of its session. */
 export interface StreamHome {
   readonly session: QuicSession;
-  give(input: WithoutConnection<StreamInput>): void;
+  readonly number: ConnectionNumber;
+  give(input: StreamInput): void;
   /** Undefined when it is over, or the connection not there yet. */
   stream(id: number): Stream | undefined;
   set(option: StreamOption, value: number): boolean;
@@ -84,12 +84,12 @@ export class SessionStreamOf implements QuicStream {
       return true;
     }
     if (this.#home.stream(this.id) === undefined) this.#unsent += bytes.length;
-    this.#home.give({ kind: "stream-write", stream: this.id, bytes, released });
+    this.#home.give({ connection: this.#home.number, kind: "stream-write", stream: this.id, bytes, released });
     return this.queued <= writeQueueMark;
   }
 
   finish(): void {
-    if (!this.#isOver) this.#home.give({ kind: "stream-finish", stream: this.id });
+    if (!this.#isOver) this.#home.give({ connection: this.#home.number, kind: "stream-finish", stream: this.id });
   }
 
   abort(): void {
@@ -98,23 +98,24 @@ export class SessionStreamOf implements QuicStream {
   }
 
   reset(code: number): void {
-    if (!this.#isOver) this.#home.give({ kind: "stream-reset", stream: this.id, code });
+    if (!this.#isOver) this.#home.give({ connection: this.#home.number, kind: "stream-reset", stream: this.id, code });
   }
 
   stopSending(code: number): void {
-    if (!this.#isOver) this.#home.give({ kind: "stream-stop", stream: this.id, code });
+    if (!this.#isOver) this.#home.give({ connection: this.#home.number, kind: "stream-stop", stream: this.id, code });
   }
 
   pause(): void {
-    if (!this.#isOver) this.#home.give({ kind: "stream-pause", stream: this.id });
+    if (!this.#isOver) this.#home.give({ connection: this.#home.number, kind: "stream-pause", stream: this.id });
   }
 
   resume(): void {
-    if (!this.#isOver) this.#home.give({ kind: "stream-resume", stream: this.id });
+    if (!this.#isOver) this.#home.give({ connection: this.#home.number, kind: "stream-resume", stream: this.id });
   }
 
   setPriority(priority: number): void {
-    if (!this.#isOver) this.#home.give({ kind: "stream-priority", stream: this.id, priority });
+    if (!this.#isOver)
+      this.#home.give({ connection: this.#home.number, kind: "stream-priority", stream: this.id, priority });
   }
 
   /** The connection is one path: what is asked for a stream holds for all of it. */

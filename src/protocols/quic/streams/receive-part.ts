@@ -18,7 +18,8 @@ export class ReceivePart {
   stopCode: number | undefined;
   /** Bytes of the last frame, in order, if they were next: a view of the packet. */
   direct: Uint8Array | undefined;
-  readonly #waiting = new Reassembly();
+  /** Only of a stream of which something came out of order. */
+  #waiting: Reassembly | undefined;
 
   constructor(window: ReceiveWindow) {
     this.window = window;
@@ -57,14 +58,14 @@ export class ReceivePart {
   reset(finalSize: number, connectionLeft: number): number {
     const grown = this.#measure(finalSize, finalSize, connectionLeft, "RESET_STREAM");
     this.state = stepReceiving(this.state, "receiveReset");
-    if (this.state === "resetReceived") this.#waiting.clear();
+    if (this.state === "resetReceived") this.#waiting = undefined;
     return grown;
   }
 
   /** The next bytes to be told, in order; undefined if there are none, or they are not wanted. */
   next(): Uint8Array | undefined {
     if (this.isPaused || this.stopCode !== undefined) return undefined;
-    const bytes = this.direct ?? this.#waiting.take(this.readAt);
+    const bytes = this.direct ?? this.#waiting?.take(this.readAt);
     this.direct = undefined;
     if (bytes === undefined) return undefined;
     this.readAt += bytes.length;
@@ -85,7 +86,7 @@ export class ReceivePart {
   /** Nothing is told from now on; what was received counts as read, so that others may use the credit. */
   stop(code: number): void {
     this.stopCode = code;
-    this.#waiting.clear();
+    this.#waiting = undefined;
     this.direct = undefined;
     this.readAt = this.received;
     this.#settle();
@@ -101,13 +102,13 @@ export class ReceivePart {
   }
 
   get heldBytes(): number {
-    return this.#waiting.held;
+    return this.#waiting?.held ?? 0;
   }
 
   #take(offset: number, bytes: Uint8Array): void {
     const fresh = offset < this.readAt ? bytes.subarray(this.readAt - offset) : bytes;
     if (offset <= this.readAt && !this.isPaused) this.direct = fresh;
-    else if (!this.#waiting.store(Math.max(offset, this.readAt), fresh)) {
+    else if (!(this.#waiting ??= new Reassembly()).store(Math.max(offset, this.readAt), fresh)) {
       refuse("stream-fragmentation", "STREAM", "more gaps in a stream than a peer that loses packets leaves");
     }
   }
@@ -134,7 +135,7 @@ export class ReceivePart {
   #settle(): void {
     if (this.state !== "sizeKnown") return;
     const ahead = this.readAt + (this.direct?.length ?? 0);
-    if (ahead === this.finalSize || this.#waiting.reaches(ahead, this.finalSize!)) {
+    if (ahead === this.finalSize || this.#waiting?.reaches(ahead, this.finalSize!)) {
       this.state = stepReceiving(this.state, "allReceived");
     }
   }

@@ -1,7 +1,7 @@
 import { putVarint, varintSize } from "../../../bytes/index.js";
 import { Ranges } from "../../../mechanisms/ranges.js";
 import { sentRangesMax } from "../../../mechanisms/streams/limits.js";
-import { type Released, SendBuffer } from "../../../mechanisms/streams/send-buffer.js";
+import { noRanges, type Released, SendBuffer } from "../../../mechanisms/streams/send-buffer.js";
 import { Held, type Holder } from "../contents.js";
 import { SendCredit } from "../flow/send-credit.js";
 import { FrameType } from "../wire/frame-types.js";
@@ -23,7 +23,7 @@ export class SendPart {
   resetCode = 0;
   /** The writer was asked to hold back, and waits to be told. */
   isHeldBack = false;
-  readonly #lost = new Ranges(sentRangesMax);
+  #lost = noRanges;
   /** No more is written: the stream ends where the buffer does. */
   #finishing = false;
   #finToSend = false;
@@ -100,7 +100,7 @@ export class SendPart {
     this.#acknowledgedMax = this.buffer.base;
     this.state = state;
     this.resetCode = code;
-    this.#lost.clear();
+    this.#lost = noRanges;
     this.#finToSend = this.#announce = false;
     this.buffer.abandon();
     return true;
@@ -158,6 +158,7 @@ export class SendPart {
     if (fin && !this.#finAcked) this.#finToSend = true;
     const { acknowledged, base } = this.buffer;
     if (from === to && !fin && this.credit.used === 0) this.#announce = true;
+    if (this.#lost === noRanges) this.#lost = new Ranges(sentRangesMax);
     this.#lost.add(Math.max(from, base), to);
     for (let i = 0; i < acknowledged.count && acknowledged.from(i) < to; i++) {
       this.#lost.remove(acknowledged.from(i), acknowledged.to(i));
@@ -168,7 +169,7 @@ export class SendPart {
   rewind(): void {
     if (this.isAbandoned) return;
     this.credit.reset();
-    this.#lost.clear();
+    this.#lost = noRanges;
     this.#finToSend = this.#finishing;
     if (this.buffer.end === 0 && !this.#finishing) this.#announce = this.state !== "ready";
     this.state = "ready";

@@ -1,4 +1,5 @@
 import type { StreamDirection } from "../../../contract/index.js";
+import { NumberMap } from "../../../mechanisms/number-map.js";
 import { refuse } from "../failure.js";
 import { streamWindowMaxDefault } from "../flow/limits.js";
 import { ReceiveWindow } from "../flow/receive-window.js";
@@ -57,7 +58,7 @@ export class StreamTable {
   readonly peers: Readonly<Record<StreamDirection, PeerStreams>>;
   /** Opened by the peer in the last `find`, in the order of their ids. */
   readonly created: Stream[] = [];
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new NumberMap<Stream>();
   readonly #isClient: boolean;
   readonly #ours: StreamLimits;
   readonly #windowMax: number;
@@ -81,7 +82,7 @@ export class StreamTable {
     return this.#streams.get(id);
   }
 
-  values(): IterableIterator<Stream> {
+  values(): readonly Stream[] {
     return this.#streams.values();
   }
 
