@@ -36,7 +36,14 @@ export type { ReceiveOptions } from "./receiving.js";
 export type { ListenerEvents } from "./reception.js";
 export type { Rendezvous } from "./rendezvous.js";
 export * from "./security.js";
-export type { PathChange, ProtocolStack, QuicSecurity, SecuritySession, TlsSecurity } from "./stacks/stack.js";
+export type {
+  PathChange,
+  ProtocolStack,
+  QuicSecurity,
+  SecuritySession,
+  SrtpSecurity,
+  TlsSecurity,
+} from "./stacks/stack.js";
 export { protocolStacks } from "./stacks/table.js";
 export { type SystemInit, TransportServices } from "./system.js";
 export * from "./transport-properties.js";

@@ -1,6 +1,8 @@
 import type { Identity, KeyLog, PeerIdentity, ProtocolName, Secret, SignatureName } from "../contract/index.js";
 import { tableRows } from "../contract/index.js";
 import type { KeyPair } from "../protocols/curvecp/index.js";
+import type { DtlsSrtpClientOptions, DtlsSrtpServerOptions } from "../protocols/dtls-srtp/index.js";
+import type { SrtpOptions } from "../protocols/srtp/index.js";
 import type { GroupName, SchemeName, SessionStore, SuiteName } from "../protocols/tls/index.js";
 import { misuse, nearest } from "./failure.js";
 
@@ -50,6 +52,11 @@ export interface PreSharedKey {
   readonly hash?: "SHA-256" | "SHA-384";
 }
 
+/** SRTP keyed by DTLS on the same flow (RFC 5764). */
+export type SrtpByDtls =
+  | ({ readonly role: "client" } & DtlsSrtpClientOptions)
+  | ({ readonly role: "server" } & DtlsSrtpServerOptions);
+
 /** RFC 9622 §6.3. Nothing needs to be set; each field's docstring names the RFC's parameter. */
 export interface SecurityInit {
   /** `allowedSecurityProtocols` (§6.3.1): best first. Nothing else is ever tried. Default: the policy's. */
@@ -87,6 +94,12 @@ export interface SecurityInit {
    * lets in. Default for servers: all.
    */
   readonly peerKeys?: readonly Uint8Array[];
+  /**
+   * How SRTP gets its keys (RFC 8922 §5.1 PSKI): both directions' master keys, as `optionsOf(parseSdes(line))` reads them; or by a
+   * DTLS handshake in this role, with the fingerprints that signalling brought (RFC 5763). The caller keeps imported keys, and
+   * wipes them.
+   */
+  readonly srtp?: SrtpOptions | SrtpByDtls;
   /** `preSharedKey` (§6.3.7). */
   readonly preSharedKeys?: readonly PreSharedKey[];
   /** `SetTrustVerificationCallback` (§6.3.8). */

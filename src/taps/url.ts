@@ -18,6 +18,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
   tls: { allowed: ["TLS"], transport: reliableInorderStream, about: "TLS 1.3 or 1.2 over TCP", protocol: "TLS" },
   quic: { allowed: ["QUIC"], transport: reliableInorderStream, about: "a stream of QUIC over UDP", protocol: "QUIC" },
   dtls: { allowed: ["DTLS"], transport: unreliableDatagram, about: "DTLS 1.3 or 1.2 over UDP", protocol: "DTLS" },
+  srtp: {
+    allowed: ["SRTP"],
+    transport: unreliableDatagram,
+    about: "SRTP over UDP: each Message is an RTP or RTCP packet",
+    protocol: "SRTP",
+  },
   curvecp: {
     allowed: ["CurveCP"],
     transport: reliableInorderStream,

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { concat, equal, toBase64, toHex } from "../../src/bytes/index.js";
+import { deferred } from "../../src/contract/deferred.js";
 import { Secret } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import {
@@ -14,6 +15,7 @@ import {
   type SrtpProfileName,
   type SrtpSession,
 } from "../../src/protocols/srtp/index.js";
+import { type Connection, dial, protocolStacks, serve, TransportServices } from "../../src/taps/index.js";
 import { rtcpPacket, rtpPacket } from "../support/rtp.js";
 import { freePort, Program, scratch } from "./peers/index.js";
 
@@ -234,3 +236,42 @@ for (const profile of Object.keys(gstreamer) as (keyof typeof gstreamer)[]) {
     );
   });
 }
+
+test("GStreamer behind RFC 9622: its packets are Messages of a Connection that `serve` accepts, and ours of one that is dialled are its tone", async () => {
+  const profile = "AEAD_AES_128_GCM";
+  const [cipher, rtpAuth, rtcpAuth] = gstreamer[profile];
+  const [sendKey, receiveKey] = [masterKey(profile, 3), masterKey(profile, 4)];
+  const heardByUs: Uint8Array[] = [];
+  const enough = deferred<void>();
+  const handler = async (connection: Connection) => {
+    for await (const { data } of connection) if (heardByUs.push(data) === wanted) enough.resolve();
+  };
+  const system = new TransportServices({ host, stacks: protocolStacks });
+  await using server = await serve(system, `srtp://${loopback}:0`, handler, { srtp: { profile, sendKey, receiveKey } });
+  const port = await freePort();
+  const keyed = `rtp-cipher=${cipher} rtp-auth=${rtpAuth} rtcp-cipher=${cipher} rtcp-auth=${rtcpAuth}`;
+  const sends = `audiotestsrc is-live=true samplesperbuffer=160 ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay
+    ! srtpenc key=${toHex(whole(receiveKey))} ${keyed} ! udpsink host=${loopback} port=${server.port} sync=false async=false`;
+  const caps = [
+    "application/x-srtp,media=(string)audio,clock-rate=(int)8000,encoding-name=(string)PCMU,payload=(int)0",
+    `ssrc=(uint)${sourceOfOurs},srtp-key=(buffer)${toHex(whole(sendKey))}`,
+    `srtp-cipher=(string)${cipher},srtp-auth=(string)${rtpAuth},srtcp-cipher=(string)${cipher},srtcp-auth=(string)${rtcpAuth}`,
+  ].join(",");
+  const hears = `udpsrc address=${loopback} port=${port} caps=${caps} ! srtpdec name=d d.rtp_src ! rtppcmudepay ! fdsink fd=1 sync=false async=false d.rtcp_src ! fakesink async=false`;
+  await using peer = new Program("GStreamer", "gst-launch-1.0", ["-q", ...hears.split(/\s+/), ...sends.split(/\s+/)]);
+  const heard: Uint8Array[] = [];
+  peer.stream((bytes) => void heard.push(Uint8Array.from(bytes)));
+  await using connection = await dial(system, `srtp://${loopback}:${port}`, { srtp: { profile, sendKey, receiveKey } });
+  const sent: Uint8Array[] = [];
+  for (let i = 0; concat(...heard).length < 160 * wanted; i++) {
+    assert.ok(i < 3_000 && peer.status === undefined, `GStreamer does not hear us: ${peer.said}`);
+    const payload = Uint8Array.from({ length: 160 }, (_, j) => (i * 31 + (i >> 8) * 5 + j * 7) & 0xff);
+    sent.push(payload);
+    const fields = { sequence: i + 1, ssrc: sourceOfOurs, payloadType: 0, timestamp: 160 * i, payload };
+    await connection.send(rtpPacket(fields));
+    await new Promise((later) => setTimeout(later, 5));
+  }
+  assertHeard(concat(...heard), sent);
+  await enough.promise;
+  for (const packet of heardByUs) assert.ok(energy(packet.subarray(12)) > 20, "its tone is heard");
+});

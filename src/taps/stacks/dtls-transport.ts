@@ -106,6 +106,10 @@ class Newcomer implements DtlsSink {
     this.#transport?.moved(from, to);
   }
 
+  messageMax(): void {
+    this.#transport?.messageMax();
+  }
+
   softError(failure: Failure): void {
     this.#transport?.softError(failure);
   }
@@ -237,6 +241,11 @@ class DtlsTransport implements Transport, DtlsSink {
 
   softError(failure: Failure): void {
     this.sink.softError(failure);
+  }
+
+  /** The path takes more than it did, or less (RFC 9622 §8.3.2). */
+  messageMax(): void {
+    this.sink.pathChange({ what: "mtu" });
   }
 
   moved(from: SocketAddress, to: SocketAddress): void {

@@ -1,7 +1,18 @@
-import type { Failure, Host, Network, Profile, ProtocolName, Service, SocketAddress } from "../../contract/index.js";
+import type {
+  Failure,
+  Host,
+  KeyExpiry,
+  Network,
+  PeerIdentity,
+  Profile,
+  ProtocolName,
+  Service,
+  SocketAddress,
+} from "../../contract/index.js";
 import type { CurveCpSession } from "../../protocols/curvecp/index.js";
-import type { DtlsSession } from "../../protocols/dtls/index.js";
+import type { DtlsOutcome, DtlsSession } from "../../protocols/dtls/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
+import type { SrtpSession } from "../../protocols/srtp/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
 import type { ReceiveMetadata } from "../message.js";
 import type {
@@ -242,7 +253,7 @@ export interface PathChange {
  * The session of the protocol that secures a Connection: a union over protocols, told apart by `protocol`. Each has the
  * interfaces that its row of RFC 8922's Table 1 gives it, and no others.
  */
-export type SecuritySession = TlsSecurity | DtlsSecurity | QuicSecurity | CurveCpSecurity;
+export type SecuritySession = TlsSecurity | DtlsSecurity | QuicSecurity | CurveCpSecurity | SrtpSecurity;
 
 /** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
 export type TlsSecurity = Pick<
@@ -287,6 +298,18 @@ export type CurveCpSecurity = Pick<
   CurveCpSession,
   "protocol" | "role" | "outcome" | "peer" | "onMoved" | "migrate" | "statistics"
 >;
+
+/** An SRTP session as its Connection's owner may use it: packets go through the Connection. */
+export interface SrtpSecurity {
+  readonly protocol: "SRTP";
+  /** Of the DTLS handshake that keyed it; undefined with imported keys. */
+  readonly outcome: DtlsOutcome | undefined;
+  readonly peer: PeerIdentity | undefined;
+  /** KU, and counts of what was dropped; undefined while a handshake goes on. */
+  readonly session: Pick<SrtpSession, "rekey" | "tellRollover" | "sendDrops" | "receiveDrops" | "overhead"> | undefined;
+  /** KE: told once for each key, when nine tenths of its packets are used up. */
+  onKeyExpiring(call: (why: KeyExpiry) => void): Disposable;
+}
 
 export interface TransportListener {
   readonly local: SocketAddress;

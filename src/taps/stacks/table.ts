@@ -1,6 +1,7 @@
 import { curvecp } from "./curvecp.js";
 import { dtls } from "./dtls.js";
 import { quicStacks } from "./quic.js";
+import { srtp } from "./srtp.js";
 import type { ProtocolStack } from "./stack.js";
 import { tcp } from "./tcp.js";
 import { tls } from "./tls.js";
@@ -14,5 +15,6 @@ export const protocolStacks: readonly ProtocolStack[] = [
   curvecp,
   tcp,
   dtls,
+  srtp,
   udp,
 ];
