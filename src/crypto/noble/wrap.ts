@@ -10,8 +10,8 @@ interface OneMessage {
 }
 export type StartMessage = (key: Uint8Array, nonce: Uint8Array, associated: Uint8Array) => OneMessage;
 
-/** Noble's one-message ciphers in the contract's shape; `tag` says on which side of the text noble writes it. */
-export function nobleAead(name: AeadName, start: StartMessage, tag: "behind" | "front" = "behind"): Aead {
+/** Noble's one-message ciphers in the contract's shape. */
+export function nobleAead(name: AeadName, start: StartMessage): Aead {
   const { keySize, nonceSize, tagSize } = aeads[name];
   const keyed = (given: Uint8Array): Sealer & Opener => {
     checkSize(given, keySize, `${name} key`);
@@ -21,27 +21,16 @@ export function nobleAead(name: AeadName, start: StartMessage, tag: "behind" | "
         checkAlive(key);
         checkRange(bytes, at, size, tagSize);
         checkSize(nonce, nonceSize, "nonce");
-        const sealed = start(key, nonce, associated).encrypt(bytes.slice(at, at + size));
-        if (tag === "behind") bytes.set(sealed, at);
-        else {
-          bytes.set(sealed.subarray(tagSize), at);
-          bytes.set(sealed.subarray(0, tagSize), at + size);
-        }
+        bytes.set(start(key, nonce, associated).encrypt(bytes.slice(at, at + size)), at);
       },
       open(bytes, at, size, nonce, associated) {
         checkAlive(key);
         checkRange(bytes, at, size, 0);
         checkSize(nonce, nonceSize, "nonce");
         if (size < tagSize) return false;
-        const sealed = new Uint8Array(size);
-        if (tag === "behind") sealed.set(bytes.subarray(at, at + size));
-        else {
-          sealed.set(bytes.subarray(at + size - tagSize, at + size));
-          sealed.set(bytes.subarray(at, at + size - tagSize), tagSize);
-        }
         const message = start(key, nonce, associated);
         try {
-          const plain = message.decrypt(sealed);
+          const plain = message.decrypt(bytes.slice(at, at + size));
           if (plain) bytes.set(plain, at);
           return plain !== undefined;
         } catch {

@@ -100,6 +100,11 @@ export abstract class Connection {
   protected abstract ownDeadline(): Instant | undefined;
   protected abstract ownWake(now: Instant): void;
 
+  /** It is over, and the peer has acknowledged how it ended here; what the peer says last is acknowledged too. */
+  get isSettled(): boolean {
+    return this.state === "lingering" && this.sender.isDone && !this.acknowledgementOwed;
+  }
+
   // The application
 
   send(bytes: Uint8Array): void {

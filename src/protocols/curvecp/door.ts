@@ -83,14 +83,12 @@ export async function listen(
 function closeStation(station: Station): Promise<void> {
   return new Promise((resolve) => {
     void station.closed.then(() => resolve());
-    station.driver.handle({ kind: "refuse-strangers" });
-    const sessions = [...station.sessions];
-    if (sessions.length === 0) {
+    station.onEmpty = () => station.driver.close();
+    station.driver.handle({ kind: "close" });
+    if ([...station.sessions].length === 0) {
       station.driver.close();
       return;
     }
-    station.onEmpty = () => station.driver.close();
-    for (const session of sessions) session.abort();
     // A peer that is gone answers nothing.
     const alarm = station.host.wakeAt(station.now() + closeWaitMs, () => station.driver.close());
     void station.closed.then(() => alarm.cancel());

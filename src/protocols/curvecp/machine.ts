@@ -67,6 +67,7 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
   /** The time of what is being done. */
   #at: Instant = 0;
   #refusesStrangers = false;
+  #isClosing = false;
   #isClosed = false;
 
   /** Throws `bad-configuration` for options that make no sense. */
@@ -127,6 +128,13 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
         break;
       case "refuse-strangers":
         this.#refusesStrangers = true;
+        break;
+      case "close":
+        this.#refusesStrangers = this.#isClosing = true;
+        for (const { connection } of [...this.#connections.values()]) {
+          connection.abort(now);
+          this.#touched(connection, now);
+        }
         break;
       case "closed":
         this.#close();
@@ -365,6 +373,7 @@ export class CurveCpEndpoint implements Machine<CurveCpInput, CurveCpEvent> {
 
   /** When does it want to be woken now? Or is it gone? */
   #settle(connection: Connection, now: Instant): void {
+    if (this.#isClosing && connection.isSettled) connection.leave();
     if (connection.state === "gone") {
       this.#forget(connection, now);
       return;

@@ -23,7 +23,9 @@ export type CurveCpInput =
   /** The port has changed: say so at once. */
   | { readonly kind: "moved"; readonly connection: number }
   /** Nobody new is served. */
-  | { readonly kind: "refuse-strangers" };
+  | { readonly kind: "refuse-strangers" }
+  /** Nobody new is served, what is open is aborted, and nothing lingers whose peer has heard of its end. */
+  | { readonly kind: "close" };
 
 /** What an endpoint asks: may this client come? Undefined and false are no. */
 export type CurveCpQuestions = {
