@@ -114,4 +114,5 @@ test("the example of DTLS answers itself under a pre-shared key", async () => {
   assert.equal(await ends(example("dtls")), "DTLS 1.3, psk\nhello to you too\n");
   const call = (compared: boolean) => `the words are the same: true; compared before: ${compared}\nhello\n`;
   assert.equal(await ends(example("zrtp")), call(false) + call(true));
+  assert.equal(await ends(example("curvecp")), "hello, in boxes\n");
 });
