@@ -17,6 +17,21 @@ const nothing = new Uint8Array(0);
 export interface PeerKeys {
   readonly publicKey: Uint8Array;
   readonly preSharedKey: Secret | undefined;
+  /** What both static keys agree on, where it is kept: it is the same in every handshake. Undefined if the key is degenerate. */
+  sharedWith?(suite: Suite, own: KeyPair): Secret | undefined;
+}
+
+/** Mixes in what both static keys agree on (ss). False if the peer's key is degenerate. */
+function mixStatic(
+  state: SymmetricState,
+  suite: Suite,
+  own: KeyPair,
+  peer: Pick<PeerKeys, "publicKey" | "sharedWith">,
+): boolean {
+  if (peer.sharedWith === undefined) return state.mixAgreement(own.privateKey, peer.publicKey);
+  const shared = peer.sharedWith(suite, own);
+  if (shared !== undefined) state.mixShared(shared);
+  return shared !== undefined;
 }
 
 /** An initiation that was sent and waits for its response. */
@@ -46,7 +61,7 @@ export class SentInitiation {
     state.mixEphemeral(ephemeral.publicKey);
     if (!state.mixAgreement(ephemeral.privateKey, peer.publicKey)) return undefined;
     message.set(state.seal(own.publicKey), staticAt);
-    if (!state.mixAgreement(own.privateKey, peer.publicKey)) return undefined;
+    if (!mixStatic(state, suite, own, peer)) return undefined;
     message.set(state.seal(timestamp), timestampAt);
     return new SentInitiation(own, peer, ephemeral, index, message, state);
   }
@@ -98,14 +113,21 @@ export class ReceivedInitiation {
   readonly #sealedTimestamp: Uint8Array;
   readonly #state: SymmetricState;
 
-  static read(suite: Suite, own: KeyPair, message: Uint8Array): ReceivedInitiation | undefined {
+  /** @param find the peer of a static key, if it is known */
+  static read(
+    suite: Suite,
+    own: KeyPair,
+    message: Uint8Array,
+    find: (publicKey: Uint8Array) => PeerKeys | undefined = () => undefined,
+  ): ReceivedInitiation | undefined {
     const { ephemeral: at, static: staticAt, timestamp } = initiationLayout;
     const ephemeral = message.slice(at, at + keySize);
     const state = new SymmetricState(suite, own.publicKey);
     state.mixEphemeral(ephemeral);
     if (!state.mixAgreement(own.privateKey, ephemeral)) return undefined;
     const staticKey = state.open(message.subarray(staticAt, staticAt + keySize + tagSize));
-    if (staticKey === undefined || !state.mixAgreement(own.privateKey, staticKey)) return undefined;
+    if (staticKey === undefined) return undefined;
+    if (!mixStatic(state, suite, own, find(staticKey) ?? { publicKey: staticKey })) return undefined;
     const sealedTimestamp = message.slice(timestamp, timestamp + timestampSize + tagSize);
     const sender = u32le(message, initiationLayout.sender);
     return new ReceivedInitiation(sender, staticKey, ephemeral, sealedTimestamp, state);

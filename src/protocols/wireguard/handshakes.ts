@@ -135,7 +135,7 @@ export class Handshakes {
 
   #initiation(message: Uint8Array, from: SocketAddress, now: Instant): void {
     const { suite, own, peers } = this.#endpoint;
-    const initiation = ReceivedInitiation.read(suite, own, message);
+    const initiation = ReceivedInitiation.read(suite, own, message, (key) => peers.find(key));
     if (initiation === undefined) {
       this.#endpoint.drop("bad-handshake");
       return;

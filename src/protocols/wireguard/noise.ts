@@ -101,9 +101,14 @@ export class SymmetricState {
   mixAgreement(own: Secret, peer: Uint8Array): boolean {
     const shared = this.#suite.dh.conclude(own, peer);
     if (shared === undefined) return false;
-    this.#replaceKey(this.#kdf(shared.expose(), 2));
+    this.mixShared(shared);
     shared.wipe();
     return true;
+  }
+
+  /** Mixes a Diffie-Hellman result that is at hand. */
+  mixShared(shared: Secret): void {
+    this.#replaceKey(this.#kdf(shared.expose(), 2));
   }
 
   mixPreSharedKey(key: Secret | undefined): void {

@@ -60,6 +60,7 @@ export class PeerTable {
     const peer = this.find(publicKey);
     if (peer === undefined) return undefined;
     this.wipe(peer);
+    peer.forget();
     this.#peers.delete(toHex(publicKey));
     this.#routes4.deleteValue(peer);
     this.#routes6.deleteValue(peer);
@@ -118,7 +119,10 @@ export class PeerTable {
   }
 
   clear(): void {
-    for (const peer of this.#peers.values()) this.wipe(peer);
+    for (const peer of this.#peers.values()) {
+      this.wipe(peer);
+      peer.forget();
+    }
     this.#peers.clear();
   }
 }

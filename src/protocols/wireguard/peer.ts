@@ -10,7 +10,7 @@ import {
   stagedPacketsMax,
   wipeAfterMs,
 } from "./limits.js";
-import type { Suite } from "./noise.js";
+import type { KeyPair, Suite } from "./noise.js";
 import type { Session } from "./session.js";
 
 export interface PeerConfig {
@@ -50,6 +50,7 @@ export class Peer implements PeerKeys {
   readonly allowedIps: readonly Prefix[];
   readonly #persistentKeepaliveMs: number;
   readonly #entropy: Entropy;
+  #shared: Secret | undefined;
 
   endpoint: SocketAddress | undefined;
   initiation: SentInitiation | undefined;
@@ -95,6 +96,18 @@ export class Peer implements PeerKeys {
     const { publicKey, endpoint, lastHandshakeAt, handshakes } = this;
     const { bytesSent, bytesReceived, packetsSent, packetsReceived } = this;
     return { publicKey, endpoint, lastHandshakeAt, handshakes, bytesSent, bytesReceived, packetsSent, packetsReceived };
+  }
+
+  /** Worked out once: a fifth of a handshake's key agreements. */
+  sharedWith(suite: Suite, own: KeyPair): Secret | undefined {
+    this.#shared ??= suite.dh.conclude(own.privateKey, this.publicKey);
+    return this.#shared;
+  }
+
+  /** The peer is no more. */
+  forget(): void {
+    this.#shared?.wipe();
+    this.#shared = undefined;
   }
 
   /** Keeps a packet for after the handshake. False if the oldest had to go for it. */
