@@ -1,5 +1,6 @@
+export type { StackDrop, StackEvent, StackInput } from "./interfaces.js";
 export { type EthernetConfig, EthernetLink, type Frames } from "./link/ethernet.js";
-export { Stack, type StackConfig, type StackDrop, type StackEvent, type StackInput } from "./stack.js";
+export { Stack, type StackConfig } from "./stack.js";
 export { TcpConnection } from "./tcp/connection.js";
 export type { TcpExtension } from "./tcp/extension.js";
 export type { TcpEvent, TcpOptions } from "./tcp/interfaces.js";

@@ -1,9 +1,10 @@
 import { equal, prefixHolds } from "../../bytes/index.js";
 import { earliest, type Instant, type Machine, type Transmit, type Wake, wake } from "../../contract/index.js";
 import { writeIcmp } from "../icmp/icmp.js";
+import type { StackEvent } from "../interfaces.js";
 import { u16 } from "../ip/header.js";
 import { linkFramesMax } from "../limits.js";
-import type { Stack, StackEvent } from "../stack.js";
+import type { Stack } from "../stack.js";
 import {
   broadcast,
   discoveryOf,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { type Prefix, parsePrefix } from "../../../src/bytes/index.js";
 import { type Instant, wake } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { Stack, type StackConfig, type StackEvent } from "../../../src/stack/stack.js";
+import type { StackEvent } from "../../../src/stack/interfaces.js";
+import { Stack, type StackConfig } from "../../../src/stack/stack.js";
 import type { TcpConnection } from "../../../src/stack/tcp/connection.js";
 import { provider } from "../../support/provider.js";
 
