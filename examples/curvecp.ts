@@ -21,6 +21,6 @@ await using listening = await serve(
 // The server's public key is all that is known of it, and all that is needed.
 const peerKeys = [await readPublicKey(join(folder, "server"))];
 const connection = await dial(`curvecp://127.0.0.1:${listening.port}`, { peerKeys, keyPair: client });
-await connection.send(new TextEncoder().encode("hello, in boxes"), { final: true });
-for await (const { data } of connection) console.log(new TextDecoder().decode(data));
+await connection.send(new TextEncoder().encode("hello, in boxes\n"), { final: true });
+for await (const { data } of connection) process.stdout.write(data);
 await connection.close();
