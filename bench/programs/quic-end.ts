@@ -14,7 +14,13 @@ export type Order =
       readonly bytes: number;
       readonly atOnce: number;
     }
-  | { readonly kind: "latency"; readonly with: ImplementationName; readonly to: To; readonly count: number }
+  | {
+      readonly kind: "latency";
+      readonly with: ImplementationName;
+      readonly to: To;
+      readonly count: number;
+      readonly before: number;
+    }
   | { readonly kind: "shake"; readonly with: ImplementationName; readonly to: To; readonly ms: number }
   | { readonly kind: "hold"; readonly with: ImplementationName; readonly to: To; readonly count: number }
   | { readonly kind: "weigh" }
@@ -45,7 +51,7 @@ const implementations = {
 export type ImplementationName = keyof typeof implementations;
 
 /** What is done before the clock starts, so that either side is warm. */
-const warmUp = { handshakes: 50, requests: 200 };
+const warmUp = { handshakes: 50 };
 
 const held: unknown[] = [];
 const open = async (order: { readonly with: ImplementationName; readonly to: To }): Promise<QuicLink> =>
@@ -82,10 +88,10 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
     return timed;
   },
 
-  /** One small request after the other. */
+  /** One small request after the other; so many `before` warm either side. */
   async latency(order) {
     const link = await open(order);
-    for (let i = 0; i < warmUp.requests; i++) await link.ask(100);
+    for (let i = 0; i < order.before; i++) await link.ask(100);
     const took: number[] = [];
     for (let i = 0; i < order.count; i++) {
       const started = performance.now();

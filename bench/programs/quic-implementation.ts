@@ -26,7 +26,9 @@ export const applicationProtocol = "bench";
 /** What asks for so many bytes. */
 export function question(bytes: number): Uint8Array {
   const asked = new Uint8Array(8);
-  new DataView(asked.buffer).setBigUint64(0, BigInt(bytes));
+  const view = new DataView(asked.buffer);
+  view.setUint32(0, Math.floor(bytes / 2 ** 32));
+  view.setUint32(4, bytes % 2 ** 32);
   return asked;
 }
 

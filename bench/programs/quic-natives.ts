@@ -17,8 +17,8 @@ export interface Native {
   latency?(count: number): Promise<{ readonly p50: number; readonly p99: number }>;
   /** Handshakes a second, one after the other. */
   shake?(ms: number): Promise<number>;
-  /** Bytes of a server's memory for each connection that `hold` opens, with ALPN h3, and leaves idle. */
-  idle?(hold: (port: number, count: number) => Promise<unknown>, count: number): Promise<number>;
+  /** Bytes of a server's memory for each connection that `hold` opens behind the `first`, with ALPN h3, and leaves idle. */
+  idle?(first: number, hold: (port: number, count: number) => Promise<unknown>, count: number): Promise<number>;
 }
 
 const trixie = new URL("../../../scripts/peers/trixie.sh", import.meta.url).pathname;
@@ -101,13 +101,13 @@ function ngtcp2(name: string, server: Command, client: Command, files: Files): N
       const { ms, cpuMs } = await fetch(bytes, 1);
       return { rate: bytes / 1e6 / (ms / 1000), cpuPerGb: cpuMs / 1000 / (bytes / 1e9) };
     },
-    // Ten times as many, since as few are done before its process has started; it has a hundred under way at a time.
-    streams: async (count, bytes) => ((10 * count) / (await fetch(bytes, 10 * count)).ms) * 1000,
-    async idle(hold, count) {
+    // It has a hundred under way at a time.
+    streams: async (count, bytes) => (count / (await fetch(bytes, count)).ms) * 1000,
+    async idle(first, hold, count) {
       const port = await freePort();
       const args = ["--quiet", "-d", files.folder, "127.0.0.1", String(port), files.key, files.chain];
       await using serving = await start(server, args, () => isBound(port));
-      await hold(port, 20);
+      await hold(port, first);
       const before = serving.rss();
       await hold(port, count);
       return (serving.rss() - before) / count;

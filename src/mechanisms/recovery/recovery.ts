@@ -1,5 +1,5 @@
 import { earliest, type Instant } from "../../contract/index.js";
-import { type CongestionController, type ControllerFactory, RttEstimator } from "../congestion/index.js";
+import { type CongestionController, RttEstimator } from "../congestion/index.js";
 import { Pacer } from "../pacer.js";
 import {
   backoffMax,
@@ -13,32 +13,9 @@ import {
   timeThresholdDefault,
   timeThresholdMax,
 } from "./limits.js";
-import { Sent, SentPackets, State } from "./sent-packets.js";
-
-/**
- * Hears what became of what packets held. It is called while an acknowledgement or a timeout is worked through, and must
- * not call recovery. The same thing may be told as lost, and as acknowledged later: then the loss was none.
- */
-export interface SentContents {
-  acknowledged(space: number, kind: number, id: number, from: number, to: number): void;
-  lost(space: number, kind: number, id: number, from: number, to: number): void;
-  /** A packet was found lost: for traces. What it held is told apart from it. */
-  packetLost?(space: number, number: number, now: Instant): void;
-}
-
-export interface RecoveryOptions {
-  /** Packet number spaces, in the order of the handshake; only the last carries application data. */
-  readonly spaces: number;
-  readonly isClient: boolean;
-  /** Bytes of a full packet. */
-  readonly packetSize: number;
-  readonly controller: ControllerFactory;
-  readonly contents: SentContents;
-  /** Spread packets over time. Default true. */
-  readonly pacing?: boolean;
-  /** Default 333, RFC 9002 §6.2.2. */
-  readonly initialRttMs?: number;
-}
+import type { RecoveryOptions, SentContents } from "./options.js";
+import { Sent, State } from "./sent-packets.js";
+import { Space, spent } from "./space.js";
 
 /**
  * Loss detection and the sending side of congestion control (RFC 9002): one for a connection, with a table a packet number
@@ -155,7 +132,7 @@ export class Recovery {
     const { packets } = each;
     this.newlyAcked = this.newlyAckedBytes = this.newlyAckedEct0 = this.newlyAckedSizeMax = this.missedSizeMax = 0;
     this.isNewest = false;
-    if (!this.#wasSent(packets, bounds, count)) return "unsent";
+    if (!each.hasSent(bounds, count)) return "unsent";
     const largest = bounds[1]!;
     const largestIsNew = largest > each.largestAcked && largest >= packets.base;
     if (largestIsNew) {
@@ -202,7 +179,7 @@ export class Recovery {
     // §6.2.1: a client goes on backing off until it knows that the server has validated its address.
     if (this.peerValidated) this.ptoCount = 0;
     this.#activityAt = now;
-    this.#forgetSettled(each, now);
+    each.forgetSettled(now, lostKeptTimeouts * this.rtt.timeoutMs(granularityMs));
     return "ok";
   }
 
@@ -348,17 +325,6 @@ export class Recovery {
     return this.#spaces[space]!;
   }
 
-  #wasSent(packets: SentPackets, bounds: Float64Array, count: number): boolean {
-    if (count === 0 || bounds[1]! >= packets.next) return false;
-    for (let i = 0; i < count; i++) {
-      const last = bounds[2 * i + 1]!;
-      for (let number = Math.max(bounds[2 * i]!, packets.base); number <= last; number++) {
-        if (packets.state(number) === State.skipped) return false;
-      }
-    }
-    return true;
-  }
-
   #sample(space: number, rttMs: number, ackDelayMs: number, now: Instant): void {
     // RFC 9002 §5.3: no delay in the Initial space; bounded by the promise once the handshake is confirmed.
     const delay = space === 0 ? 0 : this.confirmed ? Math.min(ackDelayMs, this.maxAckDelayMs) : ackDelayMs;
@@ -502,18 +468,6 @@ export class Recovery {
     }
   }
 
-  /** Numbers at the bottom about which nothing more will be heard. */
-  #forgetSettled(space: Space, now: Instant): void {
-    const { packets } = space;
-    const keptMs = lostKeptTimeouts * this.rtt.timeoutMs(granularityMs);
-    while (packets.base < packets.next) {
-      const state = packets.state(packets.base);
-      if (state === State.outstanding) return;
-      if (state === State.lost && now - packets.at(packets.base) < keptMs) return;
-      packets.forgetFirst();
-    }
-  }
-
   #forgetFirst(space: number): void {
     const each = this.#at(space);
     const { packets } = each;
@@ -537,21 +491,3 @@ export class Recovery {
     space.lossAt = undefined;
   }
 }
-
-/** One packet number space. */
-class Space {
-  readonly packets = new SentPackets();
-  largestAcked = -1;
-  largestAckedSentAt: Instant = 0;
-  /** Packets outstanding that ask for an acknowledgement. */
-  eliciting = 0;
-  elicitingSentAt: Instant = 0;
-  lossAt: Instant | undefined;
-  hasKeys = false;
-  /** No packet below is outstanding. */
-  scan = 0;
-}
-
-/** In the place of spaces whose keys were dropped, for all connections: nothing is sent in it, nor acknowledged. */
-const spent = new Space();
-spent.packets.close();
