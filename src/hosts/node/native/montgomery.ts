@@ -13,19 +13,25 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
   const outSize = scratch.address + slots.outSize;
   // Keys, shares and secrets are copied: so small, they may lie where V8 moves them.
   const keyAddress = scratch.address + slots.key;
-  // OpenSSL's key lives as long as the Secret that it was made from, since many answers may meet one key.
-  const handles = new WeakMap<Secret, number>();
-  const leaked = new FinalizationRegistry<number>((key) => void call.EVP_PKEY_free(key));
+  // OpenSSL's key lives as long as the Secret that it was made from, since many answers may meet one key; so does its context.
+  const handles = new WeakMap<Secret, Handle>();
+  const free = ({ key, context }: Handle): void => {
+    call.EVP_PKEY_CTX_free(context);
+    call.EVP_PKEY_free(key);
+  };
+  const leaked = new FinalizationRegistry<Handle>(free);
 
-  const load = (key: Uint8Array): number => {
+  const load = (key: Uint8Array): Handle => {
     checkSize(key, size, `${name} key`); // Whatever the entropy made of it.
     scratch.put(key, slots.key);
     const handle = call.EVP_PKEY_new_raw_private_key(type, 0, keyAddress, size);
     scratch.bytes.fill(0, slots.key, slots.key + size);
-    if (handle === 0) throw new Error(`OpenSSL refuses a key of ${name}`);
-    return handle;
+    const context = handle === 0 ? 0 : call.EVP_PKEY_CTX_new(handle, 0);
+    if (context !== 0 && call.EVP_PKEY_derive_init(context) === 1) return { key: handle, context };
+    free({ key: handle, context });
+    throw new Error(`OpenSSL refuses a key of ${name}`);
   };
-  const keep = (privateKey: Secret, handle: number): number => {
+  const keep = (privateKey: Secret, handle: Handle): Handle => {
     handles.set(privateKey, handle);
     leaked.register(privateKey, handle);
     return handle;
@@ -35,26 +41,22 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
     scratch.bytes.fill(0, slots.outSize, slots.outSize + 8);
     scratch.bytes[slots.outSize + (littleEndian ? 0 : 7)] = size;
   };
-  const share = (handle: number): Uint8Array => {
+  const share = ({ key }: Handle): Uint8Array => {
     offer();
-    if (call.EVP_PKEY_get_raw_public_key(handle, keyAddress, outSize) !== 1) {
+    if (call.EVP_PKEY_get_raw_public_key(key, keyAddress, outSize) !== 1) {
       throw new Error(`OpenSSL has no public key of ${name}`);
     }
     return scratch.bytes.slice(slots.key, slots.key + size);
   };
-  const agree = (handle: number, theirs: Uint8Array): Secret | undefined => {
+  const agree = ({ context }: Handle, theirs: Uint8Array): Secret | undefined => {
     if (theirs.length !== size) return undefined;
     scratch.put(theirs, slots.key);
     const peer = call.EVP_PKEY_new_raw_public_key(type, 0, keyAddress, size);
-    const context = call.EVP_PKEY_CTX_new(handle, 0);
     offer();
     const agreed =
       peer !== 0 &&
-      context !== 0 &&
-      call.EVP_PKEY_derive_init(context) === 1 &&
       call.EVP_PKEY_derive_set_peer(context, peer) === 1 &&
       call.EVP_PKEY_derive(context, keyAddress, outSize) === 1;
-    call.EVP_PKEY_CTX_free(context);
     call.EVP_PKEY_free(peer);
     const secret = agreed ? new Secret(scratch.bytes.slice(slots.key, slots.key + size)) : undefined;
     scratch.bytes.fill(0, slots.key, slots.key + size);
@@ -77,7 +79,7 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
       key.fill(0);
       const secret = agree(handle, initiatorShare);
       const mine = secret && share(handle);
-      call.EVP_PKEY_free(handle);
+      free(handle);
       return mine && { share: mine, secret };
     },
     conclude(privateKey, responderShare) {
@@ -86,6 +88,11 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
       return agree(handles.get(privateKey) ?? keep(privateKey, load(key)), responderShare);
     },
   };
+}
+
+interface Handle {
+  readonly key: number;
+  readonly context: number;
 }
 
 /** EVP_PKEY_X25519, EVP_PKEY_X448. */
