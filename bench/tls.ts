@@ -1,6 +1,7 @@
 import { type BenchRow, median, row } from "../src/cli/bench-row.js";
 import { type Credentials, issue } from "./programs/credentials.js";
 import { BenchEnd } from "./programs/end.js";
+import { warmUp } from "./programs/implementation.js";
 import { measureOpenssl, type OpensslFigures, opensslVersion } from "./programs/openssl.js";
 import type { Answer, ImplementationName, To } from "./programs/tls-end.js";
 
@@ -53,7 +54,9 @@ const figures = [
   ["bulk", "one stream, 64 KiB writes, receiver's clock", "MB/s"],
   ["cpuPerGb", "one stream, CPU of both ends", "s/GB"],
   ["full", "full handshakes, four at a time", "handshakes/s"],
+  ["fullCpu", "a full handshake, CPU of both ends", "ms"],
   ["resumed", "resumed handshakes, four at a time", "handshakes/s"],
+  ["resumedCpu", "a resumed handshake, CPU of both ends", "ms"],
   ["idleBytes", "an idle session of a server", "bytes"],
 ] as const;
 
@@ -77,12 +80,15 @@ async function measure(name: ImplementationName, { identity, trust }: Credential
       sender.do<Timed>({ kind: "send", ...with_, to, bytes: bulkBytes }),
     ]);
   }
-  const rate = async (resume: boolean): Promise<number> => {
+  const rate = async (resume: boolean): Promise<{ readonly rate: number; readonly cpuMs: number }> => {
     const { end, to } = await server();
     await using _ = end;
     await using client = new BenchEnd();
-    const { count, ms } = await client.do<Timed>({ kind: "shake", ...with_, to, ms: shakeMs, resume });
-    return (count / ms) * 1000;
+    const before = await end.do<{ cpuMs: number }>({ kind: "cpu" });
+    const { count, ms, cpuMs } = await client.do<Timed>({ kind: "shake", ...with_, to, ms: shakeMs, resume });
+    const after = await end.do<{ cpuMs: number }>({ kind: "cpu" });
+    // The server is not told which of them warm the client up.
+    return { rate: (count / ms) * 1000, cpuMs: cpuMs / count + (after.cpuMs - before.cpuMs) / (count + warmUp) };
   };
   const full = await rate(false);
   const resumed = await rate(true);
@@ -96,8 +102,10 @@ async function measure(name: ImplementationName, { identity, trust }: Credential
   return {
     bulk: bulkBytes / 1e6 / (bulk.ms / 1000),
     cpuPerGb: (bulk.cpuMs + sent.cpuMs) / 1000 / (bulkBytes / 1e9),
-    full,
-    resumed,
+    full: full.rate,
+    fullCpu: full.cpuMs,
+    resumed: resumed.rate,
+    resumedCpu: resumed.cpuMs,
     // What OpenSSL allocates is in no heap of V8's, so the whole process is weighed.
     idleBytes: (after.rss - before.rss) / idleSessions,
   };

@@ -35,3 +35,6 @@ export interface Link {
 /** Only this is negotiated, everywhere. */
 export const suite = "TLS_AES_128_GCM_SHA256";
 export const serverName = "bench.test";
+
+/** Handshakes before the clock starts. */
+export const warmUp = 200;

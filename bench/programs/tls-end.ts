@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConnectOptions, PemIdentity, TlsImplementation } from "./implementation.js";
+import { type ConnectOptions, type PemIdentity, type TlsImplementation, warmUp } from "./implementation.js";
 import { nodeTls } from "./node-tls.js";
 
 /**
@@ -18,11 +18,13 @@ export type Order =
     }
   | { readonly kind: "hold"; readonly with: ImplementationName; readonly to: To; readonly count: number }
   | { readonly kind: "weigh" }
+  | { readonly kind: "cpu" }
   | { readonly kind: "received"; readonly bytes: number };
 export type To = { readonly port: number; readonly trust: string };
 export type Answer =
   | { readonly port: number }
   | { readonly ms: number; readonly count: number; readonly cpuMs: number }
+  | { readonly cpuMs: number }
   | { readonly heapAndExternal: number; readonly rss: number }
   | { readonly error: string };
 
@@ -31,9 +33,6 @@ const implementations = {
   "node:tls": async () => nodeTls,
 } satisfies Record<string, () => Promise<TlsImplementation>>;
 export type ImplementationName = keyof typeof implementations;
-
-/** Handshakes before the clock starts. */
-const warmUp = 200;
 
 let received = 0;
 let firstAt = 0;
@@ -121,6 +120,12 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
     }
     const { heapUsed, external, rss } = process.memoryUsage();
     return { heapAndExternal: heapUsed + external, rss };
+  },
+
+  /** What this process has used so far. */
+  async cpu() {
+    const { user, system } = process.cpuUsage();
+    return { cpuMs: (user + system) / 1000 };
   },
 };
 

@@ -21,11 +21,23 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   return value;
 }
 
+/** One writer serves all that is encoded but for what is encoded within: a handshake encodes some fifty small things. */
+let spare: Writer | undefined;
+
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer();
+  const writer = spare ?? new Writer(spareSize);
+  spare = undefined;
   codec.write(writer, value);
-  return writer.take();
+  const bytes = writer.take();
+  // What grew large, or was left by an error, is not kept; what is kept holds nobody's secrets.
+  if (bytes.length <= spareSize) {
+    writer.wipe(bytes.length);
+    spare = writer;
+  }
+  return bytes;
 }
+
+const spareSize = 1_024;
 
 export const u8: Codec<number> = { read: (r) => r.u8(), write: (w, v) => void w.u8(v) };
 export const u16: Codec<number> = { read: (r) => r.u16(), write: (w, v) => void w.u16(v) };

@@ -67,6 +67,11 @@ export class Writer {
     return bytes;
   }
 
+  /** Overwrites the first bytes of its memory, where what was taken had been. */
+  wipe(size: number): void {
+    this.#bytes.fill(0, 0, size);
+  }
+
   #put(at: number, size: number, value: number): void {
     for (let i = size - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) this.#bytes[at + i] = rest % 256;
   }
