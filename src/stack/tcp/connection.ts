@@ -2,27 +2,25 @@ import { earliest, type Failure, type Instant, networkFailure } from "../../cont
 import {
   challengesPerSecondMax,
   halfOpenTimeoutMs,
-  keepAliveIntervalMs,
-  keepAliveProbesMax,
   openTimeoutDefaultMs,
   receiveWindowDefault,
   sackBlocksMax,
   segmentSizeMin,
   sendBufferSize,
   sleptMinMs,
-  timestampLifetimeMs,
   timeWaitMs,
   userTimeoutDefaultMs,
 } from "../limits.js";
 import { PerSecond } from "../per-second.js";
 import type { TcpExtension } from "./extension.js";
 import type { TcpEnvironment, TcpNegotiated, TcpOptions } from "./interfaces.js";
+import { KeepAlive } from "./keep-alive.js";
 import { PacketWriter } from "./packet-writer.js";
 import { Receiver, windowShift } from "./receiver.js";
 import { Flag, type OptionsOut, type Segment } from "./segment.js";
 import { Sender } from "./sender.js";
 import { follow, type TcpState, type TcpTransition } from "./states.js";
-import { timestampAt } from "./timestamps.js";
+import { Timestamps } from "./timestamps.js";
 import type { TcpTuple } from "./tuple-map.js";
 
 /** One TCP connection (RFC 9293) under the drain law: segments and time in, packets and events out. */
@@ -39,16 +37,10 @@ export class TcpConnection {
   readonly #receiveWindow: number;
 
   // Agreed on by the SYNs
-  #timestamps: boolean;
   #sack: boolean;
   #ecn: boolean;
   readonly #scaleOffered: number;
-  /** RFC 7323 §7.1: clocks of connections differ, so that nobody learns when we were started. */
-  readonly #timestampOffset: number;
-  #recentTimestamp = 0;
-  #recentAt: Instant = 0;
-  /** The least timestamp of what we have not acknowledged (RFC 7323 §4.3). */
-  #lastAckSent = 0;
+  readonly #timestamps: Timestamps;
 
   #sendSyn = false;
   /** Sequence number of a reset to be sent. */
@@ -56,10 +48,7 @@ export class TcpConnection {
   #echoCongestion = false;
   #reduced = false;
   #userTimeoutMs = userTimeoutDefaultMs;
-  #keepAliveMs = 0;
-  #keepAliveProbes = 0;
-  #heardAt: Instant = 0;
-  #probeKeepAlive = false;
+  readonly #keepAlive = new KeepAlive();
   #timeWaitUntil: Instant | undefined;
   #openBy: Instant | undefined;
   #overMark = false;
@@ -76,11 +65,11 @@ export class TcpConnection {
     this.tuple = tuple;
     this.#env = env;
     this.extension = tcpOptions.extension?.();
-    this.#timestampOffset = timestampOffset;
+    this.#timestamps = new Timestamps(timestampOffset);
     this.#writer = new PacketWriter(tuple);
     this.#receiveWindow = tcpOptions.receiveWindow ?? receiveWindowDefault;
     this.#scaleOffered = windowShift(this.#receiveWindow);
-    this.#timestamps = this.#sack = true;
+    this.#sack = true;
     this.#ecn = tcpOptions.ecn ?? true;
     this.sender = new Sender(initial, this.#segmentSize(this.#ourMss), env.controller);
     this.sender.noDelay = tcpOptions.noDelay ?? true;
@@ -109,9 +98,7 @@ export class TcpConnection {
 
   /** Zero turns probing off. */
   setKeepAlive(ms: number, now: Instant): void {
-    this.#keepAliveMs = ms;
-    this.#keepAliveProbes = 0;
-    this.#heardAt = now;
+    this.#keepAlive.set(ms, now);
   }
 
   /** Bytes that have not been sent yet. */
@@ -180,8 +167,7 @@ export class TcpConnection {
 
   /** One segment that belongs to this connection and whose checksum is right. */
   segment(segment: Segment, bytes: Uint8Array, ecn: number, now: Instant): void {
-    this.#heardAt = now;
-    this.#keepAliveProbes = 0;
+    this.#keepAlive.heard(now);
     if (this.#state === "synSent") this.#inSynSent(segment, bytes, now);
     else if (!this.isClosed) this.#inOrder(segment, bytes, ecn, now);
     if (this.#wantsToSend()) this.#env.ready(this);
@@ -238,7 +224,7 @@ export class TcpConnection {
       now,
     );
     if (acknowledges) {
-      this.sender.acknowledge(1, segment, this.#echoMs(segment, now), now);
+      this.sender.acknowledge(1, segment, this.#timestamps.echoMs(segment, now), now);
       this.sender.takeWindow(1, 1, segment.window, now);
       this.#step("synAck");
       this.#receiver!.ackNow = true;
@@ -255,10 +241,10 @@ export class TcpConnection {
     const receiver = this.#receiver!;
     const start = receiver.offsetOf(segment.sequence) + (segment.has(Flag.syn) ? 1 : 0);
     const inWindow = receiver.accepts(receiver.offsetOf(segment.sequence), segment.length);
-    if (this.#timestamps && !segment.has(Flag.rst)) {
+    if (this.#timestamps.agreed && !segment.has(Flag.rst)) {
       // RFC 7323 §3.2: where they were agreed on, a segment without them is nobody's.
       if (!segment.hasTimestamps) return;
-      if (this.#isOld(segment, now)) {
+      if (this.#timestamps.isOld(segment, now)) {
         this.#answer(segment, start, now);
         return;
       }
@@ -279,7 +265,7 @@ export class TcpConnection {
     }
     if (!segment.has(Flag.ack) || !this.#acknowledge(segment, now) || this.isClosed) return;
     if (!inWindow) return;
-    this.#takeTimestamp(segment, start, now);
+    this.#timestamps.take(segment, start, now);
     this.takeExtras(segment, bytes);
     if (this.#ecn) {
       if (ecn === 3) this.#echoCongestion = true;
@@ -326,19 +312,6 @@ export class TcpConnection {
     }
   }
 
-  /** RFC 7323 §5.3: a timestamp before the last one means an old duplicate. */
-  #isOld(segment: Segment, now: Instant): boolean {
-    if (((segment.timestamp - this.#recentTimestamp) | 0) >= 0) return false;
-    return now - this.#recentAt < timestampLifetimeMs;
-  }
-
-  #takeTimestamp(segment: Segment, start: number, now: Instant): void {
-    if (!segment.hasTimestamps || start > this.#lastAckSent) return;
-    if (((segment.timestamp - this.#recentTimestamp) | 0) < 0 && now - this.#recentAt < timestampLifetimeMs) return;
-    this.#recentTimestamp = segment.timestamp;
-    this.#recentAt = now;
-  }
-
   /** False if the acknowledgement is not to be believed, so that nothing else in the segment counts either. */
   #acknowledge(segment: Segment, now: Instant): boolean {
     const { sender } = this;
@@ -355,7 +328,7 @@ export class TcpConnection {
     }
     const window = segment.window << sender.scale;
     const opened = sender.takeWindow(this.#receiver!.offsetOf(segment.sequence), ack, window, now);
-    const news = sender.acknowledge(ack, segment, this.#echoMs(segment, now), now);
+    const news = sender.acknowledge(ack, segment, this.#timestamps.echoMs(segment, now), now);
     if (sender.hasPassed()) this.#env.passed(this.tuple.remote);
     if (this.#ecn && segment.has(Flag.ece) && news) this.#reduced ||= sender.echoedCongestion(now);
     if (this.#state === "synReceived" && ack >= 1) this.#establish(now);
@@ -422,8 +395,8 @@ export class TcpConnection {
       sender.sent(now);
       return total;
     }
-    if (this.#probeKeepAlive) {
-      this.#probeKeepAlive = false;
+    if (this.#keepAlive.wanted) {
+      this.#keepAlive.wanted = false;
       return this.#write(into, at, sender.next - 1, 0, Flag.ack, now, 0, extra);
     }
     return receiver.ackNow ? this.#write(into, at, sender.next, 0, Flag.ack, now, 0, extra) : 0;
@@ -475,17 +448,13 @@ export class TcpConnection {
     const total = writer.write(into, at, sender.buffer, offset - 1, size);
     if ((flags & Flag.ack) !== 0 && receiver !== undefined) {
       receiver.acknowledged();
-      this.#lastAckSent = receiver.next;
+      this.#timestamps.lastAckSent = receiver.next;
     }
     return total;
   }
 
   #fillOptions(options: OptionsOut, syn: boolean, hasData: boolean, extra: Uint8Array | undefined, now: Instant): void {
-    options.timestamps = this.#timestamps;
-    if (this.#timestamps) {
-      options.timestamp = timestampAt(now, this.#timestampOffset);
-      options.echo = this.#recentTimestamp;
-    }
+    this.#timestamps.write(options, now);
     if (syn) {
       options.mss = this.#ourMss;
       options.sackPermitted = this.#sack;
@@ -505,7 +474,7 @@ export class TcpConnection {
     let at = earliest(this.sender.deadline(), this.#receiver?.ackAt);
     at = earliest(at, earliest(this.#timeWaitUntil, this.#openBy));
     if (this.sender.progressAt !== undefined) at = earliest(at, this.sender.progressAt + this.#userTimeoutMs);
-    return this.#keepAliveMs > 0 ? earliest(at, this.#keepAliveAt()) : at;
+    return this.#mayProbe ? earliest(at, this.#keepAlive.at()) : at;
   }
 
   wake(now: Instant): void {
@@ -526,7 +495,9 @@ export class TcpConnection {
     const timedOut = this.sender.wake(now);
     if (timedOut && !this.#synchronized) this.#sendSyn = true;
     if (timedOut) this.#suspectBlackHole(now);
-    if (this.#keepAliveMs > 0 && now >= this.#keepAliveAt()) this.#keepAlive();
+    if (this.#mayProbe && now >= this.#keepAlive.at() && !this.#keepAlive.probe()) {
+      this.#close(networkFailure("timed-out", "the peer answers no keep-alive probe"));
+    }
     if (this.#wantsToSend()) this.#env.ready(this);
   }
 
@@ -534,7 +505,7 @@ export class TcpConnection {
   #overslept(now: Instant): void {
     const ms = now - (this.deadline() ?? now);
     if (ms < sleptMinMs) return;
-    this.#heardAt += ms;
+    this.#keepAlive.overslept(ms);
     if (this.#openBy !== undefined) this.#openBy += ms;
     if (this.sender.progressAt !== undefined) this.sender.progressAt += ms;
   }
@@ -544,24 +515,13 @@ export class TcpConnection {
     const { sender } = this;
     const { suspect } = sender;
     if (suspect === 0 || !this.#synchronized) return;
-    const beside = this.#writer.headerSize + 20 + (this.#timestamps ? 12 : 0);
+    const beside = this.#writer.headerSize + 20 + (this.#timestamps.agreed ? 12 : 0);
     const mtu = this.#env.vanished(this.tuple.remote, suspect + beside, now);
     if (mtu !== undefined) sender.tryLess(mtu - beside);
   }
 
-  #keepAliveAt(): Instant {
-    if (!this.#synchronized || !this.sender.flight.isEmpty) return Number.POSITIVE_INFINITY;
-    return this.#heardAt + this.#keepAliveMs + this.#keepAliveProbes * Math.min(keepAliveIntervalMs, this.#keepAliveMs);
-  }
-
-  /** RFC 9293 §3.8.4. */
-  #keepAlive(): void {
-    if (this.#keepAliveProbes >= keepAliveProbesMax) {
-      this.#close(networkFailure("timed-out", "the peer answers no keep-alive probe"));
-      return;
-    }
-    this.#keepAliveProbes++;
-    this.#probeKeepAlive = true;
+  get #mayProbe(): boolean {
+    return this.#keepAlive.isOn && this.#synchronized && this.sender.flight.isEmpty;
   }
 
   // ── states ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -574,7 +534,7 @@ export class TcpConnection {
     return (
       this.#sendSyn ||
       this.#reset !== undefined ||
-      this.#probeKeepAlive ||
+      this.#keepAlive.wanted ||
       this.#receiver?.ackNow === true ||
       (this.#synchronized && (this.sender.flight.hasLost || this.sender.next <= this.sender.dataEnd))
     );
@@ -582,10 +542,7 @@ export class TcpConnection {
 
   #negotiate(peer: TcpNegotiated, now: Instant): void {
     this.#receiver = new Receiver(peer.initial, this.#receiveWindow, this.#ourMss);
-    this.#timestamps = peer.timestamp !== undefined;
-    this.#recentTimestamp = peer.timestamp ?? 0;
-    this.#recentAt = now;
-    this.#lastAckSent = 1;
+    this.#timestamps.begin(peer.timestamp, now);
     this.#sack = peer.sackPermitted;
     this.#ecn = this.#ecn && peer.ecn;
     // RFC 7323 §2.2: both sides send it, or neither uses it.
@@ -604,7 +561,7 @@ export class TcpConnection {
 
   #established(now: Instant): void {
     this.#openBy = undefined;
-    this.#heardAt = now;
+    this.#keepAlive.heard(now);
     this.#env.told({ kind: "opened", connection: this });
     if (this.sender.finishing && this.#state === "established") this.#step("finish");
     this.#env.ready(this);
@@ -645,13 +602,6 @@ export class TcpConnection {
 
   /** Payload that fits a segment of this MSS beside the timestamps (RFC 6691). */
   #segmentSize(mss: number): number {
-    return Math.max(segmentSizeMin, mss) - (this.#timestamps ? 12 : 0);
-  }
-
-  /** Milliseconds since what the peer echoes was sent; nothing if it echoes nothing of ours. */
-  #echoMs(segment: Segment, now: Instant): number | undefined {
-    if (!this.#timestamps || !segment.hasTimestamps || segment.echo === 0) return undefined;
-    const age = (timestampAt(now, this.#timestampOffset) - segment.echo) | 0;
-    return age >= 0 && age < 3_600_000 ? Math.max(age, 1) : undefined;
+    return Math.max(segmentSizeMin, mss) - (this.#timestamps.agreed ? 12 : 0);
   }
 }

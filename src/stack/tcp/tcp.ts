@@ -328,7 +328,7 @@ export class Tcp {
   #watch(connection: TcpConnection): void {
     const at = connection.deadline();
     const timed = this.#timed.get(connection);
-    if (at === undefined || at === Number.POSITIVE_INFINITY) {
+    if (at === undefined) {
       if (timed !== undefined) this.#timers.remove(timed);
     } else if (timed === undefined) {
       const made: Timed = { place: -1, at, connection };
