@@ -18,3 +18,5 @@ export const mtuDefault = 1_420;
 export const sessionLifetimeMs = 180_000;
 /** Bytes of a packet that every path outside is taken to carry: what goes around a packet inside must fit it too. */
 export const outerPacketSize = 1_500;
+/** Streams of one listener that carry packets. */
+export const acceptedStreamsMax = 4_096;

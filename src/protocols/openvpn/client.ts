@@ -1,4 +1,3 @@
-import { toBase64, utf8 } from "../../bytes/index.js";
 import {
   type Answer,
   type CryptoProvider,
@@ -18,12 +17,14 @@ import {
 } from "../../contract/index.js";
 import { innerLength } from "../../mechanisms/ip-packet.js";
 import { type TlsAsks, type TlsClientOptions, type TlsOutcome, tlsClient } from "../tls/index.js";
+import { optionsString, passwordText } from "./client-exchange.js";
+import { messages, printable, type Verbs } from "./client-messages.js";
 import { type Inside, type InsideDraft, newInside } from "./config/inside.js";
 import { isPushReply, type PullFilter, PushReply } from "./config/push.js";
 import type { ControlKey } from "./control/wrap.js";
 import { canCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
 import { framings, type Span } from "./data/framing.js";
-import { Batch, type PacketSource, sealAt } from "./data/outbound.js";
+import { Batch, type PacketSource, Staged, sealAt } from "./data/outbound.js";
 import { exitPayload, pingPayload, specialPayload } from "./data/payloads.js";
 import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure } from "./failure.js";
 import { type KeyExchange, newKeyExchange, Proto } from "./key-exchange.js";
@@ -93,6 +94,8 @@ export interface OpenVpnClientConfig {
 }
 
 export type OpenVpnClientInput =
+  /** One inner IP packet to send, held until it is transmitted. */
+  | { readonly kind: "packet"; readonly bytes: Uint8Array }
   /** The remote that was asked for is there: shake hands. */
   | { readonly kind: "connected"; readonly to: SocketAddress; readonly transport: OpenVpnTransport }
   /** It could not be reached, or broke off. */
@@ -141,7 +144,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   readonly mtu: number;
   readonly drops: DropCounts = noDrops();
   readonly #config: OpenVpnClientConfig;
-  readonly #source: PacketSource | undefined;
+  readonly #source: Staged;
   #pauseMs: number;
   #state: State = "idle";
   #session: Session | undefined;
@@ -188,7 +191,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   constructor(config: OpenVpnClientConfig) {
     this.#config = config;
     this.mtu = config.mtu ?? tunMtuDefault;
-    this.#source = config.source;
+    this.#source = new Staged(config.source);
     this.#batch = new Batch(this.mtu);
     this.#pauseMs = config.retryMs ?? retryMs;
   }
@@ -198,6 +201,10 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     switch (input.kind) {
       case "datagrams":
         this.#datagrams(input, now);
+        break;
+      case "packet":
+        if (input.bytes.length > this.mtu) this.#drop("too-big");
+        else if (!this.#source.push(input.bytes)) this.#drop("queue-full");
         break;
       case "wake":
         this.#wake(now);
@@ -257,7 +264,6 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
       into.set(pingPayload, at);
       return this.#sized(sealAt(keys, this.#framing, into, 0, pingPayload.length, this.#span));
     }
-    if (this.#source === undefined) return undefined;
     const out = this.#batch.transmit(this.#source, keys, this.#framing, into, this.#address, now, this.#sealed);
     if (out !== undefined) {
       this.#sentAt = now;
@@ -666,70 +672,4 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   #drop(reason: DropReason): void {
     this.drops[reason]++;
   }
-}
-
-/** What a server's text messages may make a client do. */
-interface Verbs {
-  fail(reason: OpenVpnFailure): void;
-  restart(reason: OpenVpnFailure, now: Instant): void;
-  notice(text: string): void;
-  wait(ms: number, now: Instant): void;
-  /** True if there was a token: the password itself is tried next. */
-  forgetToken(): boolean;
-}
-
-/** Text messages by their first word (wire document §8). */
-const messages: Readonly<Record<string, ((verbs: Verbs, rest: string, now: Instant) => void) | undefined>> = {
-  AUTH_FAILED: (verbs, rest, now) => {
-    const isTemporary = rest.startsWith("TEMP");
-    const text = printable(isTemporary ? rest.replace(/^TEMP(\[[^\]]*\])?:?/, "") : rest);
-    const reason = failure("auth-failed", `the server refused us${text === "" ? "" : `: ${text}`}`, {
-      byPeer: true,
-      at: "AUTH_FAILED",
-      hint: "check the user name, the password and the client's certificate",
-    });
-    if (isTemporary || verbs.forgetToken()) verbs.restart(reason, now);
-    else verbs.fail(reason);
-  },
-  AUTH_PENDING: (verbs, rest, now) => {
-    const [, seconds] = /(?:^|,)timeout (\d{1,6})/.exec(rest) ?? [];
-    verbs.wait(Math.min(Number(seconds ?? 60), 3_600) * 1_000, now);
-    verbs.notice("the server waits for a second proof of who we are");
-  },
-  INFO_PRE: (verbs, rest) => verbs.notice(rest),
-  INFO: (verbs, rest) => verbs.notice(rest),
-  RESTART: (verbs, rest, now) =>
-    verbs.restart(failure("restarted-by-peer", `the server restarts: ${printable(rest)}`, { byPeer: true }), now),
-  EXIT: (verbs, _, now) => verbs.restart(failure("exited-by-peer", "the server said goodbye", { byPeer: true }), now),
-  HALT: (verbs, rest) =>
-    verbs.fail(failure("halted-by-peer", `the server wants us to stop: ${printable(rest)}`, { byPeer: true })),
-};
-
-/** For eyes and logs: a peer's text without what could move a cursor, and not much of it. */
-const printable = (text: string): string => text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?").slice(0, 256);
-
-function passwordText({ password, response }: Credentials): string {
-  const text = new TextDecoder().decode(password.expose());
-  if (response === undefined) return text;
-  return `SCRV1:${toBase64(utf8(text))}:${toBase64(response.expose())}`;
-}
-
-/** The options string (`--opt-verify`): a server compares it for people's sake. */
-function optionsString(transport: OpenVpnTransport, isIp6: boolean, cipher: string): string {
-  const proto = transport === "udp" ? (isIp6 ? "UDPv6" : "UDPv4") : isIp6 ? "TCPv6_CLIENT" : "TCPv4_CLIENT";
-  const { keySize = 32 } = dataCipher(cipher) ?? {};
-  const auth = cipher.endsWith("CBC") ? "SHA1" : "[null-digest]";
-  const linkMtu = transport === "udp" ? 1549 : 1551;
-  return [
-    "V4",
-    "dev-type tun",
-    `link-mtu ${linkMtu}`,
-    `tun-mtu ${tunMtuDefault}`,
-    `proto ${proto}`,
-    `cipher ${cipher}`,
-    `auth ${auth}`,
-    `keysize ${8 * keySize}`,
-    "key-method 2",
-    "tls-client",
-  ].join(",");
 }

@@ -21,6 +21,7 @@ export const dropReasons = [
   "no-keys",
   "too-big",
   "table-full",
+  "queue-full",
 ] as const;
 
 export type DropReason = (typeof dropReasons)[number];
@@ -50,6 +51,8 @@ const faults = {
   "bad-push": "misbehaviour",
   "no-common-cipher": "incompatible",
   "closed-locally": "misuse",
+  /** A client changed who it is when keys were renewed. */
+  "identity-changed": "misbehaviour",
 } as const satisfies Record<string, Fault>;
 
 export type OpenVpnReason = keyof typeof faults;

@@ -18,10 +18,25 @@ export {
   parseOvpn,
   type ReadNamed,
 } from "./config/ovpn.js";
+export {
+  type KeyMetadata,
+  type ServerControlKey,
+  timestampMetadata,
+  wrapClientKey,
+} from "./control/stateless.js";
+export { readClientKey, readServerKey, readStaticKey } from "./control/static-key.js";
 export type { ControlKey } from "./control/wrap.js";
 export { type DataCipher, dataCipher, dataCiphers, defaultDataCiphers, outerOverhead } from "./data/ciphers.js";
 export type { PacketSource } from "./data/outbound.js";
 export type { DropCounts, DropReason, OpenVpnFailure, OpenVpnReason } from "./failure.js";
 export { failure as openVpnFailure } from "./failure.js";
+export type { Admission, Applicant, GuestStatus } from "./guest.js";
 export { tunMtuDefault } from "./limits.js";
 export { profile } from "./profile.js";
+export {
+  OpenVpnServer,
+  type OpenVpnServerAsks,
+  type OpenVpnServerConfig,
+  type OpenVpnServerEvent,
+  type OpenVpnServerInput,
+} from "./server.js";

@@ -11,7 +11,7 @@ export const retransmitMs = 2_000;
 export const retransmitMaxMs = 60_000;
 /** So many acknowledgements of later packets say that one was lost. */
 export const acksBeforeRetransmit = 3;
-/** New keys are used for sending once the peer does so, or after this long. */
+/** A server uses new keys for sending once the client does so, or after this long. */
 export const keySwitchMs = 1_000;
 /** PUSH_REQUEST goes out again after so long, and a server that pushes nothing is given up later. */
 export const pushRequestMs = 5_000;

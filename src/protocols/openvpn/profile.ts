@@ -7,6 +7,7 @@ export const profile = {
   group: "packet",
   interfaces: ["IPK", "ALG", "PSKI", "IV", "CT", "PSKE"],
   beyond: {
+    SAV: "a server's session ID is a cookie: strangers leave nothing behind (wire document §5.4.3.3)",
     KU: "keys are renewed by time, bytes and packets, and when asked for (wire document §6.2.2.3)",
   },
   needs: ["datagram", "framed-stream"],

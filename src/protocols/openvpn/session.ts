@@ -63,6 +63,8 @@ export interface Resumed {
 }
 
 const nothing = new Uint8Array(0);
+/** Packet IDs of the wrapping that answers without state may have used. */
+const statelessIds = 16;
 
 /**
  * One session of two peers, on either side: the control channel with its negotiations, of which two may be alive, and the
@@ -88,7 +90,7 @@ export class Session {
 
   constructor(config: SessionConfig, now: Instant, resumed?: Resumed) {
     this.#config = config;
-    this.#wrap = controlWrap(config.crypto, config.control, config.role);
+    this.#wrap = controlWrap(config.crypto, config.control, config.role, resumed === undefined ? 0 : statelessIds);
     this.sessionId = resumed?.sessionId ?? config.entropy.fill(new Uint8Array(sessionIdSize));
     this.#remoteSessionId = resumed?.remoteSessionId;
     this.#current = this.#negotiation(0, now, resumed === undefined ? 0 : 1);
@@ -100,6 +102,11 @@ export class Session {
 
   get failure(): OpenVpnFailure | undefined {
     return this.#failed;
+  }
+
+  /** Has a negotiation just begun, so that there is something to send? */
+  get isDue(): boolean {
+    return this.#current.data === undefined;
   }
 
   get renewals(): number {
@@ -342,14 +349,16 @@ export class Session {
     previous.destroy();
   }
 
-  /** The keys to send with: the newest, once the peer has shown that it has them or has had time to. */
+  /**
+   * The keys to send with: a client's newest, since the server had them before it said its part; a server's, once the client
+   * has shown that it has them or has had time to.
+   */
   sendKeys(now: Instant): DataKeys | undefined {
     const newest = this.#current.data;
     const before = this.#previous?.data;
     if (newest === undefined) return before?.isUsable ? before : undefined;
-    if (before !== undefined && !newest.hasReceived && now - newest.bornAt < keySwitchMs && before.isUsable) {
-      return before;
-    }
+    const isEarly = this.#config.role === "server" && !newest.hasReceived && now - newest.bornAt < keySwitchMs;
+    if (isEarly && before?.isUsable) return before;
     return newest.isUsable ? newest : undefined;
   }
 

@@ -160,6 +160,90 @@ export async function startOpenVpnOffice(
 
 const program = fileURLToPath(new URL("./office-program.js", import.meta.url));
 
+/** openvpn(8) as a client of a server on loopback, with its device in a network namespace of its own. */
+export class OpenVpnClientPeer implements AsyncDisposable {
+  readonly namespace: string;
+  readonly #program: Program;
+  readonly #folder: string;
+  #hasNamespace = false;
+
+  /** Resolves when it is up; `lines` are options beside the usual. */
+  static async start(port: number, lines: readonly string[] = [], transport: "udp" | "tcp" = "udp") {
+    const peer = new OpenVpnClientPeer(port, lines, transport);
+    try {
+      await peer.#up();
+      return peer;
+    } catch (error) {
+      await peer[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  constructor(port: number, lines: readonly string[] = [], transport: "udp" | "tcp" = "udp") {
+    needOpenVpn();
+    const id = `${process.pid % 100_000}v${count++}`;
+    this.namespace = `svpn${id}`;
+    this.#folder = mkdtempSync(join(tmpdir(), "sealport-ovpn-"));
+    const client = identity("client");
+    const config = [
+      "client",
+      `dev ov${id}`,
+      "dev-type tun",
+      `proto ${transport}`,
+      `remote 127.0.0.1 ${port}`,
+      "nobind",
+      "ifconfig-noexec",
+      "route-noexec",
+      `ca ${authority()}`,
+      ...(lines.includes("auth-user-pass") ? [] : [`cert ${client.certificate}`, `key ${client.key}`]),
+      "remote-cert-tls server",
+      "verb 4",
+      ...lines.filter((line) => line !== "auth-user-pass").map((line) => line.replace("FOLDER", this.#folder)),
+    ];
+    writeFileSync(join(this.#folder, "client.conf"), `${config.join("\n")}\n`, { mode: 0o600 });
+    this.#program = new Program("openvpn", "openvpn", ["--config", join(this.#folder, "client.conf")]);
+  }
+
+  async #up(): Promise<void> {
+    await this.#program.says(/Initialization Sequence Completed/);
+    const [, address] = await this.#program.says(/PUSH_REPLY\S*.*?,ifconfig (\S+?) /);
+    const [, six] = await this.#program.says(/PUSH_REPLY.*?,ifconfig-ipv6 (\S+?) /);
+    const device = `ov${this.namespace.slice(4)}`;
+    ip("netns", "add", this.namespace);
+    this.#hasNamespace = true;
+    ip("link", "set", device, "netns", this.namespace);
+    ip("-n", this.namespace, "addr", "add", `${address}/24`, "dev", device);
+    ip("-n", this.namespace, "addr", "add", six!, "dev", device, "nodad");
+    ip("-n", this.namespace, "link", "set", device, "up");
+  }
+
+  get said(): string {
+    return this.#program.said;
+  }
+
+  says(pattern: RegExp, from = 0): Promise<RegExpMatchArray> {
+    return this.#program.says(pattern, from);
+  }
+
+  ends(): Promise<string> {
+    return this.#program.ends();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#program.kill(signal);
+  }
+
+  inside(name: string, command: string, ...args: readonly string[]): Program {
+    return new Program(name, "ip", ["netns", "exec", this.namespace, command, ...args]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program[Symbol.asyncDispose]();
+    if (this.#hasNamespace) ip("netns", "del", this.namespace);
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
 /** What a server's options name, made by openvpn(8) itself: `shared.key`, or `v2.key` and a client's `v2-client.key`. */
 const sharedKeys = {
   "tls-auth": staticKey,

@@ -58,3 +58,25 @@ export class PushReply {
 }
 
 export const isPushReply = (message: string): boolean => message === prefix || message.startsWith(`${prefix},`);
+
+/** Characters of one PUSH_REPLY; openvpn's buffers hold 1024. */
+const pushTextMax = 900;
+
+/** PUSH_REPLY messages with these options, in as many parts as they need. */
+export function pushReply(options: readonly string[]): readonly string[] {
+  const parts: string[][] = [[]];
+  let size = 0;
+  for (const option of options) {
+    size += option.length + 1;
+    if (size > pushTextMax && parts.at(-1)!.length > 0) {
+      parts.push([]);
+      size = option.length + 1;
+    }
+    parts.at(-1)!.push(option);
+  }
+  return parts.map((part, i) => {
+    const last = i === parts.length - 1;
+    const more = parts.length === 1 ? [] : [`push-continuation ${last ? 1 : 2}`];
+    return [prefix, ...part, ...more].join(",");
+  });
+}

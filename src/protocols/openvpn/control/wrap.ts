@@ -40,14 +40,15 @@ export interface ControlWrap {
   destroy(): void;
 }
 
-export function controlWrap(crypto: CryptoProvider, key: ControlKey, role: Role): ControlWrap {
+/** `firstId`: packet IDs up to this one have been used already. */
+export function controlWrap(crypto: CryptoProvider, key: ControlKey, role: Role, firstId = 0): ControlWrap {
   switch (key.kind) {
     case "none":
       return bare;
     case "tls-auth":
-      return new TlsAuth(crypto, key);
+      return new TlsAuth(crypto, key, firstId);
     case "tls-crypt":
-      return new TlsCrypt(crypto, key.key, role);
+      return new TlsCrypt(crypto, key.key, role, firstId);
     case "tls-crypt-v2":
       return new TlsCrypt(crypto, key.key, role, earlyNegotiation);
   }
@@ -107,9 +108,14 @@ class TlsAuth implements ControlWrap {
   readonly overhead: number;
   readonly #send: Mac;
   readonly #receive: Mac;
-  readonly #ids = new LongPacketId(0);
+  readonly #ids: LongPacketId;
 
-  constructor(crypto: CryptoProvider, { key, direction, hash }: Extract<ControlKey, { kind: "tls-auth" }>) {
+  constructor(
+    crypto: CryptoProvider,
+    { key, direction, hash }: Extract<ControlKey, { kind: "tls-auth" }>,
+    firstId: number,
+  ) {
+    this.#ids = new LongPacketId(firstId);
     const digest = crypto.hash(hash);
     const bytes = key.expose();
     const mac = (index: 0 | 1) => digest.hmac(bytes.subarray(hmacKeyAt(index), hmacKeyAt(index) + digest.size));
