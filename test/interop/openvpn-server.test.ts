@@ -150,10 +150,12 @@ test("users are let in by name and password, each with an address, and a wrong o
   await using first = await OpenVpnClientPeer.start(port, [
     "auth-user-pass",
     `auth-user-pass ${file("ada\ncorrect horse\n")}`,
+    "explicit-exit-notify 1",
   ]);
   await using second = await OpenVpnClientPeer.start(port, [
     "auth-user-pass",
     `auth-user-pass ${file("ada\ncorrect horse\n")}`,
+    "explicit-exit-notify 1",
   ]);
   assert.deepEqual(
     ours.server.clients().map(({ user, addresses }) => [user, addresses[0]!.address[3]]),
