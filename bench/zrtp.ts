@@ -7,11 +7,14 @@ import type { Algorithms } from "../src/protocols/zrtp/algorithms.js";
 import { Zrtp } from "../src/protocols/zrtp/machine.js";
 import { compiled } from "../test/interop/peers/c-peer.js";
 
-const turnMs = 3_000;
+const turnMs = 2_000;
 const rounds = 3;
 const measured = ["X255", "DH3k"] as const satisfies readonly Algorithms["keyAgreements"][number][];
 
-/** Both ends of ZRTP's key agreement in one process, from the first Hello to both being secure, in turns with libbzrtp. */
+/**
+ * Both ends of ZRTP's key agreement in one process, from the first Hello to both being secure, in turns with libbzrtp. Processor time is
+ * what counts, all threads together, so that other work on the machine weighs less.
+ */
 export async function run(): Promise<readonly BenchRow[]> {
   const { provider: crypto } = chooseCrypto();
   const bzrtp = compiled("zrtp-peer", ["-lbzrtp", "-lsqlite3", "-lsrtp2"]);
@@ -25,18 +28,23 @@ export async function run(): Promise<readonly BenchRow[]> {
       theirs.push(handshakes / seconds);
     }
     const what = `ZRTP key agreements, both ends, ${keyAgreement} (${crypto.name})`;
-    return row(what, "handshakes/s", median(ours), median(theirs), "libbzrtp (C)");
+    return row(what, "handshakes a processor second", median(ours), median(theirs), "libbzrtp (C)");
   });
 }
 
 function handshakesASecond(keyAgreement: (typeof measured)[number]): number {
-  const start = performance.now();
+  const start = processorMs();
   let count = 0;
-  while (performance.now() - start < turnMs) {
+  while (processorMs() - start < turnMs) {
     handshake(keyAgreement);
     count++;
   }
-  return (1_000 * count) / (performance.now() - start);
+  return (1_000 * count) / (processorMs() - start);
+}
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 const addresses: readonly SocketAddress[] = [

@@ -231,3 +231,84 @@ scenario(
     await world.run(50);
   },
 );
+
+scenario(
+  "users are asked whether the words are the same: yes is a peer that is known, no ends the call",
+  1,
+  async (world) => {
+    const asked: string[] = [];
+    const answers: (boolean | undefined)[] = [true, false];
+    const verify: ZrtpOptions["verify"] = async (words, outcome) => {
+      asked.push(words.text);
+      assert.equal(outcome.words!.text, words.text);
+      return answers.shift();
+    };
+    const first = await call(world, { delayMs: 10 }, { verify }, {});
+    await world.until(() => first.a.outcome?.verified === true, 5_000);
+    assert.equal(first.a.peer?.kind, "zid");
+    assert.equal(first.b.peer, undefined, "nobody was asked there");
+    first.a.close();
+    first.b.close();
+    await world.run(100);
+    const second = await anotherCall(world, { verify });
+    await world.until(() => second.closed.length > 0, 5_000);
+    assert.match(second.closed[0]!, /different words/);
+    assert.equal(asked.length, 2);
+    second.a.send(media(1));
+    await world.run(100);
+    assert.deepEqual(second.delivered, []);
+  },
+);
+
+/** Two more hosts, of which the caller tells how its call ended. */
+async function anotherCall(world: World, options: ZrtpOptions) {
+  const [caller, callee] = [
+    world.host("caller 2", { addresses: ["192.0.2.3"] }),
+    world.host("callee 2", { addresses: ["198.51.100.3"] }),
+  ];
+  world.link(caller, callee, { delayMs: 10 });
+  const delivered: string[] = [];
+  const closed: string[] = [];
+  const [local, remote] = [
+    { address: "192.0.2.3", port: 5004 },
+    { address: "198.51.100.3", port: 5004 },
+  ];
+  const waiting = await bind(
+    callee,
+    { local: remote, remote: local },
+    { algorithms: quick },
+    {
+      datagrams: (bytes) => void delivered.push(toHex(bytes)),
+      closed: () => {},
+    },
+  );
+  const calling = await bind(
+    caller,
+    { local, remote },
+    { algorithms: quick, ...options },
+    {
+      datagrams: () => {},
+      closed: (failure) => void closed.push(String(failure)),
+    },
+  );
+  return { a: calling, b: waiting, delivered, closed };
+}
+
+scenario(
+  "a cache that cannot be read or written is a peer without a past, and a call all the same",
+  1,
+  async (world) => {
+    const broken = {
+      get: () => Promise.reject(new Error("no such disk")),
+      set: () => Promise.reject(new Error("no such disk")),
+      delete: () => undefined,
+    };
+    const { a, b } = await call(world, { delayMs: 10 }, { cache: broken }, { cache: new MemoryZrtpCache() });
+    await world.until(() => a.outcome !== undefined && b.outcome !== undefined, 5_000);
+    assert.equal(a.outcome!.continuity, "none");
+    await world.run(50);
+    a.close();
+    b.close();
+    await world.run(50);
+  },
+);
