@@ -8,6 +8,7 @@ import {
   type Hash,
   type Secret,
 } from "../../contract/index.js";
+import type { MasterKey } from "../srtp/index.js";
 import {
   type Algorithms,
   type Choice,
@@ -34,6 +35,7 @@ import {
   type StreamKeys,
   secretOf,
   secretOfDh,
+  signalledSecret,
 } from "./keys.js";
 import { type CommitMessage, decodeCommit, encodeCommit, hviSize, keyIdSize, nonceSize } from "./messages/commit.js";
 import { type Confirmation, type ConfirmFlags, decodeSealed, encodeConfirm, openConfirm } from "./messages/confirm.js";
@@ -52,6 +54,8 @@ export interface OurSide {
   readonly hello: Uint8Array;
   readonly algorithms: Algorithms;
   readonly passive: boolean;
+  /** PSKI: an SRTP key of signalling, which becomes the auxiliary secret (RFC 6189 §8.2). */
+  readonly signalledKey: MasterKey | undefined;
   /** Of a stream that is not the call's first. */
   readonly association: Association | undefined;
 }
@@ -79,7 +83,7 @@ export class Exchange {
   confirmation: Confirmation | undefined;
   readonly peer: PeerHello;
   readonly #ours: OurSide;
-  readonly #known: KnownSecrets;
+  #known: KnownSecrets;
   /** A prior session's words were compared: only then may a secret stand for a key agreement (§4.4.2.1). */
   readonly #isVerified: boolean;
   readonly #implicit: Hash;
@@ -370,6 +374,15 @@ export class Exchange {
     this.role = role;
     this.choice = choice;
     this.hash = this.#ours.crypto.hash(hashTypes[choice.hash].hash);
+    const { signalledKey } = this.#ours;
+    if (signalledKey === undefined) return;
+    const auxiliary = signalledSecret(this.hash, signalledKey, this.zids);
+    this.#known = { ...this.#known, auxiliary: auxiliary.expose() };
+  }
+
+  /** What we know that the peer may know, once the roles are settled. */
+  get known(): KnownSecrets {
+    return this.#known;
   }
 
   /** Our public value. A commit contention keeps it unless another key agreement won (§4.2). */

@@ -18,7 +18,6 @@ import { isRetained, type RetainedSecrets } from "./cache.js";
 import type { ZrtpEvent, ZrtpInput, ZrtpWarning } from "./events.js";
 import { Exchange, type OurSide, type PeerHello, type Step } from "./exchange.js";
 import { codeOf, type DropReason, failure, failureOfCode, noDrops, type ZrtpReason } from "./failure.js";
-import { hashChain, implicitHash, seal } from "./hash-chain.js";
 import { type HelloHash, hashOfHello, isHello } from "./hello-hash.js";
 import { kdf, other, pbxSecret } from "./keys.js";
 import {
@@ -33,10 +32,10 @@ import {
   t1,
   t2,
 } from "./limits.js";
-import { checkOptions, type ZrtpMachineOptions } from "./machine-options.js";
+import { checkOptions, ourSide, type ZrtpMachineOptions } from "./machine-options.js";
 import type { ConfirmFlags } from "./messages/confirm.js";
-import { frame, imageSize, type MessageType, typeOf } from "./messages/frame.js";
-import { compareVersion, decodeHello, encodeHello, versionOf } from "./messages/hello.js";
+import { frame, type MessageType, typeOf } from "./messages/frame.js";
+import { compareVersion, decodeHello, versionOf } from "./messages/hello.js";
 import { openPacket } from "./messages/packet.js";
 import { decodePing, encodePingAck } from "./messages/ping.js";
 import { decodeError, encodeError, isBare } from "./messages/short.js";
@@ -95,7 +94,6 @@ export class Zrtp implements Machine<ZrtpInput | DatagramInput | Answer, ZrtpEve
   #questions = 0;
   #asked: { readonly id: number; readonly about: "secrets" | "words" } | undefined;
   #retained: RetainedSecrets | undefined;
-  #known: KnownSecrets | undefined;
   #exchange: Exchange | undefined;
   #earlyCommit: Uint8Array | undefined;
   #failure: Failure<ZrtpReason> | undefined;
@@ -103,16 +101,12 @@ export class Zrtp implements Machine<ZrtpInput | DatagramInput | Answer, ZrtpEve
   #association: Association | undefined;
 
   constructor(options: ZrtpMachineOptions, now: Instant) {
-    const { crypto, entropy, zid, passive = false, association } = options;
+    const { crypto, entropy } = options;
     const algorithms = available(crypto, { ...defaultAlgorithms, ...options.algorithms });
     checkOptions(options, algorithms);
     this.#options = options;
-    const chain = hashChain(implicitHash(crypto), entropy.fill(new Uint8Array(imageSize)));
-    const flags = { signatureCapable: false, mitm: false, passive };
-    const client = options.client ?? "Sealport";
-    const hello = seal(implicitHash(crypto), chain.h2, encodeHello({ client, h3: chain.h3, zid, flags, algorithms }));
-    this.#ours = { crypto, entropy, zid: zid.slice(), chain, hello, algorithms, passive, association };
-    this.helloHash = hashOfHello(crypto, hello);
+    this.#ours = ourSide(options, algorithms);
+    this.helloHash = hashOfHello(crypto, this.#ours.hello);
     const drawn = entropy.fill(new Uint8Array(6));
     this.ssrc = options.ssrc ?? ((drawn[2]! << 24) | (drawn[3]! << 16) | (drawn[4]! << 8) | drawn[5]!) >>> 0;
     this.#outbox = new Outbox(this.ssrc, (drawn[0]! << 8) | drawn[1]!);
@@ -273,7 +267,6 @@ export class Zrtp implements Machine<ZrtpInput | DatagramInput | Answer, ZrtpEve
     }
     if (this.#hello === undefined) this.#sayHello(now);
     if (isFirst) this.#hello?.extend(helloTimesWithEvidence);
-    this.#known = undefined;
     this.#retained = undefined;
     if (this.#options.cached === true && this.#ours.association === undefined) {
       this.#ask("secrets");
@@ -300,14 +293,14 @@ export class Zrtp implements Machine<ZrtpInput | DatagramInput | Answer, ZrtpEve
   #learn(found: RetainedSecrets | undefined, now: Instant): void {
     if (this.#phase !== "discovery" || this.#peer === undefined) return;
     this.#retained = found;
-    this.#known = {
+    const known: KnownSecrets = {
       rs1: found?.rs1?.expose(),
       rs2: found?.rs2?.expose(),
       pbx: found?.pbx?.expose(),
       auxiliary: this.#options.auxiliary?.expose(),
     };
     this.#exchange?.destroy();
-    this.#exchange = new Exchange(this.#ours, this.#peer, this.#known, found?.verified ?? false);
+    this.#exchange = new Exchange(this.#ours, this.#peer, known, found?.verified ?? false);
     const early = this.#earlyCommit;
     this.#earlyCommit = undefined;
     if (early !== undefined) this.#commitCame(early, now);
@@ -420,12 +413,7 @@ export class Zrtp implements Machine<ZrtpInput | DatagramInput | Answer, ZrtpEve
     if (wrong instanceof Failure) return void this.#fail(wrong, now);
     this.#proved();
     const exchange = this.#exchange!;
-    this.#outcome = outcomeOf(
-      exchange,
-      this.#known!,
-      this.#retained?.verified ?? false,
-      this.#options.signalled !== undefined,
-    );
+    this.#outcome = outcomeOf(exchange, this.#retained?.verified ?? false, this.#options.signalled !== undefined);
     if (this.#outcome.continuity === "mismatch" && this.#isAlarm(now) && this.#options.onMismatch === "refuse") {
       return void this.#fail(failure("cache-mismatch", cacheMismatch), now);
     }

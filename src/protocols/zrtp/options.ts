@@ -1,5 +1,5 @@
 import type { Secret } from "../../contract/index.js";
-import type { SrtpOptions } from "../srtp/index.js";
+import type { MasterKey, SrtpOptions } from "../srtp/index.js";
 import type { Algorithms } from "./algorithms.js";
 import type { Association } from "./association.js";
 import type { ZrtpCache } from "./cache.js";
@@ -22,6 +22,8 @@ export interface ZrtpOptions {
   readonly expirationSeconds?: number;
   /** PSKI: a secret that both sides have from elsewhere; it goes into the keys (§4.3). */
   readonly auxiliary?: Secret;
+  /** PSKI: an SRTP key that signalling gave both sides, SDES's for example, in place of `auxiliary` (§8.2). */
+  readonly signalledKey?: MasterKey;
   /** IV: the peer's `a=zrtp-hash`, as signalling gave it; another Hello is not taken (§8.1). */
   readonly signalled?: HelloHash;
   /**

@@ -9,7 +9,7 @@ import { forever } from "./limits.js";
 import type { SignatureBlock } from "./messages/confirm.js";
 import type { HelloFlags } from "./messages/hello.js";
 import { renderSas, type Sas } from "./sas.js";
-import { type KnownSecrets, type Match, matchOf } from "./secrets.js";
+import { type Match, matchOf } from "./secrets.js";
 
 /** What a key agreement came to. */
 export interface ZrtpOutcome extends Choice {
@@ -43,13 +43,9 @@ export interface ZrtpOutcome extends Choice {
   readonly signature: SignatureBlock | undefined;
 }
 
-export function outcomeOf(
-  exchange: Exchange,
-  known: KnownSecrets,
-  isVerified: boolean,
-  signalled: boolean,
-): ZrtpOutcome {
+export function outcomeOf(exchange: Exchange, isVerified: boolean, signalled: boolean): ZrtpOutcome {
   const choice = exchange.choice!;
+  const { known } = exchange;
   const { hello } = exchange.peer;
   const { flags, signature } = exchange.confirmation!;
   const { s1, s2, s3 } = exchange.shared;

@@ -214,11 +214,11 @@ static int bench(const char *agreement, double seconds) {
     }
     for (int i = 0; i < 2; i++) bzrtp_startChannelEngine(ends[i], 1 + i);
     /* The first to be woken says Hello, and everything follows from that. */
-    uint64_t clock = 0;
-    while (finished < 2 && clock < 10000) {
+    uint64_t time = 0;
+    while (finished < 2 && time < 10000) {
       if (taken == queued) {
-        for (int i = 0; i < 2; i++) bzrtp_iterate(ends[i], 1 + i, clock);
-        clock += 10;
+        for (int i = 0; i < 2; i++) bzrtp_iterate(ends[i], 1 + i, time);
+        time += 10;
         continue;
       }
       int to = queue[taken % 64].to;

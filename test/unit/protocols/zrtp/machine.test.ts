@@ -243,6 +243,32 @@ test("auxiliary secrets: one that both have goes into the keys, one that differs
   assert.deepEqual([differ.warnings("a"), differ.warnings("b")], [["auxiliary-mismatch"], ["auxiliary-mismatch"]]);
 });
 
+test("an SRTP key of signalling becomes the auxiliary secret, whoever is the initiator (§8.2)", () => {
+  const key = (byte: number) => ({
+    key: new Secret(new Uint8Array(16).fill(byte)),
+    salt: new Uint8Array(14).fill(byte),
+  });
+  for (const passive of ends) {
+    const side = (end: End, byte: number): PairOptions => ({
+      algorithms: x255,
+      signalledKey: key(byte),
+      passive: passive === end,
+    });
+    const same = ZrtpPair.of(1, side("a", 1), side("b", 1));
+    agreed(same.run());
+    assert.deepEqual(
+      ends.map((end) => same.outcome(end)!.auxiliary),
+      ["matched", "matched"],
+    );
+    const other = ZrtpPair.of(1, side("a", 1), side("b", 2));
+    agreed(other.run());
+    assert.deepEqual(
+      ends.map((end) => other.outcome(end)!.auxiliary),
+      ["mismatch", "mismatch"],
+    );
+  }
+});
+
 test("further streams of a call need no agreement and have keys of their own, in both directions of beginning", () => {
   const call = ZrtpPair.of(1, { algorithms: x255 });
   agreed(call.run());

@@ -58,6 +58,7 @@ class Rogue {
       hello,
       algorithms,
       passive: false,
+      signalledKey: undefined,
       association: undefined,
     };
     this.#handle({ kind: "opened" });
