@@ -1,4 +1,5 @@
 import { Failure, type Fault } from "../../contract/index.js";
+import { noCounts } from "../../contract/reasons.js";
 
 /** Why a packet was dropped: one counter each. None of these ever ends a session. */
 export const dropReasons = [
@@ -37,8 +38,7 @@ export const dropReasons = [
 export type DropReason = (typeof dropReasons)[number];
 export type DropCounts = { [R in DropReason]: number };
 
-export const noDrops = (): DropCounts =>
-  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as { [R in DropReason]: number };
+export const noDrops = (): DropCounts => noCounts(dropReasons);
 
 const faults = {
   /** No Hello was answered. */

@@ -1,4 +1,5 @@
-import { Failure, type Fault } from "../../contract/index.js";
+import type { Fault } from "../../contract/index.js";
+import { failuresOf } from "../../contract/reasons.js";
 
 const faults = {
   "bad-fingerprint": "decode",
@@ -8,10 +9,4 @@ const faults = {
 
 export type DtlsSrtpReason = keyof typeof faults;
 
-export function failure(
-  reason: DtlsSrtpReason,
-  message: string,
-  more: { at?: string; hint?: string } = {},
-): Failure<DtlsSrtpReason> {
-  return new Failure({ protocol: "SRTP", fault: faults[reason], reason, message, ...more });
-}
+export const failure = failuresOf("SRTP", faults);

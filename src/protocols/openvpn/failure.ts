@@ -1,4 +1,5 @@
 import { Failure, type Fault } from "../../contract/index.js";
+import { noCounts } from "../../contract/reasons.js";
 
 /** Why a packet was dropped: one counter each. None of these ever ends a session. */
 export const dropReasons = [
@@ -29,8 +30,7 @@ export type DropReason = (typeof dropReasons)[number];
 /** Counts of everything dropped, by reason. */
 export type DropCounts = Record<DropReason, number>;
 
-export const noDrops = (): DropCounts =>
-  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<DropReason, number>;
+export const noDrops = (): DropCounts => noCounts(dropReasons);
 
 const faults = {
   "bad-configuration": "misuse",

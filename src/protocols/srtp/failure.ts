@@ -1,4 +1,5 @@
-import { Failure, type Fault } from "../../contract/index.js";
+import type { Fault } from "../../contract/index.js";
+import { failuresOf, noCounts } from "../../contract/reasons.js";
 
 /** Why a packet was neither protected nor delivered: one counter each. None of these ends anything. */
 export const dropReasons = [
@@ -27,8 +28,7 @@ export type DropReason = (typeof dropReasons)[number];
 /** Counts of everything dropped, by reason. */
 export type DropCounts = Record<DropReason, number>;
 
-export const noDrops = (): DropCounts =>
-  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<DropReason, number>;
+export const noDrops = (): DropCounts => noCounts(dropReasons);
 
 const faults = {
   "bad-configuration": "misuse",
@@ -42,10 +42,4 @@ const faults = {
 
 export type SrtpReason = keyof typeof faults;
 
-export function failure(
-  reason: SrtpReason,
-  message: string,
-  more: { at?: string; hint?: string } = {},
-): Failure<SrtpReason> {
-  return new Failure({ protocol: "SRTP", fault: faults[reason], reason, message, ...more });
-}
+export const failure = failuresOf("SRTP", faults);

@@ -1,4 +1,5 @@
-import { Failure, type Fault } from "../../contract/index.js";
+import type { Fault } from "../../contract/index.js";
+import { failuresOf, noCounts } from "../../contract/reasons.js";
 
 /** Why a packet was dropped: one counter each. None of these ever ends a session. */
 export const dropReasons = [
@@ -26,8 +27,7 @@ export type DropReason = (typeof dropReasons)[number];
 /** Counts of everything dropped, by reason. */
 export type DropCounts = Record<DropReason, number>;
 
-export const noDrops = (): DropCounts =>
-  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<DropReason, number>;
+export const noDrops = (): DropCounts => noCounts(dropReasons);
 
 const faults = {
   "handshake-timeout": "unreachable",
@@ -38,10 +38,4 @@ const faults = {
 
 export type WireGuardReason = keyof typeof faults;
 
-export function failure(
-  reason: WireGuardReason,
-  message: string,
-  more: { at?: string; hint?: string } = {},
-): Failure<WireGuardReason> {
-  return new Failure({ protocol: "WireGuard", fault: faults[reason], reason, message, ...more });
-}
+export const failure = failuresOf("WireGuard", faults);

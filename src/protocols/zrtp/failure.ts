@@ -1,4 +1,5 @@
 import { Failure, type Fault } from "../../contract/index.js";
+import { noCounts } from "../../contract/reasons.js";
 
 /** Why a packet or message was dropped: one counter each. None of these ends anything. */
 export const dropReasons = [
@@ -29,8 +30,7 @@ export type DropReason = (typeof dropReasons)[number];
 /** Counts of everything dropped, by reason. */
 export type DropCounts = Record<DropReason, number>;
 
-export const noDrops = (): DropCounts =>
-  Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<DropReason, number>;
+export const noDrops = (): DropCounts => noCounts(dropReasons);
 
 /** Each reason with whose fault it is, and the code of the Error message that tells the peer (§5.9, Table 8). */
 const rows = {

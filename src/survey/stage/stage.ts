@@ -27,12 +27,17 @@ export interface StageEnd extends Ears {
 
 export type OutcomeOf<C extends Cast> = Awaited<C["end"]["session"]["confirmed"]>;
 
-/** How a protocol's sessions are opened. */
+/** How a protocol's sessions are opened: its doors, and the ends that are told. */
 export interface Opener<C extends Cast> {
-  /** Starts at once, and says `early` with the first flight; the end is there before anything has happened. */
-  connect(remote: SocketAddress, options: C["client"], early: Uint8Array | undefined): C["end"];
-  /** Tells of each end as it opens, before anything has happened to it. */
-  listen(local: SocketAddress, options: C["server"], opened: (end: C["end"]) => void): Promise<C["listener"]>;
+  readonly end: () => C["end"];
+  connect(remote: SocketAddress, options: C["client"], end: C["end"]): C["end"]["session"];
+  listen(
+    local: SocketAddress,
+    options: C["server"],
+    accept: (session: C["end"]["session"]) => C["end"],
+  ): Promise<C["listener"]>;
+  /** Goes with the first flight. */
+  sayEarly(end: C["end"], bytes: Uint8Array): void;
   /** A wire to a port of 127.0.0.1. */
   wire(port: number): Promise<C["wire"]>;
 }
@@ -91,9 +96,12 @@ export function openStageOf<C extends Cast>(host: Host, opener: Opener<C>, autho
     });
     server.catch(() => {});
     const ends: C["end"][] = [];
-    const listener = await opener.listen({ address: loopback, port: 0 }, options, (end) => {
+    const listener = await opener.listen({ address: loopback, port: 0 }, options, (session) => {
+      const end = opener.end();
+      end.session = session;
       ends.push(end);
-      end.session.confirmed.then(() => arrived(end), failed);
+      session.confirmed.then(() => arrived(end), failed);
+      return end;
     });
     return {
       port: listener.local.port,
@@ -107,8 +115,13 @@ export function openStageOf<C extends Cast>(host: Host, opener: Opener<C>, autho
     };
   }
 
-  const start = (port: number, options: C["client"], early?: Uint8Array): C["end"] =>
-    opener.connect({ address: loopback, port }, options, early);
+  /** Starts at once; the end is there before anything has happened. */
+  function start(port: number, options: C["client"], early?: Uint8Array): C["end"] {
+    const end = opener.end();
+    end.session = opener.connect({ address: loopback, port }, options, end);
+    if (early !== undefined) opener.sayEarly(end, early);
+    return end;
+  }
 
   return {
     host,

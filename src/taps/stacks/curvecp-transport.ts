@@ -1,5 +1,5 @@
 import { addressFamily } from "../../bytes/index.js";
-import { equalInConstantTime, type Failure, type SocketAddress } from "../../contract/index.js";
+import { equalInConstantTime, type Failure } from "../../contract/index.js";
 import {
   type AcceptClient,
   type CurveCpClientOptions,
@@ -11,18 +11,10 @@ import {
   listen as listenCurveCp,
 } from "../../protocols/curvecp/index.js";
 import { TapsFailure } from "../failure.js";
-import type { ConnectionProperties } from "../properties.js";
 import type { SecurityInit, TrustQuestion } from "../security.js";
-import type {
-  ListenRequest,
-  OpenRequest,
-  SendHow,
-  StackRequest,
-  Transport,
-  TransportListener,
-  TransportSink,
-} from "./stack.js";
-import { keepAliveOf, setOnStream } from "./tcp.js";
+import { ByteStreamTransport } from "./port-transport.js";
+import type { ListenRequest, OpenRequest, StackRequest, Transport, TransportListener } from "./stack.js";
+import { keepAliveOf } from "./tcp.js";
 
 const keepAliveDefaultMs = 15_000;
 
@@ -99,19 +91,13 @@ const question = (key: Uint8Array, serverName: string, validated: boolean): Trus
 /** For those who ask without a way to take the question back. */
 const never = new AbortController().signal;
 
-class CurveCpTransport implements Transport, CurveCpSink {
-  sink!: TransportSink;
-  readonly sendMax = Number.POSITIVE_INFINITY;
-  readonly receiveMax = Number.POSITIVE_INFINITY;
-  readonly singularMax = undefined;
+class CurveCpTransport extends ByteStreamTransport<CurveCpSession> implements CurveCpSink {
   readonly #init: SecurityInit;
-  #session: CurveCpSession | undefined;
   #refusal: Failure | undefined;
   #isPaused = false;
-  #isClosing = false;
-  #isOver = false;
 
   constructor({ security }: Pick<StackRequest, "security">) {
+    super();
     this.#init = security.init;
   }
 
@@ -126,61 +112,18 @@ class CurveCpTransport implements Transport, CurveCpSink {
     return this.attach(connect(host, remote, clientOptions(request), this, below));
   }
 
-  attach(session: CurveCpSession): this {
-    this.#session = session;
-    return this;
-  }
-
   get security(): CurveCpSession {
-    return this.#session!;
+    return this.port;
   }
 
-  get local(): SocketAddress {
-    return this.security.local;
-  }
-
-  get remote(): SocketAddress {
-    return this.security.remote;
-  }
-
-  send(bytes: Uint8Array, _how: SendHow, sent: () => void): boolean {
-    return this.security.write(bytes, sent);
-  }
-
-  finish(): void {
-    this.security.finish();
-  }
-
-  /** With both streams ended the connection goes by itself. */
-  close(): void {
-    this.#isClosing = true;
-    if (!this.#isOver) this.security.abort();
-  }
-
-  abort(): void {
-    this.security.abort();
-  }
-
-  pause(): void {
+  override pause(): void {
     this.#isPaused = true;
-    this.security.pause();
+    super.pause();
   }
 
-  resume(): void {
+  override resume(): void {
     this.#isPaused = false;
-    this.security.resume();
-  }
-
-  ref(): void {
-    this.security.ref();
-  }
-
-  unref(): void {
-    this.security.unref();
-  }
-
-  set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): boolean {
-    return setOnStream(this.security, name, value);
+    super.resume();
   }
 
   /** A client's application is asked about the key that it named; a server's has been asked before there was a session. */
@@ -200,29 +143,9 @@ class CurveCpTransport implements Transport, CurveCpSink {
       );
   }
 
-  bytes(bytes: Uint8Array): void {
-    this.sink.received(bytes);
-  }
-
-  ended(): void {
-    this.#isOver = true;
-    this.sink.ended();
-  }
-
-  drained(): void {
-    this.sink.writable();
-  }
-
-  moved(from: SocketAddress, to: SocketAddress): void {
-    this.sink.pathChange({ what: "handover", detail: { from, to } });
-  }
-
-  softError(failure: Failure): void {
-    this.sink.softError(failure);
-  }
-
-  closed(failure?: Failure): void {
-    this.sink.closed(this.#refusal ?? (this.#isClosing ? undefined : failure));
+  override closed(failure?: Failure): void {
+    if (this.#refusal === undefined) super.closed(failure);
+    else this.sink.closed(this.#refusal);
   }
 
   #judged(isTrusted: boolean): void {

@@ -14,6 +14,7 @@ import { earlyDataMax } from "../limits.js";
 import type { CapacityProfile, ConnectionProperties } from "../properties.js";
 import { families, versionsFor } from "./family.js";
 import { clientOptions, serverOptions, sharedOptions } from "./handshake-options.js";
+import { PortTransport } from "./port-transport.js";
 import type {
   ListenRequest,
   OpenRequest,
@@ -129,15 +130,13 @@ class Newcomer implements DtlsSink {
   }
 }
 
-class DtlsTransport implements Transport, DtlsSink {
-  sink!: TransportSink;
+class DtlsTransport extends PortTransport<DtlsSession> implements DtlsSink {
   readonly closesWhole = true;
   readonly receiveMax = 16_384;
-  #session: DtlsSession | undefined;
   #wasEarly = false;
-  #closing = false;
 
   constructor(sink: TransportSink | undefined) {
+    super();
     if (sink !== undefined) this.sink = sink;
   }
 
@@ -157,21 +156,8 @@ class DtlsTransport implements Transport, DtlsSink {
     return this;
   }
 
-  attach(session: DtlsSession): this {
-    this.#session = session;
-    return this;
-  }
-
   get security(): DtlsSession {
-    return this.#session!;
-  }
-
-  get local(): SocketAddress {
-    return this.security.local;
-  }
-
-  get remote(): SocketAddress {
-    return this.security.remote;
+    return this.port;
   }
 
   get sendMax(): number {
@@ -197,24 +183,12 @@ class DtlsTransport implements Transport, DtlsSink {
   finish(): void {}
 
   close(): void {
-    this.#closing = true;
+    this.isClosing = true;
     this.security.close();
-  }
-
-  abort(): void {
-    this.security.abort();
   }
 
   pause(): void {}
   resume(): void {}
-
-  ref(): void {
-    this.security.ref();
-  }
-
-  unref(): void {
-    this.security.unref();
-  }
 
   set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): boolean {
     if (name !== "connCapacityProfile") return false;
@@ -239,21 +213,13 @@ class DtlsTransport implements Transport, DtlsSink {
     this.sink.writable();
   }
 
-  softError(failure: Failure): void {
-    this.sink.softError(failure);
-  }
-
   /** The path takes more than it did, or less (RFC 9622 §8.3.2). */
   messageMax(): void {
     this.sink.pathChange({ what: "mtu" });
   }
 
-  moved(from: SocketAddress, to: SocketAddress): void {
-    this.sink.pathChange({ what: "handover", detail: { from, to } });
-  }
-
-  closed(failure?: Failure): void {
+  override closed(failure?: Failure): void {
     if (failure === undefined) this.sink.ended();
-    this.sink.closed(this.#closing ? undefined : failure);
+    super.closed(failure);
   }
 }

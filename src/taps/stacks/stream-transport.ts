@@ -1,9 +1,9 @@
 import type { Failure, SessionStream, SessionStreamSink, SocketAddress } from "../../contract/index.js";
 import { TapsFailure } from "../failure.js";
 import type { ConnectionProperties, Scheduler, SelectionProperties } from "../properties.js";
+import { setOnStream } from "./port-transport.js";
 import type { SecuritySession, SendHow, Settle, Transport, TransportSink } from "./stack.js";
 import type { Member, StreamsGroup } from "./streams.js";
-import { setOnStream } from "./tcp.js";
 
 /** A stream of a session as a Transport. */
 export class StreamTransport implements Transport, Member, SessionStreamSink {

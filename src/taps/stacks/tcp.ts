@@ -1,7 +1,6 @@
-import type { Failure, SocketAddress, StreamOptions, StreamPort, StreamSink } from "../../contract/index.js";
-import { dscpOf } from "../capacity.js";
-import type { CapacityProfile, ConnectionProperties } from "../properties.js";
-import type { OpenRequest, ProtocolStack, SendHow, StackRequest, Transport, TransportSink } from "./stack.js";
+import type { StreamOptions, StreamPort, StreamSink } from "../../contract/index.js";
+import { ByteStreamTransport } from "./port-transport.js";
+import type { OpenRequest, ProtocolStack, StackRequest, TransportSink } from "./stack.js";
 
 /** RFC 9623 §10.1: a Connection is a TCP connection, and its data a byte stream. Cleartext. */
 export const tcp: ProtocolStack<"byte-stream"> = {
@@ -74,37 +73,12 @@ export function keepAliveOf(
   return connTimeout !== "disabled" && time > connTimeout ? undefined : time;
 }
 
-/** Makes a Connection Property act on a stream port; false if the port cannot. */
-export function setOnStream(
-  port: StreamPort,
-  name: keyof ConnectionProperties,
-  value: ConnectionProperties[keyof ConnectionProperties],
-): boolean {
-  switch (name) {
-    case "keepAliveTimeout":
-      return port.set("keepAliveMs", value === "disabled" ? 0 : (value as number));
-    case "connCapacityProfile":
-      return port.set("dscp", dscpOf[value as CapacityProfile]);
-    case "connTimeout":
-    case "tcp.userTimeoutValue":
-      // RFC 5482 §3.1: the local user timeout; ours alone, since no host lets us send the option.
-      return typeof value === "number" && port.set("userTimeoutMs", value);
-    default:
-      return false;
-  }
-}
-
 /** A stream port as a Transport. */
-class TcpTransport implements Transport, StreamSink {
-  sink!: TransportSink;
-  readonly sendMax = Number.POSITIVE_INFINITY;
-  readonly receiveMax = Number.POSITIVE_INFINITY;
-  readonly singularMax = undefined;
+class TcpTransport extends ByteStreamTransport<StreamPort> implements StreamSink {
   readonly #request: Pick<StackRequest, "properties">;
-  #port: StreamPort | undefined;
-  #closing = false;
 
   constructor(sink: TransportSink | undefined, request: Pick<StackRequest, "properties">) {
+    super();
     if (sink !== undefined) this.sink = sink;
     this.#request = request;
   }
@@ -113,82 +87,9 @@ class TcpTransport implements Transport, StreamSink {
     return this.attach(request.network.connectStream(request.remote, this, streamOptions(request)));
   }
 
-  attach(port: StreamPort): this {
-    this.#port = port;
-    return this;
-  }
-
-  get local(): SocketAddress {
-    return this.#port!.local;
-  }
-
-  get remote(): SocketAddress {
-    return this.#port!.remote;
-  }
-
-  send(bytes: Uint8Array, _how: SendHow, sent: () => void): boolean {
-    return this.#port!.write(bytes, sent);
-  }
-
-  finish(): void {
-    this.#port!.finish();
-  }
-
-  /** Both directions have ended, or the peer has had its time. */
-  close(): void {
-    this.#closing = true;
-    if (!this.#ended) this.#port!.abort();
-  }
-  #ended = false;
-
-  abort(): void {
-    this.#port!.abort();
-  }
-
-  pause(): void {
-    this.#port!.pause();
-  }
-
-  resume(): void {
-    this.#port!.resume();
-  }
-
-  ref(): void {
-    this.#port!.ref();
-  }
-
-  unref(): void {
-    this.#port!.unref();
-  }
-
-  set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): boolean {
-    return setOnStream(this.#port!, name, value);
-  }
-
   opened(): void {
     const keepAliveMs = keepAliveOf(this.#request.properties);
-    if (keepAliveMs !== undefined) this.#port!.set("keepAliveMs", keepAliveMs);
+    if (keepAliveMs !== undefined) this.port.set("keepAliveMs", keepAliveMs);
     this.sink.ready();
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.sink.received(bytes);
-  }
-
-  ended(): void {
-    this.#ended = true;
-    this.sink.ended();
-  }
-
-  drained(): void {
-    this.sink.writable();
-  }
-
-  softError(failure: Failure): void {
-    this.sink.softError(failure);
-  }
-
-  closed(failure?: Failure): void {
-    this.sink.closed(this.#closing ? undefined : failure);
   }
 }

@@ -1,4 +1,3 @@
-import type { Failure, SocketAddress } from "../../contract/index.js";
 import {
   connect,
   listen as listenTls,
@@ -7,17 +6,9 @@ import {
   type TlsSession,
   type TlsSink,
 } from "../../protocols/tls/index.js";
-import type { ConnectionProperties } from "../properties.js";
-import type {
-  ListenRequest,
-  OpenRequest,
-  SendHow,
-  StackRequest,
-  Transport,
-  TransportListener,
-  TransportSink,
-} from "./stack.js";
-import { keepAliveOf, setOnStream, streamOptions } from "./tcp.js";
+import { ByteStreamTransport } from "./port-transport.js";
+import type { ListenRequest, OpenRequest, StackRequest, Transport, TransportListener } from "./stack.js";
+import { keepAliveOf, streamOptions } from "./tcp.js";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.js";
 
 export const open = (request: OpenRequest): Transport => new TlsTransport(request).connect(request);
@@ -49,19 +40,13 @@ export async function listen({
   );
 }
 
-class TlsTransport implements Transport, TlsSink {
-  sink!: TransportSink;
-  readonly sendMax = Number.POSITIVE_INFINITY;
-  readonly receiveMax = Number.POSITIVE_INFINITY;
-  readonly singularMax = undefined;
+class TlsTransport extends ByteStreamTransport<TlsSession> implements TlsSink {
   readonly #request: Pick<StackRequest, "properties">;
-  #session: TlsSession | undefined;
   /** Bytes that were given as 0-RTT. */
   #earlySize = 0;
-  #closing = false;
-  #ended = false;
 
   constructor(request: Pick<StackRequest, "properties">) {
+    super();
     this.#request = request;
   }
 
@@ -77,65 +62,14 @@ class TlsTransport implements Transport, TlsSink {
     return this;
   }
 
-  attach(session: TlsSession): this {
-    this.#session = session;
-    return this;
-  }
-
   get security(): TlsSession {
-    return this.#session!;
-  }
-
-  get local(): SocketAddress {
-    return this.security.local;
-  }
-
-  get remote(): SocketAddress {
-    return this.security.remote;
+    return this.port;
   }
 
   /** False for data that were refused and not said again, because ALPN came out differently: they are sent anew. */
   get earlyAccepted(): boolean {
     const { outcome, statistics } = this.security;
     return this.#earlySize > 0 && !(outcome?.earlyData === "rejected" && statistics.bytesSent <= this.#earlySize);
-  }
-
-  send(bytes: Uint8Array, _how: SendHow, sent: () => void): boolean {
-    return this.security.write(bytes, sent);
-  }
-
-  finish(): void {
-    this.security.finish();
-  }
-
-  /** After close_notify both ways the session lets the stream go by itself. */
-  close(): void {
-    this.#closing = true;
-    if (!this.#ended) this.security.abort();
-  }
-
-  abort(): void {
-    this.security.abort();
-  }
-
-  pause(): void {
-    this.security.pause();
-  }
-
-  resume(): void {
-    this.security.resume();
-  }
-
-  ref(): void {
-    this.security.ref();
-  }
-
-  unref(): void {
-    this.security.unref();
-  }
-
-  set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): boolean {
-    return setOnStream(this.security, name, value);
   }
 
   // RFC 9623 §4.4: Ready when the handshake is done, not when the stream is open.
@@ -145,28 +79,7 @@ class TlsTransport implements Transport, TlsSink {
     this.sink.ready();
   }
 
-  bytes(bytes: Uint8Array): void {
-    this.sink.received(bytes);
-  }
-
   earlyBytes(bytes: Uint8Array): void {
     this.sink.received(bytes, { early: true });
-  }
-
-  ended(): void {
-    this.#ended = true;
-    this.sink.ended();
-  }
-
-  drained(): void {
-    this.sink.writable();
-  }
-
-  softError(failure: Failure): void {
-    this.sink.softError(failure);
-  }
-
-  closed(failure?: Failure): void {
-    this.sink.closed(this.#closing ? undefined : failure);
   }
 }

@@ -33,19 +33,10 @@ export type Meeting = StageMeeting<QuicCast>;
 /** The stage of a real run, with ngtcp2 and OpenSSL if they are there. */
 export async function openStage(host: Host): Promise<Stage> {
   const stage = openStageOf<QuicCast>(host, {
-    connect(remote, options, early) {
-      const end = new End();
-      end.session = connect(host, remote, options, end);
-      if (early !== undefined) end.say(early, true);
-      return end;
-    },
-    listen: (local, options, opened) =>
-      listen(host, local, options, (session) => {
-        const end = new End();
-        end.session = session;
-        opened(end);
-        return end;
-      }),
+    end: () => new End(),
+    connect: (remote, options, end) => connect(host, remote, options, end),
+    listen: (local, options, accept) => listen(host, local, options, accept),
+    sayEarly: (end, bytes) => end.say(bytes, true),
     wire: (port) => UdpWire.to(port),
   });
   const [ngtcp2, openssl] = await Promise.all([findNgtcp2(stage.authority), findOpenssl(stage.authority)]);

@@ -24,19 +24,10 @@ export type Meeting = StageMeeting<TlsCast>;
 /** The stage of a real run, with OpenSSL if it is there. */
 export async function openStage(host: Host): Promise<Stage> {
   const stage = openStageOf<TlsCast>(host, {
-    connect(remote, options, early) {
-      const end = new End();
-      end.session = connect(host, remote, options, end);
-      if (early !== undefined) end.session.writeEarly(early);
-      return end;
-    },
-    listen: (local, options, opened) =>
-      listen(host, local, options, (session) => {
-        const end = new End();
-        end.session = session;
-        opened(end);
-        return end;
-      }),
+    end: () => new End(),
+    connect: (remote, options, end) => connect(host, remote, options, end),
+    listen: (local, options, accept) => listen(host, local, options, accept),
+    sayEarly: (end, bytes) => end.session.writeEarly(bytes),
     wire: (port) => Wire.to(port),
   });
   return { ...stage, openssl: await findOpenssl(stage.authority) };
