@@ -34,7 +34,7 @@ export function diagnosticsTrace(): Trace | undefined {
 /** Takes blocks of a file, in order. */
 export interface FileSink {
   write(bytes: Uint8Array): void;
-  /** Pieces dropped because the file was too slow. */
+  /** Pieces dropped because the file was too slow, or closed: ports may outlive a capture. */
   readonly dropped: number;
   /** When all is on its way to the disk; rejects if something could not be written. */
   close(): Promise<void>;
@@ -49,7 +49,8 @@ export function fileSink(path: string): FileSink {
   let dropped = 0;
   return {
     write: (bytes) => {
-      if (stream.destroyed || stream.writableLength + bytes.length > sinkQueueMax) dropped++;
+      const isOver = stream.destroyed || stream.writableEnded;
+      if (isOver || stream.writableLength + bytes.length > sinkQueueMax) dropped++;
       else stream.write(bytes);
     },
     get dropped() {

@@ -216,6 +216,9 @@ test("a file sink writes what it took, in order", async () => {
   await sink.close();
   assert.equal(readFileSync(path, "latin1"), "abc");
   assert.equal(sink.dropped, 0);
+  sink.write(utf8("d"));
+  assert.equal(readFileSync(path, "latin1"), "abc");
+  assert.equal(sink.dropped, 1, "what comes behind the end is dropped, and no error");
   const broken = fileSink(join(folder, "no", "such"));
   broken.write(utf8("x"));
   await assert.rejects(broken.close(), /ENOENT/);
