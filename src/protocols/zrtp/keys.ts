@@ -1,5 +1,5 @@
 import { concat, utf8 } from "../../bytes/index.js";
-import { type Hash, Secret } from "../../contract/index.js";
+import { type Hash, type Mac, Secret } from "../../contract/index.js";
 import type { MasterKey } from "../srtp/index.js";
 import type { SharedSecrets } from "./secrets.js";
 
@@ -29,11 +29,17 @@ const counter = Uint8Array.of(0, 0, 0, 1);
  * ```
  */
 export function kdf(hash: Hash, key: Uint8Array, label: string, context: Uint8Array, size: number): Uint8Array {
-  const bits = 8 * size;
   const mac = hash.hmac(key);
+  const derived = turn(mac, label, context, size);
+  mac.destroy();
+  return derived;
+}
+
+/** The same under a key whose schedule is kept. */
+function turn(mac: Mac, label: string, context: Uint8Array, size: number): Uint8Array {
+  const bits = 8 * size;
   const length = Uint8Array.of(0, 0, bits >>> 8, bits);
   const derived = mac.compute(counter, utf8(label), Uint8Array.of(0), context, length);
-  mac.destroy();
   const out = derived.slice(0, size);
   derived.fill(0);
   return out;
@@ -92,7 +98,8 @@ export interface StreamKeys {
 export function deriveKeys(context: KeyContext, s0: Secret, keySize: number, isFirst: boolean): StreamKeys {
   const { hash } = context;
   const bound = contextOf(context);
-  const derive = (label: string, size: number): Uint8Array => kdf(hash, s0.expose(), label, bound, size);
+  const mac = hash.hmac(s0.expose());
+  const derive = (label: string, size: number): Uint8Array => turn(mac, label, bound, size);
   const side = (name: "Initiator" | "Responder"): SideKeys => ({
     srtp: {
       key: new Secret(derive(`${name} SRTP master key`, keySize)),
@@ -113,6 +120,7 @@ export function deriveKeys(context: KeyContext, s0: Secret, keySize: number, isF
         }
       : undefined,
   };
+  mac.destroy();
   s0.wipe();
   return keys;
 }
