@@ -46,7 +46,8 @@ export async function findStranger(): Promise<Stranger | undefined> {
         rmSync(control, { force: true });
       };
       try {
-        while (!existsSync(control)) {
+        // Its socket is there a moment before it listens.
+        while (!existsSync(control) || !(await talk("get=1\n\n").then(Boolean, () => false))) {
           signal.throwIfAborted();
           await new Promise((resolve) => setTimeout(resolve, 10));
         }
