@@ -25,6 +25,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
   },
   async (host) => (await import("./curvecp/index.js")).curvecpProbes(host),
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
+  async (host) => (await import("./openvpn/index.js")).openVpnProbes(host),
 ];
 
 export const allProbes = (host: Host): Promise<readonly ProtocolProbes[]> =>
