@@ -3,14 +3,16 @@ import { createCipheriv, createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import { tunnel } from "../../src/index.js";
 import type { TunnelNotice } from "../../src/tunnels/index.js";
 import { openOpenVpn } from "../../src/tunnels/openvpn.js";
-import { sealport } from "../cli/sealport.js";
+import { program, sealport } from "../cli/sealport.js";
 import { scratch } from "./peers/certificates.js";
-import { listening } from "./peers/namespaces.js";
+import { ip, listening, Namespaces } from "./peers/namespaces.js";
 import { OpenVpnServer, startOpenVpnOffice } from "./peers/openvpn.js";
+import { Program } from "./peers/program.js";
 import { stream } from "./wireguard-ends.js";
 
 const host = nodeHost();
@@ -70,9 +72,31 @@ test("ping, exec, doctor and -W take the same file, beside which its keys may li
   assert.equal(doctor.code, 0, doctor.out + doctor.err);
   assert.match(doctor.out, /file: OpenVPN, 1 peers/);
   assert.match(doctor.out, /handshake: [\d.]+ ms/);
+  const example = fileURLToPath(new URL("../../examples/tunnel.js", import.meta.url));
+  await using shown = new Program("examples/tunnel", process.execPath, [example, file, intranet]);
+  await shown.says(said);
+  await shown.says(/reachable inside on port 8080; 1 handshake/);
   const input = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
   const stdio = await sealport(["tunnel", file, "-W", "intranet:8080"], { input });
   assert.match(stdio.out, /office saw a from 10\.79\.0\.2$/, stdio.err);
+});
+
+test("--tun: a device with the addresses and routes that the server pushed, for the kernel's own programs", async () => {
+  using wires = new Namespaces();
+  const within = { namespace: wires.b, address: "10.77.0.2" };
+  await using server = await OpenVpnServer.start({ within, more: ['push "route 10.80.0.0 255.255.0.0"'] });
+  const file = join(scratch(), "device.ovpn");
+  writeFileSync(file, server.file().replace("remote 127.0.0.1", "remote 10.77.0.2"), { mode: 0o600 });
+  await using tun = wires.run(wires.a, "sealport", process.execPath, program, "tunnel", file, "--tun", "tun0");
+  await tun.says(/tun0 is open/);
+  for (const address of ["10.79.0.1", "fd79::1"]) {
+    await using ping = wires.run(wires.a, "ping", "ping", "-c", "3", "-i", "0.1", "-W", "5", address);
+    assert.equal(await ping.ends(), "exited with 0", ping.said);
+  }
+  assert.match(ip("-n", wires.a, "route"), /10\.80\.0\.0\/16 dev tun0/);
+  tun.kill("SIGINT");
+  assert.equal(await tun.ends(), "exited with 130", tun.said);
+  await server.says(/exit message received/);
 });
 
 for (const transport of ["udp", "tcp"] as const) {

@@ -182,12 +182,13 @@ test("a cipher that the file does not allow is refused, and one that the server 
 test("a server that is not there is passed over for the next, and none at all is said", async () => {
   await using server = await OpenVpnServer.start();
   const dead = await freeUdpPort();
-  const text = server.file("hand-window 1").replace("remote ", `remote 127.0.0.1 ${dead}\nremote `);
+  // Nobody listens there, and TCP says so at once.
+  const text = server.file().replace("remote ", `remote 127.0.0.1 ${dead} tcp\nremote `);
   const told: TunnelNotice[] = [];
   const tunnel = await openOpenVpn(host, text, { on: (notice) => told.push(notice) });
   assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
   const [first] = told;
-  assert.ok(first?.kind === "retrying" && first.failure?.reason === "handshake-timeout");
+  assert.ok(first?.kind === "retrying" && first.failure?.reason === "no-remote");
   tunnel.close();
   await assert.rejects(openOpenVpn(host, server.file("hand-window 1", { port: dead })), {
     reason: "handshake-timeout",

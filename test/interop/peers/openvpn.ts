@@ -16,6 +16,8 @@ export interface OpenVpnServerOptions {
   /** Default: certificates. */
   readonly users?: Readonly<Record<string, string>>;
   readonly port?: number;
+  /** An existing namespace for its port and its device both, and its address there; then it sets its device up itself. */
+  readonly within?: { readonly namespace: string; readonly address: string };
 }
 
 let count = 0;
@@ -30,23 +32,29 @@ export class OpenVpnServer implements AsyncDisposable {
   readonly namespace: string;
   readonly folder: string;
   readonly #program: Program;
+  readonly #ownsNamespace: boolean;
 
-  static async start({ transport = "udp", more = [], users, port }: OpenVpnServerOptions = {}): Promise<OpenVpnServer> {
+  static async start({
+    transport = "udp",
+    more = [],
+    users,
+    port,
+    within,
+  }: OpenVpnServerOptions = {}): Promise<OpenVpnServer> {
     needOpenVpn();
     const id = `${process.pid % 100_000}v${count++}`;
     const folder = mkdtempSync(join(tmpdir(), "sealport-ovpn-"));
     const device = `ov${id}`;
-    const namespace = `svpn${id}`;
+    const namespace = within?.namespace ?? `svpn${id}`;
     const own = port ?? (await freeUdpPort());
     const server = identity("p256");
     const config = [
       `proto ${transport === "udp" ? "udp" : "tcp-server"}`,
-      "local 127.0.0.1",
+      `local ${within?.address ?? "127.0.0.1"}`,
       `port ${own}`,
       `dev ${device}`,
       "dev-type tun",
-      "ifconfig-noexec",
-      "route-noexec",
+      ...(within === undefined ? ["ifconfig-noexec", "route-noexec"] : []),
       "server 10.79.0.0 255.255.255.0",
       "server-ipv6 fd79::/64",
       "topology subnet",
@@ -72,9 +80,12 @@ export class OpenVpnServer implements AsyncDisposable {
       kind(folder);
     }
     writeFileSync(join(folder, "server.conf"), `${config.join("\n")}\n`, { mode: 0o600 });
-    const program = new Program("openvpn", "openvpn", ["--config", join(folder, "server.conf")]);
+    const command = ["openvpn", "--config", join(folder, "server.conf")];
+    const [start, ...rest] = within === undefined ? command : ["ip", "netns", "exec", namespace, ...command];
+    const program = new Program("openvpn", start!, rest);
     try {
       await program.says(/Initialization Sequence Completed/);
+      if (within !== undefined) return new OpenVpnServer(program, own, transport, namespace, folder, false);
       ip("netns", "add", namespace);
       // The device moves; its socket stays where it was made.
       ip("link", "set", device, "netns", namespace);
@@ -82,15 +93,23 @@ export class OpenVpnServer implements AsyncDisposable {
       ip("-n", namespace, "addr", "add", "fd79::1/64", "dev", device, "nodad");
       ip("-n", namespace, "link", "set", "lo", "up");
       ip("-n", namespace, "link", "set", device, "up");
-      return new OpenVpnServer(program, own, transport, namespace, folder);
+      return new OpenVpnServer(program, own, transport, namespace, folder, true);
     } catch (error) {
       await program[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  private constructor(program: Program, port: number, transport: "udp" | "tcp", namespace: string, folder: string) {
+  private constructor(
+    program: Program,
+    port: number,
+    transport: "udp" | "tcp",
+    namespace: string,
+    folder: string,
+    ownsNamespace: boolean,
+  ) {
     this.#program = program;
+    this.#ownsNamespace = ownsNamespace;
     this.port = port;
     this.transport = transport;
     this.namespace = namespace;
@@ -133,7 +152,7 @@ ${block("ca", authority())}${block("cert", client.certificate)}${block("key", cl
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
-    ip("netns", "del", this.namespace);
+    if (this.#ownsNamespace) ip("netns", "del", this.namespace);
     rmSync(this.folder, { recursive: true });
   }
 }
