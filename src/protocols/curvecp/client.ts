@@ -73,10 +73,6 @@ export class ClientConnection extends Connection {
     this.#outcome = { serverName: options.serverName ?? "", key: options.serverKey };
   }
 
-  get isConfirmed(): boolean {
-    return this.#phase === "confirmed";
-  }
-
   /** Is this one of the addresses at which the server may be? */
   knows(address: SocketAddress): boolean {
     for (const each of this.#addresses) if (isSameAddress(each, address)) return true;

@@ -73,10 +73,6 @@ export class Sender {
     return this.#endCut && this.buffer.base >= this.buffer.end;
   }
 
-  get inFlight(): number {
-    return this.#flight.bytes;
-  }
-
   get controllerName(): string {
     return this.#controller.name;
   }
