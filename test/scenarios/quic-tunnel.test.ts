@@ -120,6 +120,16 @@ scenario(
     while (size < 20_000) size += (await world.finish(accepted.receive())).data.length;
     assert.equal(size, 20_000);
     connection.abort();
+
+    // The same by URL, on the network inside.
+    const dialled = await world.finish(
+      client.dial("quic://10.0.0.2:443", { allowed: ["QUIC"], alpn: ["test"], trust: [root] }),
+    );
+    await world.finish(dialled.send(pattern(100, 3), { final: true }));
+    const second = (await world.finish(listener.accept()))!;
+    assert.equal((await world.finish(second.receive())).data.length, 100);
+    assert.equal(dialled.localEndpoint?.address, "10.0.0.1");
+    dialled.abort();
     await world.finish(listener.stop());
 
     const http = await world.finish(

@@ -4,8 +4,9 @@ import { limits } from "../limits.js";
 
 /** Bytes of a PATH_CHALLENGE (RFC 9000 §19.17). */
 const challengeSize = 8;
-/** Challenges before a path is given up. After the first comes another by a probe timeout, then each by twice the last wait. */
-const challengesMax = 3;
+/** Challenges before a path is given up, at the least and at the most. Each waits twice as long as the last. */
+const challengesMin = 3;
+const challengesMax = 16;
 /** RFC 9000 §8.1: to an address that has not proved itself, no more than three times what came from it. */
 const amplificationMax = 3;
 
@@ -43,7 +44,7 @@ export class Path {
   readonly #responses: Uint8Array[] = [];
   /** Those of this validation that are sent: each may be answered. */
   readonly #challenges: Challenge[] = [];
-  #challengesLeft = 0;
+  #isLast = false;
   #askedAt: Instant = 0;
   #challengeAt: Instant = Number.POSITIVE_INFINITY;
   #isDue = false;
@@ -75,13 +76,12 @@ export class Path {
   }
 
   get isValidating(): boolean {
-    return this.#challengesLeft > 0 || this.#challengeAt !== Number.POSITIVE_INFINITY;
+    return this.#isDue || this.#challengeAt !== Number.POSITIVE_INFINITY;
   }
 
   /** Asks the peer to prove that it hears us here (§8.2.1); what was asked before is asked anew. */
   validate(): void {
     this.#stop();
-    this.#challengesLeft = challengesMax;
     this.#isDue = true;
   }
 
@@ -135,10 +135,11 @@ export class Path {
     const data = entropy.fill(new Uint8Array(challengeSize));
     if (this.#challenges.length === 0) this.#askedAt = now;
     this.#isDue = false;
-    this.#challengesLeft--;
     this.#challengeAt = now + ptoMs * 2 ** this.#challenges.length;
-    if (this.#challengesLeft === 0) this.#challengeAt = Math.max(this.#challengeAt, this.#askedAt + patienceMs);
     this.#challenges.push({ data, isFull });
+    const { length } = this.#challenges;
+    this.#isLast =
+      length >= challengesMax || (length >= challengesMin && this.#challengeAt >= this.#askedAt + patienceMs);
     return data;
   }
 
@@ -151,7 +152,7 @@ export class Path {
   wake(now: Instant): boolean {
     if (now < this.#challengeAt) return false;
     this.#challengeAt = Number.POSITIVE_INFINITY;
-    if (this.#challengesLeft > 0) {
+    if (!this.#isLast) {
       this.#isDue = true;
       return false;
     }
@@ -162,7 +163,7 @@ export class Path {
 
   #stop(): void {
     this.#challenges.length = 0;
-    this.#challengesLeft = 0;
+    this.#isLast = false;
     this.#challengeAt = Number.POSITIVE_INFINITY;
     this.#isDue = false;
   }

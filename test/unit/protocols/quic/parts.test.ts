@@ -112,11 +112,16 @@ test("a path that has proved nothing gets three times what it gave; a challenge 
 test("a path of which nothing is known is given its time before it is given up", () => {
   const path = new Path(address(1), address(2), { isValidated: false, isLimited: false }, new Uint8Array(8), 0);
   path.validate();
-  for (const now of [0, 50, 150]) {
-    path.wake(now);
+  let failed = false;
+  const asked: number[] = [];
+  for (let now = 0; !failed; now = path.deadline()!) {
+    failed = path.wake(now);
+    if (failed) break;
     path.takeChallenge(seededEntropy("path"), true, 50, 3_000, now);
+    asked.push(now);
   }
-  assert.equal(path.deadline(), 3_000);
+  assert.deepEqual(asked, [0, 50, 150, 350, 750, 1_550]);
+  assert.equal(path.isViable, false);
 });
 
 test("challenges of the peer are answered in order, and only so many are kept", () => {
