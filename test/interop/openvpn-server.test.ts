@@ -17,10 +17,9 @@ import {
 import { pkiFailure, type TlsServerOptions } from "../../src/protocols/tls/index.js";
 import { listenOpenVpn, type OpenVpnServerOptions } from "../../src/tunnels/openvpn-server.js";
 import { authority, identity, scratch } from "./peers/certificates.js";
-import { OpenVpnClientPeer, openvpn } from "./peers/openvpn.js";
+import { echo, OpenVpnClientPeer, openvpn } from "./peers/openvpn.js";
 
 const host = nodeHost();
-const patient = { timeoutMs: 10_000 };
 const inside = [parsePrefix("10.79.0.1/24")!, parsePrefix("fd79::1/64")!];
 
 /** A server's TLS: its certificate, and whoever our authority vouches for. */
@@ -114,14 +113,14 @@ for (const { title, options, lines, transport = "udp", cipher = "AES-256-GCM" } 
       await using ping = client.inside("ping", "ping", "-c", "2", "-i", "0.1", "-W", "5", address);
       assert.equal(await ping.ends(), "exited with 0", ping.said);
     }
-    assert.ok((await server.ping("10.79.0.2", patient)) > 0);
+    assert.ok((await echo(server, "10.79.0.2")) > 0);
     const [guest] = server.clients();
     assert.equal(guest!.cipher, cipher);
     assert.equal(guest!.peer?.kind, "certificate");
     // New keys from our side, and then traffic.
     server.handle({ kind: "renegotiate" });
     await client.says(/Control Channel: TLS[\s\S]*Control Channel: TLS/);
-    assert.ok((await server.ping("fd79::2", patient)) > 0);
+    assert.ok((await echo(server, "fd79::2")) > 0);
     assert.equal(server.drops()["bad-tag"], 0);
     client.signal("SIGTERM");
     await client.ends();
@@ -164,8 +163,8 @@ test("users are let in by name and password, each with an address, and a wrong o
       ["ada", 3],
     ],
   );
-  assert.ok((await ours.server.ping("10.79.0.2", patient)) > 0);
-  assert.ok((await ours.server.ping("10.79.0.3", patient)) > 0);
+  assert.ok((await echo(ours.server, "10.79.0.2")) > 0);
+  assert.ok((await echo(ours.server, "10.79.0.3")) > 0);
   await using wrong = new OpenVpnClientPeer(port, ["auth-user-pass", `auth-user-pass ${file("ada\nwrong\n")}`]);
   await wrong.says(/AUTH: Received control message: AUTH_FAILED/);
   first.signal("SIGTERM");

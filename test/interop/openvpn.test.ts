@@ -8,11 +8,10 @@ import { certificatesFromPem } from "../../src/index.js";
 import type { TunnelNotice } from "../../src/tunnels/index.js";
 import { type OpenVpnTunnel, openOpenVpn } from "../../src/tunnels/openvpn.js";
 import { identity } from "./peers/certificates.js";
-import { OpenVpnServer, type OpenVpnServerOptions } from "./peers/openvpn.js";
+import { echo, OpenVpnServer, type OpenVpnServerOptions } from "./peers/openvpn.js";
 import { freeUdpPort } from "./peers/udp-port.js";
 
 const host = nodeHost();
-const patient = { timeoutMs: 10_000 };
 
 /** A tunnel to the server, with what it told. */
 async function open(server: OpenVpnServer, more = ""): Promise<{ tunnel: OpenVpnTunnel; told: TunnelNotice[] }> {
@@ -100,14 +99,14 @@ for (const { title, client, says, cipher, ...options } of ways) {
   test(`openvpn 2.6 as a server: ${title}`, async () => {
     await using server = await OpenVpnServer.start(options);
     const { tunnel } = await open(server, client?.(server));
-    assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
-    assert.ok((await tunnel.ping("fd79::1", patient)) > 0);
+    assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
+    assert.ok((await echo(tunnel, "fd79::1")) > 0);
     assert.equal(tunnel.inside().cipher, cipher ?? "AES-256-GCM");
     await server.says(says);
     // New keys, and traffic under them.
     tunnel.handshake();
     await server.says(/TLS: soft reset|SENT CONTROL[\s\S]*Control Channel: TLS/);
-    assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+    assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
     assert.equal(tunnel.status().drops["bad-tag"], 0);
     tunnel.close();
     if (options.transport !== "tcp") await server.says(/exit message received/);
@@ -120,10 +119,10 @@ test("openvpn derives the same keys by the PRF of old, when a client does not an
   const tunnel = await openOpenVpn(host, server.file(), { announce: 6 });
   assert.equal(tunnel.inside().tlsExport, false);
   assert.equal(tunnel.inside().controlExit, false);
-  assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+  assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
   tunnel.handshake();
   await server.says(/TLS: soft reset|SENT CONTROL[\s\S]*Control Channel: TLS/);
-  assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+  assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
   tunnel.close();
 });
 
@@ -131,11 +130,11 @@ test("a user and a password open the tunnel, by the file or by option; a wrong o
   await using server = await OpenVpnServer.start({ users: { ada: "correct horse" } });
   const without = server.file().replace(/<cert>[\s\S]*<\/key>\n/, "");
   const inline = await openOpenVpn(host, `${without}<auth-user-pass>\nada\ncorrect horse\n</auth-user-pass>\n`);
-  assert.ok((await inline.ping("10.79.0.1", patient)) > 0);
+  assert.ok((await echo(inline, "10.79.0.1")) > 0);
   inline.close();
   const password = (text: string) => ({ user: "ada", password: new Secret(new TextEncoder().encode(text)) });
   const given = await openOpenVpn(host, `${without}auth-user-pass\n`, { credentials: password("correct horse") });
-  assert.ok((await given.ping("10.79.0.1", patient)) > 0);
+  assert.ok((await echo(given, "10.79.0.1")) > 0);
   given.close();
   await assert.rejects(openOpenVpn(host, `${without}auth-user-pass\n`, { credentials: password("wrong") }), {
     fault: "refused",
@@ -164,7 +163,7 @@ test("the server must be who the file says: authority, name, fingerprint, versio
     `peer-fingerprint ${fingerprint}`,
   ]) {
     const { tunnel } = await open(server, more);
-    assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+    assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
     tunnel.close();
   }
   await using old = await OpenVpnServer.start({ more: ["tls-version-max 1.2"] });
@@ -186,7 +185,7 @@ test("a server that is not there is passed over for the next, and none at all is
   const text = server.file().replace("remote ", `remote 127.0.0.1 ${dead} tcp\nremote `);
   const told: TunnelNotice[] = [];
   const tunnel = await openOpenVpn(host, text, { on: (notice) => told.push(notice) });
-  assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+  assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
   const [first] = told;
   assert.ok(first?.kind === "retrying" && first.failure?.reason === "no-remote");
   tunnel.close();
@@ -201,12 +200,12 @@ for (const transport of ["udp", "tcp"] as const) {
     const more = ["persist-tun", "persist-key", ...(transport === "udp" ? ["explicit-exit-notify 1"] : [])];
     await using server = await OpenVpnServer.start({ transport, more });
     const { tunnel, told } = await open(server, "connect-retry 1 1");
-    assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+    assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
     const before = server.said.length;
     server.signal("SIGUSR1");
     await server.says(/Initialization Sequence Completed/, before);
     await until(() => told.filter(({ kind }) => kind === "session").length === 2);
-    assert.ok((await tunnel.ping("10.79.0.1", patient)) > 0);
+    assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
     assert.ok(told.some((notice) => notice.kind === "retrying"));
     tunnel.close();
   });

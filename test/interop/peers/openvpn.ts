@@ -291,3 +291,17 @@ export function needOpenVpn(): void {
     throw new Error("openvpn is not here; scripts/peers/install.sh openvpn installs it");
   }
 }
+
+interface Pings {
+  ping(address: string, options: { readonly timeoutMs: number }): Promise<number>;
+}
+
+/** Milliseconds to an echo's answer. One that is lost is sent again: nobody promises that a packet arrives. */
+export async function echo(end: Pings, address: string, tries = 20): Promise<number> {
+  try {
+    return await end.ping(address, { timeoutMs: 1_000 });
+  } catch (error) {
+    if (tries <= 1) throw error;
+    return echo(end, address, tries - 1);
+  }
+}
