@@ -83,6 +83,31 @@ scenario(
 );
 
 scenario(
+  "a server that closes because of early data has finished its flight: the client knew it before it was closed",
+  3,
+  async (world) => {
+    const pair = await quicPair(world, resumable());
+    await confirmed(world, pair);
+    pair.client.session.close();
+    await world.run(1_000);
+
+    const second = pair.connect();
+    second.open({ early: true }).stream.write(utf8("early bird"));
+    await world.until(() => pair.servers.length === 2);
+    const server = pair.servers[1]!;
+    const take = server.stream.bind(server);
+    server.stream = (stream) => {
+      server.session.close(7, "no early birds");
+      return take(stream);
+    };
+    await world.until(() => second.isClosed && server.isClosed);
+    assert.equal(second.outcome?.earlyData, "accepted");
+    assert.match(second.failure?.message ?? "", /^the peer closed with /);
+  },
+  options,
+);
+
+scenario(
   "0-RTT that the server does not take goes again by itself after the handshake",
   3,
   async (world) => {

@@ -28,3 +28,23 @@ scenario(
   },
   options,
 );
+
+for (const end of ["close", "abort"] as const) {
+  scenario(
+    `a client that ends as soon as it is confirmed leaves a server that is, too: ${end}`,
+    3,
+    async (world) => {
+      const pair = await quicPair(world);
+      // In the turn in which it is told: its Finished has left by then.
+      pair.client.confirmed = (outcome) => {
+        pair.client.outcome = outcome;
+        pair.client.session[end]();
+      };
+      await world.until(() => pair.client.isClosed && pair.servers[0]?.isClosed === true);
+      assert.ok(pair.client.outcome !== undefined && pair.server.outcome !== undefined);
+      assert.equal(pair.server.failure?.reason, end === "close" ? undefined : "idle-timeout");
+      await world.finish(pair.listener.closeAll());
+    },
+    options,
+  );
+}

@@ -170,8 +170,17 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     return size;
   }
 
-  /** What may be told before what is due has left: anything but the end. */
+  /**
+   * What may be told before what is due has left: anything but the end, and nothing while a flight of the handshake waits.
+   * Who closes because of what is told would take the flight along (RFC 9000 §10.2), and the peer were left without a
+   * handshake that is over here.
+   */
   earlyEvent(): QuicEvent | undefined {
+    const [initial, handshake] = this.core.spaces;
+    return initial.sender.wants || handshake.sender.wants ? undefined : this.#openEvent();
+  }
+
+  #openEvent(): QuicEvent | undefined {
     const { core } = this;
     const event = core.events.shift();
     if (event !== undefined) return event;
@@ -185,7 +194,7 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
   }
 
   event(): QuicEvent | undefined {
-    const event = this.earlyEvent();
+    const event = this.#openEvent();
     if (event !== undefined) return event;
     const { core } = this;
     const { closing } = core;
