@@ -64,8 +64,8 @@ for (const [outside, endpoint] of [
       const [key, psk] = [newKey(), withPsk ? newKey() : undefined];
       const peer = await kernel(key, psk && { psk });
       const ours = await open(peer, key, { psk, endpoint: endpoint() });
-      assert.ok((await ours.tunnel.ping("10.99.0.1", { timeoutMs: 5_000 })) > 0);
-      assert.ok((await ours.tunnel.ping("fd99::1", { timeoutMs: 5_000 })) > 0);
+      assert.ok((await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 })) > 0);
+      assert.ok((await ours.tunnel.ping("fd99::1", { timeoutMs: 20_000 })) > 0);
       assert.deepEqual(kinds(ours), ["session"]);
       assert.match(await guest.run("wg show wg0 latest-handshakes"), /\t[1-9]\d+$/);
       ours.tunnel.close();
@@ -96,7 +96,7 @@ test(`${megabytes} MiB go each way between our TCP and the kernel's, intact, wit
   const [key, psk] = [newKey(), newKey()];
   const clock = clockAhead();
   const ours = await open(await kernel(key, { psk }), key, { psk, endpoint: v4(), host: clock.host });
-  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await guest.run("socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & sleep 0.5");
   const up = stream(ours.tunnel.network, { address: "fd99::1", port: 7001 });
   const digest = await up.send(host.entropy.fill(new Uint8Array(1 << 16)), megabytes * 16, async (sent) => {
@@ -119,7 +119,7 @@ test(`${megabytes} MiB go each way between our TCP and the kernel's, intact, wit
 test("our TCP and the kernel's get their data through netem's delay, loss, reordering and duplication", async () => {
   const key = newKey();
   const ours = await open(await kernel(key), key, { endpoint: v4() });
-  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await guest.run("/bin/tc qdisc add dev wg0 root netem delay 10ms 3ms loss 1% reorder 90% duplicate 1%");
   const size = 2 << 20;
   await guest.run("socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & sleep 0.5");
@@ -140,7 +140,7 @@ test("our TCP and the kernel's get their data through netem's delay, loss, reord
 test("the kernel follows us to another port, and we follow it, with a transfer under way", async () => {
   const key = newKey();
   const ours = await open(await kernel(key), key, { endpoint: v4() });
-  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await guest.run("socat -u TCP-LISTEN:7001 STDOUT | sha256sum > /tmp/hash & sleep 0.5");
   const up = stream(ours.tunnel.network, { address: "10.99.0.1", port: 7001 });
   const digest = await up.send(new Uint8Array(1 << 16).fill(5), 64, async (sent) => {
@@ -209,7 +209,7 @@ for (const by of ["the kernel", "us"] as const)
       by === "us"
         ? Number((await guest.run("wg show wg0 transfer")).split("\t")[1]) / 32
         : ours.tunnel.status().peers[0]!.packetsReceived;
-    await ours.tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+    await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
     const before = await received();
     const until = Date.now() + 20_000;
     while ((await received()) < before + 2 && Date.now() < until)
@@ -231,7 +231,7 @@ test("the kernel's iperf3 goes through its WireGuard to our stack, and on to a s
     to: { host: "127.0.0.1", port },
     isUdp: false,
   });
-  await office.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await office.ping("10.99.0.1", { timeoutMs: 20_000 });
   const said = await guest.run("iperf3 -c 10.99.0.2 -t 1");
   assert.match(said, /receiver/);
   await server.ends();

@@ -21,7 +21,7 @@ for (const withPsk of [false, true]) {
       ...(psk && { preSharedKey: toBase64(psk) }),
     });
     const { tunnel, events } = await open(peer, key, { psk });
-    assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 })) > 0);
+    assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 20_000 })) > 0);
     assert.ok((await tunnel.ping("fd99::1")) > 0);
     assert.deepEqual(
       events.map(({ kind }) => kind),
@@ -37,7 +37,7 @@ test("the tunnel goes over IPv6 outside, too", async () => {
   const key = newKey();
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
   const { tunnel } = await open(peer, key, { endpoint: `[::1]:${peer.port}` });
-  assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 })) > 0);
+  assert.ok((await tunnel.ping("10.99.0.1", { timeoutMs: 20_000 })) > 0);
   assert.match(peer.show("endpoints"), /\[::1\]:\d+$/);
   tunnel.close();
 });
@@ -52,7 +52,7 @@ test("iperf3 goes from the kernel's TCP through wireguard-go to our stack, and o
   await listening(undefined, port);
   const to = { host: "127.0.0.1", port };
   const forward = await forwardRemote(office, { bind: undefined, port: 5201, to, isUdp: false });
-  await office.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await office.ping("10.99.0.1", { timeoutMs: 20_000 });
   const client = peer.inside("iperf3", "iperf3", "-c", "fd99::2", "-t", "1", "-J");
   assert.equal(await client.ends(), "exited with 0", client.said);
   const { end } = JSON.parse(client.said) as { end: { sum_received: { bytes: number } } };
@@ -90,7 +90,7 @@ test(`${megabytes} MB go each way through the tunnel, intact, with new keys in t
     "-c",
     `head -c ${megabytes * 1_000_000} /dev/zero | ${keystream} | ${serve}`,
   );
-  await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await listening(peer.namespace, 7001);
   await listening(peer.namespace, 7002);
   const up = stream(tunnel.network, { address: "10.99.0.1", port: 7001 });
@@ -122,7 +122,7 @@ test("wireguard-go forgets us in the middle of a transfer, shakes hands anew, an
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKey, endpoint: `127.0.0.1:${tunnelPort}` });
   const { tunnel, events } = await open(peer, key, { more: `ListenPort = ${tunnelPort}` });
   await using source = peer.inside("source", "sh", "-c", `head -c 100000000 /dev/zero | ${keystream} | ${serve}`);
-  await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await listening(peer.namespace, 7002);
   const down = stream(tunnel.network, { address: "fd99::1", port: 7002 });
   down.port.finish();
@@ -148,7 +148,7 @@ test("wireguard-go follows us to another port in the middle of a transfer, and n
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
   const { tunnel } = await open(peer, key);
   await using sink = peer.inside("sink", "sh", "-c", "socat -u TCP-LISTEN:7001,reuseaddr STDOUT | sha256sum");
-  await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await listening(peer.namespace, 7001);
   const before = peer.show("endpoints");
   const up = stream(tunnel.network, { address: "10.99.0.1", port: 7001 });
@@ -167,7 +167,7 @@ test("we follow wireguard-go to another port, and nothing is lost", async () => 
   const key = newKey();
   await using peer = await WireGuardGo.start({ peerPublicKey: publicKeyOf(key) });
   const { tunnel, events } = await open(peer, key);
-  await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 });
+  await tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   peer.set("listen-port", "0");
   // It speaks first from its new place: only then can we know of it.
   const ping = peer.inside("ping", "ping", "-c", "2", "-i", "0.2", "-w", "20", "10.99.0.2");

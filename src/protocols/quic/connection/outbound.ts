@@ -39,7 +39,7 @@ export class Outbound {
       const size = this.#probeDatagram(into, probing, now);
       if (size > 0) return size;
     }
-    const path = paths.current;
+    const path = paths.speaking;
     let size = 0;
     if (
       core.spaces[0].write !== undefined ||
@@ -245,7 +245,8 @@ export class Outbound {
       return this.#mtuProbeDatagram(into, probeSize, path, now);
     }
     const [, , space] = core.spaces;
-    const mtu = core.mtu.current;
+    // What a candidate carries is not known yet.
+    const mtu = path === core.paths.current ? core.mtu.current : udpPayloadMin;
     const most = Math.min(into.length, limits.batchBytesMax, path.room);
     let at = 0;
     let count = 0;
@@ -301,7 +302,7 @@ export class Outbound {
     const response = path.takeResponse();
     if (response !== undefined) writer.at = putPath(into, writer.at, FrameType.pathResponse, response);
     // §9.3.3: asked on the path in use, we show by a frame that is no probe that we are here still.
-    let shows = response !== undefined && path === core.paths.current;
+    let shows = response !== undefined && path === core.paths.speaking;
     if (path.isChallengeDue) {
       const { ptoMs, patienceMs } = core;
       const challenge = path.takeChallenge(core.ground.entropy, size >= udpPayloadMin, ptoMs, patienceMs, now);
@@ -317,7 +318,7 @@ export class Outbound {
 
   #mtuProbe(now: Instant): number {
     const core = this.#core;
-    const path = core.paths.current;
+    const path = core.paths.speaking;
     if (!core.isConfirmed || !path.isValidated) return 0;
     const size = core.mtu.probe(now, path.bytesSent >= wideAfterBytes);
     return size === undefined ? 0 : Math.min(size, core.peer?.maxUdpPayloadSize ?? size);
@@ -339,7 +340,7 @@ export class Outbound {
   #closeDatagram(into: Uint8Array, now: Instant): number {
     const core = this.#core;
     const { closing, paths } = core;
-    const path = paths.current;
+    const path = paths.speaking;
     const { code, about, reason } = closing.message!;
     const size = Math.min(udpPayloadMin, into.length, path.room);
     let at = 0;

@@ -34,6 +34,14 @@ export class Paths {
     if (at >= 0) this.#others.splice(at, 1);
   }
 
+  /**
+   * Where what is no probe goes. Once we have spoken at a candidate the peer may have followed, and whatever came to it from where we
+   * were would call it back (§9.3).
+   */
+  get speaking(): Path {
+    return this.candidate?.isChallengedAgain ? this.candidate : this.current;
+  }
+
   /** Goes on there. The last place that has proved itself is the way back. */
   switchTo(path: Path): void {
     this.drop(path);
