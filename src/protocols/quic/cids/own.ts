@@ -27,8 +27,6 @@ export class OwnCids {
   readonly #options: OwnCidsOptions;
   /** By sequence number; that of the handshake has its token, if any, in the transport parameters. */
   readonly #active = new Map<number, { readonly cid: Uint8Array; readonly drawn: Uint8Array | undefined }>();
-  /** Those that the peer is known to hold. */
-  readonly #known = new Set([0]);
   /** Sequence numbers of which the peer is to be told, few and each once. */
   #toSend: number[] = [];
   readonly #events: CidEvent[] = [];
@@ -49,11 +47,6 @@ export class OwnCids {
 
   get isZeroLength(): boolean {
     return this.#options.initial.length === 0;
-  }
-
-  /** Has the peer an id besides the one that it uses, so that it could answer us on another path (§9.5)? */
-  get isSpareKnown(): boolean {
-    return this.#known.size > 1;
   }
 
   /** Is there a NEW_CONNECTION_ID frame to send? */
@@ -97,7 +90,6 @@ export class OwnCids {
     if (equal(retired.cid, arrivedBy))
       refuse("connection-id-misuse", at, "a packet retires the connection id that it came by");
     this.#active.delete(sequence);
-    this.#known.delete(sequence);
     this.#toSend = this.#toSend.filter((each) => each !== sequence);
     this.#events.push({ kind: "retired", cid: retired.cid });
     this.#issue();
@@ -121,11 +113,6 @@ export class OwnCids {
       this.#toSend.shift();
     }
     return to;
-  }
-
-  /** The peer has a frame, and the id in it unless it has retired that already. */
-  acknowledged(sequence: number): void {
-    if (this.#active.has(sequence)) this.#known.add(sequence);
   }
 
   /** A frame was lost: it goes again unless its id is retired. */

@@ -20,7 +20,6 @@ export class Delivery implements SentContents {
     if (isOfStreams(kind)) core.streams.acknowledged(kind, id, from, to);
     else if (kind === Held.crypto) core.spaces[space].sender.acknowledged(from, to);
     else if (kind === Held.ack) core.spaces[space].received.confirmedBelow(to);
-    else if (kind === Held.newConnectionId) core.ownCids.acknowledged(id);
     else if (kind === Held.retireConnectionId) core.peerCids.acknowledged(id);
     else if (kind === Held.datagram) core.datagrams.acknowledged(id);
     else if (kind === HeldHere.mtuProbe) core.mtu.acknowledged(to);

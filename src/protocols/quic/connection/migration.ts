@@ -9,8 +9,8 @@ export class Migration {
   readonly #core: Core;
   /** Where the candidate leads: to the server's preferred address, or from another address of ours. */
   #isPreferred = false;
-  /** Where the application wants to be, once that can be tried. */
-  #wanted: { readonly local: SocketAddress; readonly preferred: SocketAddress | undefined } | undefined;
+  /** Where the application wants to be, once the handshake is confirmed (§9). */
+  #wanted: SocketAddress | undefined;
   /** Where the peer is, as the application was told last. */
   #peerAt: SocketAddress;
   readonly #issueToken: (now: Instant) => void;
@@ -25,8 +25,8 @@ export class Migration {
   /** Client: asks the server whether it hears us from there; data follow when it has answered (§9.2). */
   begin(local: SocketAddress, preferred: SocketAddress | undefined): void {
     const core = this.#core;
-    if (core.isClient && this.#wanted === undefined && this.#mustWait) {
-      this.#wanted = { local, preferred };
+    if (core.isClient && !core.isConfirmed) {
+      this.#wanted = local;
       return;
     }
     const problem = this.#problem(preferred !== undefined);
@@ -43,18 +43,12 @@ export class Migration {
     this.#probe(local, preferred ?? core.paths.current.remote);
   }
 
-  /** The datagram in hand is read: what waited may go on. */
+  /** The datagram in hand is read: what waited for the handshake's end may go on. */
   goOn(): void {
     const wanted = this.#wanted;
-    if (wanted === undefined || this.#mustWait) return;
+    if (wanted === undefined || !this.#core.isConfirmed) return;
     this.#wanted = undefined;
-    this.begin(wanted.local, wanted.preferred);
-  }
-
-  /** Until the handshake is confirmed (§9), and the server has an id of ours to answer by from another path (§9.5). */
-  get #mustWait(): boolean {
-    const { isConfirmed, ownCids } = this.#core;
-    return !isConfirmed || !(ownCids.isSpareKnown || ownCids.isZeroLength);
+    this.begin(wanted, undefined);
   }
 
   /** Client: §9.6. */
@@ -202,7 +196,7 @@ export class Migration {
     // §18.2: it does not stand against going to the preferred address.
     if (core.peer?.disableActiveMigration && !isPreferred)
       return "the server does not want it: disable_active_migration";
-    if (core.paths.candidate !== undefined || this.#wanted !== undefined) return "another migration is on its way";
+    if (core.paths.candidate !== undefined) return "another migration is on its way";
     if (core.ground.generator.size === 0) return "without connection ids of our own the server could not find us";
     if (!core.peerCids.hasFresh) return "the server has given no spare connection id";
     return undefined;
