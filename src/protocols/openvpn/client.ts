@@ -24,6 +24,7 @@ import { isPushReply, type PullFilter, PushReply } from "./config/push.js";
 import type { ControlKey } from "./control/wrap.js";
 import { canCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
 import { framings, type Span } from "./data/framing.js";
+import { Inbound } from "./data/inbound.js";
 import { Batch, type PacketSource, Staged, sealAt } from "./data/outbound.js";
 import { exitPayload, pingPayload, specialPayload } from "./data/payloads.js";
 import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure } from "./failure.js";
@@ -136,7 +137,6 @@ export interface OpenVpnStatus {
 
 type State = "idle" | "connecting" | "handshaking" | "configuring" | "up" | "waiting" | "over";
 
-const nothing = new Uint8Array(0);
 const allOfProto = Object.values(Proto).reduce((all, bit) => all | bit, 0);
 
 /** An OpenVPN client: one tunnel to one of several servers, over datagrams or framed streams, offering IP packets. */
@@ -180,13 +180,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   readonly #events: OpenVpnClientEvent[] = [];
   readonly #span: Span = { at: 0, size: 0 };
   readonly #transmitted: { -readonly [K in keyof Transmit]: Transmit[K] } = { size: 0 };
-  #inboundTold = true;
-  #inbound: { kind: "packets"; bytes: Uint8Array; ranges: Uint32Array; count: number } = {
-    kind: "packets",
-    bytes: nothing,
-    ranges: new Uint32Array(2 * batchPacketsMax),
-    count: 0,
-  };
+  readonly #inbound = new Inbound();
 
   constructor(config: OpenVpnClientConfig) {
     this.#config = config;
@@ -274,7 +268,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
 
   event(): OpenVpnClientEvent | undefined {
     const event = this.#events.shift();
-    if (event === this.#inbound) this.#inboundTold = true;
+    this.#inbound.taken(event);
     return event;
   }
 
@@ -472,21 +466,8 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   }
 
   #tell(bytes: Uint8Array, at: number, length: number): void {
-    let inbound = this.#inbound;
-    if (!this.#inboundTold && (inbound.bytes !== bytes || 2 * inbound.count >= inbound.ranges.length)) {
-      inbound = { kind: "packets", bytes, ranges: new Uint32Array(inbound.ranges.length), count: 0 };
-      this.#inbound = inbound;
-      this.#inboundTold = true;
-    }
-    if (this.#inboundTold) {
-      inbound.bytes = bytes;
-      inbound.count = 0;
-      this.#inboundTold = false;
-      this.#events.push(inbound);
-    }
-    inbound.ranges[2 * inbound.count] = at;
-    inbound.ranges[2 * inbound.count + 1] = at + length;
-    inbound.count++;
+    const event = this.#inbound.add(bytes, at, length);
+    if (event !== undefined) this.#events.push(event);
   }
 
   // ── the session ────────────────────────────────────────────────────────────────────────────────────────────────

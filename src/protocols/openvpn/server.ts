@@ -23,6 +23,7 @@ import { pushReply } from "./config/push.js";
 import { type ServerControlKey, Threshold } from "./control/stateless.js";
 import { canCipher, type DataCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
 import { framings, type Span } from "./data/framing.js";
+import { Inbound } from "./data/inbound.js";
 import type { DataKeys } from "./data/keys.js";
 import { type PacketSource, Staged, sealAt } from "./data/outbound.js";
 import { pingPayload, specialPayload } from "./data/payloads.js";
@@ -30,7 +31,6 @@ import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure
 import { type Admission, type Applicant, Guest, type GuestStatus } from "./guest.js";
 import { newKeyExchange, Proto, peerInfoOf } from "./key-exchange.js";
 import {
-  batchPacketsMax,
   clientsHalfOpenMax,
   clientsMax,
   handshakeWindowMs,
@@ -92,7 +92,6 @@ export type OpenVpnServerEvent =
 
 type Pending = { readonly guest: Guest; readonly id: number } | { readonly guest: Guest; readonly id: undefined };
 
-const nothing = new Uint8Array(0);
 const where = ({ address, port }: SocketAddress): string => `${address} ${port}`;
 
 /** An OpenVPN server: many clients on one port, offering IP packets. For strangers it keeps nothing at all. */
@@ -119,13 +118,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   readonly #events: OpenVpnServerEvent[] = [];
   readonly #span: Span = { at: 0, size: 0 };
   readonly #transmitted: { -readonly [K in keyof Transmit]: Transmit[K] } = { size: 0 };
-  #inboundTold = true;
-  #inbound: { kind: "packets"; bytes: Uint8Array; ranges: Uint32Array; count: number } = {
-    kind: "packets",
-    bytes: nothing,
-    ranges: new Uint32Array(2 * batchPacketsMax),
-    count: 0,
-  };
+  readonly #inbound = new Inbound();
   #dueAt: Instant | undefined;
   #isClosed = false;
 
@@ -212,7 +205,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
 
   event(): OpenVpnServerEvent | undefined {
     const event = this.#events.shift();
-    if (event === this.#inbound) this.#inboundTold = true;
+    this.#inbound.taken(event);
     return event;
   }
 
@@ -375,21 +368,8 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   }
 
   #tell(bytes: Uint8Array, at: number, length: number): void {
-    let inbound = this.#inbound;
-    if (!this.#inboundTold && (inbound.bytes !== bytes || 2 * inbound.count >= inbound.ranges.length)) {
-      inbound = { kind: "packets", bytes, ranges: new Uint32Array(inbound.ranges.length), count: 0 };
-      this.#inbound = inbound;
-      this.#inboundTold = true;
-    }
-    if (this.#inboundTold) {
-      inbound.bytes = bytes;
-      inbound.count = 0;
-      this.#inboundTold = false;
-      this.#events.push(inbound);
-    }
-    inbound.ranges[2 * inbound.count] = at;
-    inbound.ranges[2 * inbound.count + 1] = at + length;
-    inbound.count++;
+    const event = this.#inbound.add(bytes, at, length);
+    if (event !== undefined) this.#events.push(event);
   }
 
   // ── sessions ───────────────────────────────────────────────────────────────────────────────────────────────────
