@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { authority, identity, Program, scratch } from "../interop/peers/index.js";
-import { contentOf, freeUdpPort, quicServers, site } from "../interop/peers/quic.js";
+import { contentOf, quicServers, site } from "../interop/peers/quic.js";
+import { freePort } from "../support/free-port.js";
 import { program, sealport } from "./sealport.js";
 
 const folder = scratch();
@@ -110,7 +111,7 @@ test("what does not fit is said, each with its exit code", async () => {
     [["connect", "tls://localhost:1", "--post", "-"], 2, /path/],
     [["listen", "tls://127.0.0.1:0", "--www", "."], 2, /--www is for quic/],
     [["listen", "quic://127.0.0.1:0", "--www", "."], 2, /--identity/],
-    [["connect", `quic://127.0.0.1:${await freeUdpPort()}/`, ...trust, "--timeout", "10000"], 5, /nobody listens/],
+    [["connect", `quic://127.0.0.1:${await freePort()}/`, ...trust, "--timeout", "10000"], 5, /nobody listens/],
   ] as const) {
     const ran = await sealport(args);
     assert.equal(ran.code, code, `${args.join(" ")}: ${ran.err}`);

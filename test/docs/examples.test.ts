@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { program } from "../cli/sealport.js";
 import { scratch } from "../interop/peers/certificates.js";
-import { freePort } from "../interop/peers/stranger.js";
+import { freePort } from "../support/free-port.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const folder = scratch();

@@ -16,9 +16,10 @@ import {
   sessionIdentity,
 } from "../../src/protocols/dtls-srtp/index.js";
 import type { SrtpProfileName } from "../../src/protocols/srtp/index.js";
+import { freePort } from "../support/free-port.js";
 import { rtpPacket } from "../support/rtp.js";
 import { trusting } from "../support/tls-pair.js";
-import { der, freePort, identity, Program, peer } from "./peers/index.js";
+import { der, identity, Program, peer } from "./peers/index.js";
 
 const host = nodeHost();
 const at = (port: number) => ({ address: "127.0.0.1", port });

@@ -7,9 +7,9 @@ import { nodeHost } from "../../src/hosts/node/index.js";
 import { certificatesFromPem } from "../../src/index.js";
 import type { TunnelNotice } from "../../src/tunnels/index.js";
 import { type OpenVpnTunnel, openOpenVpn } from "../../src/tunnels/openvpn.js";
+import { freePort } from "../support/free-port.js";
 import { identity } from "./peers/certificates.js";
 import { echo, OpenVpnServer, type OpenVpnServerOptions } from "./peers/openvpn.js";
-import { freeUdpPort } from "./peers/udp-port.js";
 
 const host = nodeHost();
 
@@ -180,7 +180,7 @@ test("a cipher that the file does not allow is refused, and one that the server 
 
 test("a server that is not there is passed over for the next, and none at all is said", async () => {
   await using server = await OpenVpnServer.start();
-  const dead = await freeUdpPort();
+  const dead = await freePort();
   // Nobody listens there, and TCP says so at once.
   const text = server.file().replace("remote ", `remote 127.0.0.1 ${dead} tcp\nremote `);
   const told: TunnelNotice[] = [];

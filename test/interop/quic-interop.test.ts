@@ -3,8 +3,9 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../support/free-port.js";
 import { authority, identity, Program, scratch } from "./peers/index.js";
-import { aioquicClient, contentOf, freeUdpPort, ngtcp2Client, quicServers, site } from "./peers/quic.js";
+import { aioquicClient, contentOf, ngtcp2Client, quicServers, site } from "./peers/quic.js";
 import { losing, type UdpEdit, UdpRelay } from "./udp-relay.js";
 
 /** tools/quic-interop as the runner starts it: against itself, and against strangers. */
@@ -27,7 +28,7 @@ const tool = (role: string, testcase: string, env: NodeJS.ProcessEnv): Program =
   });
 
 async function serve(testcase: string, env: NodeJS.ProcessEnv = {}): Promise<{ server: Program; port: number }> {
-  const port = await freeUdpPort();
+  const port = await freePort();
   const server = tool("server", testcase, { WWW: www, IP: "127.0.0.1", PORT: String(port), ...env });
   await server.says("listening");
   return { server, port };

@@ -16,8 +16,9 @@ import {
   type SrtpSession,
 } from "../../src/protocols/srtp/index.js";
 import { type Connection, dial, protocolStacks, serve, TransportServices } from "../../src/taps/index.js";
+import { freePort } from "../support/free-port.js";
 import { rtcpPacket, rtpPacket } from "../support/rtp.js";
-import { freePort, Program, scratch } from "./peers/index.js";
+import { Program, scratch } from "./peers/index.js";
 
 const host = nodeHost();
 const loopback = "127.0.0.1";

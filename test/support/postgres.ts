@@ -1,8 +1,8 @@
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-port.js";
 
 /** A PostgreSQL server of our own, on a free port of the loopback, in a folder that goes away with it. */
 export interface Postgres {
@@ -66,12 +66,4 @@ function findPrograms(): string {
     .findLast((each) => existsSync(join(each, "initdb")));
   if (bin === undefined) throw new Error("PostgreSQL is not installed: scripts/peers/install.sh db");
   return bin;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as { readonly port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

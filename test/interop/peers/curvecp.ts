@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromHex, toHex } from "../../../src/bytes/index.js";
+import { freePort } from "../../support/free-port.js";
 import { peer } from "./find.js";
 import { Program } from "./program.js";
-import { freeUdpPort, listeningUdp } from "./udp-port.js";
+import { listeningUdp } from "./udp-port.js";
 
 /** What both sides are called here, and the extension of either. */
 export const serverName = "this.machine.name";
@@ -34,7 +35,7 @@ export class NaclKeys implements Disposable {
 /** NaCl's server on a free port; each connection gets a shell command, whose input and output it is. */
 export async function naclServer(keys: NaclKeys, shell: string): Promise<{ program: Program; port: number }> {
   const { command, prefix } = peer("curvecpserver");
-  const port = await freeUdpPort();
+  const port = await freePort();
   const program = new Program("NaCl's CurveCP server", command, [
     ...prefix,
     ...[serverName, keys.path, "127.0.0.1", String(port), toHex(extension)],

@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../support/free-port.js";
 import { compiled } from "./c-peer.js";
 import { authority, identity, runFolder, scratch } from "./certificates.js";
 import { peer, sidRoot, trixieRoot } from "./find.js";
 import { Program } from "./program.js";
-import { freeUdpPort, listeningUdp } from "./udp-port.js";
+import { listeningUdp } from "./udp-port.js";
 
 /** What a stranger is to do in a DTLS conversation; each translates what it can. */
 export interface DtlsSetup {
@@ -99,7 +100,7 @@ const cProgram = (
   name,
   echoes: true,
   async serve(setup) {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const program = new Program(name, path(), ["server", "-p", String(port), ...words(setup, "server")]);
     await listeningUdp(port, program);
     return { program, port };
@@ -155,7 +156,7 @@ const nssStranger: DtlsStranger = {
   name: "NSS 3.132",
   echoes: true,
   async serve(setup) {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const args = ["server", String(port), ...nssWords(setup)];
     const program = new Program("NSS 3.132", nss(), args, { LD_LIBRARY_PATH: sidLibraries });
     await listeningUdp(port, program);
@@ -179,7 +180,7 @@ const openssl = (name: "OpenSSL 3.0" | "OpenSSL 3.5"): DtlsStranger => {
     echoes: false,
     async serve(setup) {
       const { command, prefix } = peer(name);
-      const port = await freeUdpPort();
+      const port = await freePort();
       const folder = certificates();
       const args = ["s_server", "-accept", `127.0.0.1:${port}`, ...shared(setup)];
       if (setup.psk) args.push("-nocert", "-psk_hint", "hint");
@@ -206,7 +207,7 @@ const gnutls = (name: "GnuTLS 3.7" | "GnuTLS 3.8"): DtlsStranger => ({
   echoes: true,
   async serve(setup) {
     const { command, prefix } = peer(`${name} server`);
-    const port = await freeUdpPort();
+    const port = await freePort();
     const folder = certificates();
     const args = ["--udp", "--echo", "--mtu", "1200", "-p", String(port), ...(setup.args ?? [])];
     if (setup.psk) args.push("--pskpasswd", pskFile(), "--priority", "NORMAL:-KX-ALL:+PSK:+ECDHE-PSK");

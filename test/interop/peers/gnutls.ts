@@ -1,9 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../support/free-port.js";
 import { authority, identity, scratch } from "./certificates.js";
 import { peer } from "./find.js";
 import { Program } from "./program.js";
-import { freePort, type Stranger, type StrangerEnd, type StrangerServer, type TlsSetup } from "./stranger.js";
+import type { Stranger, StrangerEnd, StrangerServer, TlsSetup } from "./stranger.js";
 
 /** gnutls-serv, which only ever echoes, and gnutls-cli, whose key updates are inline commands. */
 export function gnutls(name: "GnuTLS 3.7" | "GnuTLS 3.8"): Stranger {

@@ -1,14 +1,8 @@
+import { freePort } from "../../support/free-port.js";
 import { authority, dhParameters, type IdentityName, identity } from "./certificates.js";
 import { peer } from "./find.js";
 import { Program } from "./program.js";
-import {
-  freePort,
-  listening,
-  type Stranger,
-  type StrangerEnd,
-  type StrangerServer,
-  type TlsSetup,
-} from "./stranger.js";
+import { listening, type Stranger, type StrangerEnd, type StrangerServer, type TlsSetup } from "./stranger.js";
 
 /** OpenSSL's s_server and s_client. Both read K and k (key update), R (renegotiation), Q (close) as lines alone. */
 export function openssl(name: "OpenSSL 3.0" | "OpenSSL 3.5"): Stranger {

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../support/free-port.js";
 import { authority, identity } from "./certificates.js";
 import { ip } from "./namespaces.js";
 import { Program } from "./program.js";
-import { freeUdpPort } from "./udp-port.js";
 
 export interface OpenVpnServerOptions {
   /** Default udp. */
@@ -46,7 +46,7 @@ export class OpenVpnServer implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), "sealport-ovpn-"));
     const device = `ov${id}`;
     const namespace = within?.namespace ?? `svpn${id}`;
-    const own = port ?? (await freeUdpPort());
+    const own = port ?? (await freePort());
     const server = identity("p256");
     const config = [
       `proto ${transport === "udp" ? "udp" : "tcp-server"}`,

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../support/free-port.js";
 import { compiled } from "./c-peer.js";
 import { authority, identity, scratch } from "./certificates.js";
 import { type Command, onTrixie, peer, python, trixieRoot } from "./find.js";
@@ -45,21 +45,21 @@ export const quicServers: Readonly<Record<QuicServerName, (setup: QuicServerSetu
     if (www !== undefined) given.push("--root", www);
     if (retry) given.push("--retry");
     if (host !== undefined) given.push("--host", host);
-    const port = await freeUdpPort(host);
+    const port = await freePort(host);
     const program = start(python("quic.py"), ["server", String(port), ...given]);
     await program.says("LISTENING");
     return serving(program, port);
   },
   "OpenSSL 3.5": async ({ alpn = "echo", retry }) => {
     const { certificate, key } = identity("p256");
-    const port = await freeUdpPort();
+    const port = await freePort();
     const program = start(opensslQuic(), ["server", String(port), certificate, key, alpn, ...(retry ? [] : ["-V"])]);
     await program.says("LISTENING");
     return serving(program, port);
   },
   "nginx 1.26": async ({ www = scratch(), retry }) => {
     const folder = scratch();
-    const port = await freeUdpPort();
+    const port = await freePort();
     const { certificate, key } = identity("p256");
     const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
       (each) => `${each}_temp_path ${folder}/${each};`,
@@ -80,7 +80,7 @@ http { access_log off; ${paths.join(" ")}
   },
   "Caddy 2.6": async ({ www = scratch() }) => {
     const folder = scratch();
-    const port = await freeUdpPort();
+    const port = await freePort();
     const { certificate, key } = identity("p256");
     writeFileSync(
       join(folder, "Caddyfile"),
@@ -104,7 +104,7 @@ https://localhost:${port} {
   },
   "haproxy 3.0": async () => {
     const folder = scratch();
-    const port = await freeUdpPort();
+    const port = await freePort();
     const { certificate, key } = identity("p256");
     const pem = join(folder, "both.pem");
     writeFileSync(pem, readFileSync(certificate, "utf8") + readFileSync(key, "utf8"), { mode: 0o600 });
@@ -133,7 +133,7 @@ async function ngtcp2Server(
   name: "ngtcp2 0.12 server" | "ngtcp2 1.11 server",
   { www = scratch(), retry, host = "127.0.0.1", args = [] }: QuicServerSetup,
 ): Promise<QuicServer> {
-  const port = await freeUdpPort(host);
+  const port = await freePort(host);
   const { certificate, key } = identity("p256");
   const given = ["--quiet", "-d", www, ...(retry ? ["-V"] : []), ...args, host, String(port), key, certificate];
   const program = start(peer(name), given);
@@ -234,15 +234,6 @@ export function contentOf(name: string, size: number): Uint8Array {
     words[i] = state;
   }
   return new Uint8Array(words.buffer, 0, size);
-}
-
-/** A UDP port that was free a moment ago, for programs that cannot be told to choose one. */
-export async function freeUdpPort(host = "127.0.0.1"): Promise<number> {
-  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
-  await new Promise<void>((done, failed) => socket.once("error", failed).bind(0, host, done));
-  const { port } = socket.address();
-  await new Promise<void>((done) => socket.close(done));
-  return port;
 }
 
 /** Waits until somebody has the UDP port, by the kernel's table. */

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import type { GroupName, SchemeName, SuiteName } from "../../../src/protocols/tls/index.js";
 import type { IdentityName } from "./certificates.js";
 import type { Program } from "./program.js";
@@ -78,16 +77,6 @@ export interface Stranger {
   readonly name: StrangerName;
   serve(setup: TlsSetup): Promise<StrangerServer>;
   connect(port: number, setup: TlsSetup): StrangerEnd;
-}
-
-/** A port of 127.0.0.1 that was free a moment ago, for programs that cannot be told to choose one. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return address.port;
 }
 
 /**

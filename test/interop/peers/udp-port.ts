@@ -1,15 +1,5 @@
-import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
 import type { Program } from "./program.js";
-
-/** A UDP port of 127.0.0.1 that was free a moment ago, for programs that cannot be told to choose one. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((done) => socket.bind(0, "127.0.0.1", done));
-  const { port } = socket.address();
-  await new Promise<void>((done) => socket.close(() => done()));
-  return port;
-}
 
 /** Waits until somebody has bound the port: the kernel's tables are read. */
 export async function listeningUdp(port: number, program: Program): Promise<void> {
