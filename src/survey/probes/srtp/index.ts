@@ -1,11 +1,13 @@
 import { equal, toHex } from "../../../bytes/index.js";
-import { type Host, requireInterface, Secret, type SocketAddress } from "../../../contract/index.js";
+import { type DatagramSink, type Host, requireInterface, Secret, type SocketAddress } from "../../../contract/index.js";
 import {
   bind as bindDtlsSrtp,
+  type DtlsSrtpLayered,
   type DtlsSrtpSession,
   exportedSize,
   exporterLabel,
   fingerprintOf,
+  over,
   sessionIdentity,
 } from "../../../protocols/dtls-srtp/index.js";
 import {
@@ -296,61 +298,54 @@ async function negotiatedPair(
 ): Promise<Pair<DtlsSrtpSession>> {
   const identities = [0, 1].map(() => sessionIdentity(host.crypto, host.entropy, host.now()));
   const prints = identities.map(({ certificates: [first] }) => fingerprintOf(host.crypto, first!));
-  const ports = await Promise.all([freePort(host), freePort(host)]);
   const atFar: Uint8Array[] = [];
   const wire: number[] = [];
-  const network = observed(host, wire);
-  const far = await bindDtlsSrtp(
+  const [atNear, atTheFar] = [await heldPort(host), await heldPort(host, wire)];
+  const far = over(
     host,
     "server",
-    { local: ports[1], remote: ports[0] },
     { profiles: server, fingerprints: [prints[0]!], dtls: { identity: identities[1]! } },
+    atNear.port.local,
     { datagrams: (bytes) => void atFar.push(bytes.slice()), closed: () => undefined },
-    { network },
   );
-  const near = await bindDtlsSrtp(
+  const near = over(
     host,
     "client",
-    { local: ports[0], remote: ports[1] },
     { profiles: client, fingerprints: [prints[1]!], dtls: { identity: identities[0]! } },
+    atTheFar.port.local,
     { datagrams: () => undefined, closed: () => undefined },
   );
-  return { near, far, atFar, wire, [Symbol.dispose]: () => [near, far].forEach((each) => void each.abort()) };
-}
-
-/** The host's network, with the sizes of what comes noted. */
-function observed({ network }: Host, wire: number[]): Host["network"] {
+  atTheFar.give(far);
+  atNear.give(near);
   return {
-    ...network,
-    name: network.name,
-    resolve: network.resolve.bind(network),
-    connectStream: network.connectStream.bind(network),
-    listenStreams: network.listenStreams.bind(network),
-    interfaces: network.interfaces.bind(network),
-    bindDatagrams: (local, sink, options) =>
-      network.bindDatagrams(
-        local,
-        {
-          datagrams: (bytes, from, segmentSize, ecn) => {
-            const step = segmentSize > 0 ? segmentSize : bytes.length;
-            for (let at = 0; at < bytes.length; at += step) wire.push(Math.min(step, bytes.length - at));
-            sink.datagrams(bytes, from, segmentSize, ecn);
-          },
-          writable: () => sink.writable?.(),
-          softError: (failure) => sink.softError?.(failure),
-          closed: (failure) => sink.closed(failure),
-        },
-        options,
-      ),
+    near: near.session,
+    far: far.session,
+    atFar,
+    wire,
+    [Symbol.dispose]: () => [near, far].forEach(({ session }) => void session.abort()),
   };
 }
 
-/** An address whose port is free now. */
-async function freePort(host: Host): Promise<SocketAddress> {
-  const port = await host.network.bindDatagrams(loopback(), { datagrams: () => undefined, closed: () => undefined });
-  const { local } = port;
-  port.close();
-  return local;
+/** A port that is bound before its session is, since each side must know the other's address to begin. */
+async function heldPort(host: Host, wire?: number[]) {
+  let lower: DatagramSink | undefined;
+  const port = await host.network.bindDatagrams(loopback(), {
+    datagrams: (bytes, from, segmentSize, ecn) => {
+      const step = segmentSize > 0 ? segmentSize : bytes.length;
+      for (let at = 0; at < bytes.length; at += step) wire?.push(Math.min(step, bytes.length - at));
+      lower?.datagrams(bytes, from, segmentSize, ecn);
+    },
+    writable: () => lower?.writable?.(),
+    softError: (failure) => lower?.softError?.(failure),
+    closed: (failure) => lower?.closed(failure),
+  });
+  return {
+    port,
+    give(layered: DtlsSrtpLayered): void {
+      lower = layered.lower;
+      layered.attach(port);
+    },
+  };
 }
 
 async function crosses(
