@@ -10,6 +10,7 @@ export type HashName = "MD5" | "SHA-1" | "SHA-224" | "SHA-256" | "SHA-384" | "SH
 
 export type AeadName =
   | "AES-128-GCM"
+  | "AES-192-GCM"
   | "AES-256-GCM"
   | "AES-128-CCM"
   | "AES-256-CCM"

@@ -27,7 +27,8 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   openvpn: ["tls"],
   "dtls-srtp": ["dtls", "srtp", "tls"],
   zrtp: ["srtp"],
-  ipsec: [],
+  esp: [],
+  ikev2: ["esp"],
 };
 /** Rooms that touch the platform. */
 const platform = new Set(["hosts", "adapters", "cli", "explorer", "survey"]);
