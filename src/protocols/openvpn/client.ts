@@ -16,6 +16,8 @@ import {
   type Wake,
 } from "../../contract/index.js";
 import { innerLength } from "../../mechanisms/ip-packet.js";
+import { Inbound } from "../../mechanisms/packets/inbound.js";
+import { type PacketSource, Staged } from "../../mechanisms/packets/staged.js";
 import { type TlsAsks, type TlsClientOptions, type TlsOutcome, tlsClient } from "../tls/index.js";
 import { optionsString, passwordText } from "./client-exchange.js";
 import { messages, printable, type Verbs } from "./client-messages.js";
@@ -24,8 +26,7 @@ import { isPushReply, type PullFilter, PushReply } from "./config/push.js";
 import type { ControlKey } from "./control/wrap.js";
 import { canCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
 import { framings, type Span } from "./data/framing.js";
-import { Inbound } from "./data/inbound.js";
-import { Batch, type PacketSource, Staged, sealAt } from "./data/outbound.js";
+import { Batch, sealAt } from "./data/outbound.js";
 import { exitPayload, pingPayload, specialPayload } from "./data/payloads.js";
 import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure } from "./failure.js";
 import { type KeyExchange, newKeyExchange, Proto } from "./key-exchange.js";
@@ -39,6 +40,7 @@ import {
   retryMaxMs,
   retryMs,
   serverPollMs,
+  stagedPacketsMax,
   transitionWindowMs,
   tunMtuDefault,
 } from "./limits.js";
@@ -180,12 +182,12 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   readonly #events: OpenVpnClientEvent[] = [];
   readonly #span: Span = { at: 0, size: 0 };
   readonly #transmitted: { -readonly [K in keyof Transmit]: Transmit[K] } = { size: 0 };
-  readonly #inbound = new Inbound();
+  readonly #inbound = new Inbound(batchPacketsMax);
 
   constructor(config: OpenVpnClientConfig) {
     this.#config = config;
     this.mtu = config.mtu ?? tunMtuDefault;
-    this.#source = new Staged(config.source);
+    this.#source = new Staged(config.source, stagedPacketsMax);
     this.#batch = new Batch(this.mtu);
     this.#pauseMs = config.retryMs ?? retryMs;
   }

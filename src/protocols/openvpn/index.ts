@@ -1,3 +1,4 @@
+export type { PacketSource } from "../../mechanisms/packets/staged.js";
 export { answerTls } from "./answers.js";
 export {
   type Credentials,
@@ -27,7 +28,6 @@ export {
 export { readClientKey, readServerKey, readStaticKey } from "./control/static-key.js";
 export type { ControlKey } from "./control/wrap.js";
 export { type DataCipher, dataCipher, dataCiphers, defaultDataCiphers, outerOverhead } from "./data/ciphers.js";
-export type { PacketSource } from "./data/outbound.js";
 export type { DropCounts, DropReason, OpenVpnFailure, OpenVpnReason } from "./failure.js";
 export { failure as openVpnFailure } from "./failure.js";
 export type { Admission, Applicant, GuestStatus } from "./guest.js";

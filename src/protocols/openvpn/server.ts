@@ -17,25 +17,28 @@ import {
   type Wake,
 } from "../../contract/index.js";
 import { destinationAt, innerLength, sourceAt } from "../../mechanisms/ip-packet.js";
+import { Inbound } from "../../mechanisms/packets/inbound.js";
+import { type PacketSource, Staged } from "../../mechanisms/packets/staged.js";
 import { PrefixTable } from "../../mechanisms/prefix-table.js";
 import { type TlsAsks, type TlsServerOptions, tlsServer } from "../tls/index.js";
 import { pushReply } from "./config/push.js";
 import { type ServerControlKey, Threshold } from "./control/stateless.js";
 import { canCipher, type DataCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
 import { framings, type Span } from "./data/framing.js";
-import { Inbound } from "./data/inbound.js";
 import type { DataKeys } from "./data/keys.js";
-import { type PacketSource, Staged, sealAt } from "./data/outbound.js";
+import { sealAt } from "./data/outbound.js";
 import { pingPayload, specialPayload } from "./data/payloads.js";
 import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure } from "./failure.js";
 import { type Admission, type Applicant, Guest, type GuestStatus } from "./guest.js";
 import { newKeyExchange, Proto, peerInfoOf } from "./key-exchange.js";
 import {
+  batchPacketsMax,
   clientsHalfOpenMax,
   clientsMax,
   handshakeWindowMs,
   peerIdNone,
   renegotiateAfterMs,
+  stagedPacketsMax,
   transitionWindowMs,
   tunMtuDefault,
 } from "./limits.js";
@@ -118,14 +121,14 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   readonly #events: OpenVpnServerEvent[] = [];
   readonly #span: Span = { at: 0, size: 0 };
   readonly #transmitted: { -readonly [K in keyof Transmit]: Transmit[K] } = { size: 0 };
-  readonly #inbound = new Inbound();
+  readonly #inbound = new Inbound(batchPacketsMax);
   #dueAt: Instant | undefined;
   #isClosed = false;
 
   constructor(config: OpenVpnServerConfig) {
     this.#config = config;
     this.mtu = config.mtu ?? tunMtuDefault;
-    this.#source = new Staged(config.source);
+    this.#source = new Staged(config.source, stagedPacketsMax);
     const window = config.handshakeWindowMs ?? handshakeWindowMs;
     this.#threshold = new Threshold(config.crypto, config.entropy, config.control ?? { kind: "none" }, window);
     this.#ciphers = (config.dataCiphers ?? defaultDataCiphers).map((name) => {

@@ -1,42 +1,8 @@
 import type { Instant, SocketAddress, Transmit } from "../../../contract/index.js";
-import { batchPacketsMax, batchSizeMax, stagedPacketsMax } from "../limits.js";
+import type { PacketSource } from "../../../mechanisms/packets/staged.js";
+import { batchPacketsMax, batchSizeMax } from "../limits.js";
 import type { Framing, Span } from "./framing.js";
 import type { DataKeys } from "./keys.js";
-
-/** Gives inner packets where they are wanted, so that they are sealed in place. */
-export interface PacketSource {
-  /** Writes one packet at `at` in `into`, `mtu` bytes at the most, and answers its size; zero if there is none. */
-  pull(into: Uint8Array, at: number, now: Instant): number;
-}
-
-/** Packets that were given one by one, before those that a source gives. */
-export class Staged implements PacketSource {
-  readonly #source: PacketSource | undefined;
-  readonly #packets: Uint8Array[] = [];
-
-  constructor(source: PacketSource | undefined) {
-    this.#source = source;
-  }
-
-  /** Keeps a packet until it is pulled. False if the oldest had to go for it. */
-  push(packet: Uint8Array): boolean {
-    this.#packets.push(packet);
-    if (this.#packets.length <= stagedPacketsMax) return true;
-    this.#packets.shift();
-    return false;
-  }
-
-  pull(into: Uint8Array, at: number, now: Instant): number {
-    const packet = this.#packets.shift();
-    if (packet === undefined) return this.#source?.pull(into, at, now) ?? 0;
-    into.set(packet, at);
-    return packet.length;
-  }
-
-  clear(): void {
-    this.#packets.length = 0;
-  }
-}
 
 /** Seals a payload that lies at `at + keys.head + framing.head`. Answers the packet's size. */
 export function sealAt(

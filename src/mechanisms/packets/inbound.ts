@@ -1,5 +1,3 @@
-import { batchPacketsMax } from "../limits.js";
-
 /** Packets from inside, opened where they lie: `ranges` holds the start and end of each in `bytes`. */
 export interface PacketsEvent {
   kind: "packets";
@@ -10,13 +8,13 @@ export interface PacketsEvent {
 
 /** Gathers what is opened into as few events as can be, and uses one again once it has been taken. */
 export class Inbound {
-  #event: PacketsEvent = {
-    kind: "packets",
-    bytes: new Uint8Array(0),
-    ranges: new Uint32Array(2 * batchPacketsMax),
-    count: 0,
-  };
+  #event: PacketsEvent;
   #isTaken = true;
+
+  /** @param packetsMax packets that one event tells of */
+  constructor(packetsMax: number) {
+    this.#event = { kind: "packets", bytes: new Uint8Array(0), ranges: new Uint32Array(2 * packetsMax), count: 0 };
+  }
 
   /** Adds a packet. Answers the event if it is to be told now; otherwise the packet went into one that waits. */
   add(bytes: Uint8Array, at: number, length: number): PacketsEvent | undefined {
