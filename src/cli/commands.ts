@@ -59,6 +59,10 @@ export const commands = [
         "RTP packets, each behind its length (RFC 4571), both ways",
       ],
       ["sealport connect zrtp://localhost:5004 --zrtp-cache calls.json", "the same, keys agreed on; prints the words"],
+      [
+        "sealport connect tls://db.office:5432 --tunnel office.conf",
+        "any of these through a tunnel, by its names inside",
+      ],
     ],
     run: async (values, context) => (await import("./commands/connect.js")).connect(values, context),
   }),
@@ -90,6 +94,7 @@ export const commands = [
       ["sealport listen srtp://*:5004 --srtp-keys @call.far.sdes --echo", "RTP packets, given back"],
       ["sealport listen zrtp://*:5004 --zrtp-cache calls.json --echo", "waits for a call, and prints the words"],
       ["sealport listen wireguard://*:51820 --echo", "prints the file of a client, and a QR code of it"],
+      ["sealport listen tls://*:8443 --identity server --echo --tunnel office.conf", "any of these inside a tunnel"],
     ],
     run: async (values, context) => (await import("./commands/listen.js")).listen(values, context),
   }),

@@ -57,6 +57,13 @@ export const sessionOptions = {
     about: "Write what passes, with its secrets, as a capture that Wireshark decrypts",
   },
   qlog: { kind: "text", metavar: "FILE", about: "Write what QUIC does as a qlog (.sqlog)" },
+  tunnel: {
+    kind: "text",
+    metavar: "FILE",
+    about: "Go through this tunnel, a wg-quick file or an OpenVPN client's; listen waits inside it",
+  },
+  "tunnel-key": { kind: "text", metavar: "SOURCE", about: "The tunnel's private key, as tunnel --key" },
+  "tunnel-login": { kind: "text", metavar: "SOURCE", about: "The tunnel's user and password, as tunnel --login" },
   timeout: {
     kind: "number",
     metavar: "MS",

@@ -11,6 +11,7 @@ import {
   type SocketAddress,
 } from "../../contract/index.js";
 import type { Capture } from "../../hosts/node/capture.js";
+import { hostWith } from "../../mechanisms/host-with.js";
 import {
   type Connection,
   type DialOptions,
@@ -204,9 +205,13 @@ function prefixOf(text: string): Prefix {
  * inside does.
  */
 export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDisposable {
+  /**
+   * The host on the network inside, for whatever takes a Host: HTTP/3, SRTP, another tunnel. With `pcapng`, secrets of what stands
+   * on it go into the capture.
+   */
+  readonly host: Host;
   /** Transport Services on the network inside. */
   readonly system: TransportServices;
-  readonly #host: Host;
   readonly #below: OpenedTunnel;
   readonly #security: SecurityInit | undefined;
   readonly #capture: Capture | undefined;
@@ -222,10 +227,10 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
   constructor(host: Host, below: OpenedTunnel, security?: SecurityInit, capture?: Capture) {
     super();
     this.#capture = capture;
-    this.#host = host;
+    this.host = hostWith(capture?.host ?? host, { network: below.network });
     this.#below = below;
     this.#security = security;
-    this.system = systemServices({ host, network: below.network });
+    this.system = systemServices({ host: this.host });
   }
 
   get name(): string {
@@ -416,7 +421,7 @@ export class OpenTunnel extends EventEmitter<TunnelEvents> implements AsyncDispo
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
-        this.#host.wakeAt(this.#host.now() + drainMs, resolve).unref();
+        this.host.wakeAt(this.host.now() + drainMs, resolve).unref();
       });
     }
     this.#isClosed = true;

@@ -5,8 +5,8 @@ import { addressOf } from "../../adapters/quic/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { httpClientOptions, httpTarget, quicDescription, quicSummary } from "../http.js";
-import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
+import { openSessionHost } from "../session-host.js";
 import type { Terminal } from "../terminal.js";
 import type { ConnectValues } from "./connect.js";
 
@@ -15,8 +15,8 @@ export async function connectHttp(values: ConnectValues, { terminal, signal }: C
   const target = httpTarget(values.url!);
   if (values["early-data"] !== undefined) throw new UsageError("--early-data is for streams: leave out the path");
   const post = values.post === undefined ? undefined : readSource(values.post, "--post", false);
-  await using recording = openRecording(values, "client");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "client", terminal);
+  const { host } = below;
   const store = values.session === undefined ? undefined : await FileSessionStore.open(values.session);
   if (values["trust-anyone"]) terminal.note("the peer is not authenticated: --trust-anyone");
   const options = httpClientOptions(values, host, target, store);

@@ -6,9 +6,9 @@ import { description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { isHttp } from "../http-url.js";
 import { pipeBothWays } from "../pipe.js";
-import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
 import { securityFor } from "../security.js";
+import { openSessionHost } from "../session-host.js";
 import type { SessionValues } from "../session-options.js";
 import { isSrtp, isZrtp, target } from "../url.js";
 
@@ -29,8 +29,8 @@ export async function connect(values: ConnectValues, { terminal, signal }: Comma
   if (isHttp(values.url)) return (await import("./connect-http.js")).connectHttp(values, { terminal, signal });
   if (values.post !== undefined) throw new UsageError("--post needs a URL with a path", "quic://HOST:PORT/PATH");
   const to = target(values.url);
-  await using recording = openRecording(values, "client");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "client", terminal);
+  const { host } = below;
   const system = systemServices({ host });
   const security = await securityFor(to, values, host, "client");
   if (values["trust-anyone"]) terminal.note("the peer is not authenticated: --trust-anyone");

@@ -13,7 +13,7 @@ import type { CommandContext } from "../command.js";
 import { addressText } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { httpProtocols, httpTarget, quicDescription, quicOptions, quicSummary } from "../http.js";
-import { openRecording } from "../recording.js";
+import { openSessionHost } from "../session-host.js";
 import type { ListenValues } from "./listen.js";
 
 /** `listen quic://HOST:PORT --www DIR`: serves the folder's files by h3 and hq-interop. */
@@ -23,8 +23,8 @@ export async function listenHttp(values: ListenValues, { terminal, signal }: Com
     if (values[option]) throw new UsageError(`--${option} and --www exclude each other`);
   }
   const target = httpTarget(values.url!.replace("://*", "://[::]"));
-  await using recording = openRecording(values, "server");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "server", terminal);
+  const { host } = below;
   const { init, quic } = quicOptions(values, host);
   const [identity] = Array.isArray(init.identity) ? init.identity : [];
   if (identity === undefined)

@@ -1,10 +1,10 @@
 import { openTunnel } from "../../adapters/tunnel/index.js";
 import { toBase64 } from "../../bytes/index.js";
-import { Secret } from "../../contract/index.js";
+import { type Host, Secret } from "../../contract/index.js";
 import { WireGuard } from "../../protocols/wireguard/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
-import { host } from "../host.js";
+import { openSessionHost } from "../session-host.js";
 import type { ListenValues } from "./listen.js";
 
 /** RFC 862. */
@@ -17,12 +17,14 @@ const echoPort = 7;
 export async function listenWireGuard(values: ListenValues, { terminal, signal }: CommandContext): Promise<ExitName> {
   const { name, port } = addressOf(values.url ?? "");
   if (values.exec !== undefined) throw new UsageError("a tunnel has no stdin and stdout for --exec", "--echo");
-  const [server, client, psk] = [newPair(), newPair(), random(32)];
-  const [a, b] = random(2);
+  await using below = await openSessionHost(values, "server", terminal);
+  const { host } = below;
+  const [server, client, psk] = [newPair(host), newPair(host), random(host, 32)];
+  const [a, b] = random(host, 2);
   const inside = `10.${a}.${b}`;
   const text = (lines: readonly string[]) => `${lines.join("\n")}\n`;
   await using tunnel = await openTunnel(
-    host(),
+    host,
     text([
       "[Interface]",
       `PrivateKey = ${server.privateKey}`,
@@ -33,9 +35,9 @@ export async function listenWireGuard(values: ListenValues, { terminal, signal }
       `PresharedKey = ${toBase64(psk)}`,
       `AllowedIPs = ${inside}.2/32`,
     ]),
-    { name: "listen", ...(name !== "*" && { localAddress: (await host().network.resolve(name, { signal }))[0]! }) },
+    { name: "listen", ...(name !== "*" && { localAddress: (await host.network.resolve(name, { signal }))[0]! }) },
   );
-  const outside = name === "*" ? firstAddress() : name;
+  const outside = name === "*" ? firstAddress(host) : name;
   const file = text([
     "[Interface]",
     `PrivateKey = ${client.privateKey}`,
@@ -83,20 +85,20 @@ function addressOf(url: string): { readonly name: string; readonly port: number 
   throw new UsageError(`${url} is no wireguard://HOST:PORT`, "sealport listen wireguard://*:51820 --echo");
 }
 
-const random = (size: number): Uint8Array => host().entropy.fill(new Uint8Array(size));
+const random = ({ entropy }: Host, size: number): Uint8Array => entropy.fill(new Uint8Array(size));
 
-function newPair(): { readonly privateKey: string; readonly publicKey: string } {
-  const { crypto, entropy } = host();
-  const key = random(32);
-  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host().now());
+function newPair(host: Host): { readonly privateKey: string; readonly publicKey: string } {
+  const { crypto, entropy } = host;
+  const key = random(host, 32);
+  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
   return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
 }
 
-/** Where others may find this machine: its first address beyond the loopback, IPv4 before IPv6. */
-function firstAddress(): string {
-  const found = host()
-    .network.interfaces()
-    .filter(({ type }) => type !== "loopback" && type !== "tunnel")
+/** Where others may find this machine: its first address beyond the loopback, IPv4 before IPv6; inside a tunnel, where one is named. */
+function firstAddress({ network }: Host): string {
+  const all = network.interfaces().filter(({ type }) => type !== "loopback");
+  const outside = all.filter(({ type }) => type !== "tunnel");
+  const found = (outside.length > 0 ? outside : all)
     .flatMap(({ addresses }) => addresses.map(({ address }) => address))
     .filter((address) => !address.startsWith("fe80:"));
   return found.find((address) => !address.includes(":")) ?? found[0] ?? "127.0.0.1";

@@ -7,8 +7,8 @@ import type { CommandContext } from "../command.js";
 import { addressText, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { hasMessages, pipeBothWays } from "../pipe.js";
-import { openRecording } from "../recording.js";
 import { securityFor } from "../security.js";
+import { openSessionHost } from "../session-host.js";
 import type { SessionValues } from "../session-options.js";
 import { isSrtp, isZrtp, target } from "../url.js";
 
@@ -39,8 +39,8 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   }
   if (values.www !== undefined) return (await import("./listen-http.js")).listenHttp(values, { terminal, signal });
   const at = target(values.url);
-  await using recording = openRecording(values, "server");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "server", terminal);
+  const { host } = below;
   const system = systemServices({ host });
   const security = await securityFor(at, values, host, "server");
   const stop = new AbortController();

@@ -5,8 +5,8 @@ import { bind, optionsOf, parseSdes, type SrtpSession } from "../../protocols/sr
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
 import { addressOf, anyPort, framed, quietMs, sendInput, text } from "../media.js";
-import { openRecording } from "../recording.js";
 import { readSource } from "../secrets.js";
+import { openSessionHost } from "../session-host.js";
 import type { SessionValues } from "../session-options.js";
 import type { Terminal } from "../terminal.js";
 
@@ -21,8 +21,8 @@ export interface SrtpValues extends SessionValues {
  * the same way. Keys are two a=crypto lines, ours and the peer's.
  */
 export async function connectSrtp(values: SrtpValues, { terminal, signal }: CommandContext): Promise<ExitName> {
-  await using recording = openRecording(values, "client");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "client", terminal);
+  const { host } = below;
   const remote = await addressOf(host, "srtp", values.url ?? "", signal);
   const end = await open(host, values, terminal, { local: anyPort(remote), remote });
   terminal.event("connected", {
@@ -44,8 +44,8 @@ export async function connectSrtp(values: SrtpValues, { terminal, signal }: Comm
 
 /** The same on a port that waits: it answers to wherever the last authentic packet came from. Runs until it is interrupted. */
 export async function listenSrtp(values: SrtpValues, { terminal, signal }: CommandContext): Promise<ExitName> {
-  await using recording = openRecording(values, "server");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "server", terminal);
+  const { host } = below;
   const local = await addressOf(host, "srtp", values.url ?? "", signal);
   const end = await open(host, values, terminal, { local });
   const address = text(end.session.local);

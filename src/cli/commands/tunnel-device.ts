@@ -5,8 +5,8 @@ import type { TunnelNotice } from "../../tunnels/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { host } from "../host.js";
-import { listenAddress, namedFile, secretOptions, tellWarnings } from "../tunnel-options.js";
-import { bracketed, liveLine, serveMetrics, type TunnelCommandValues, untilInterrupted } from "./tunnel.js";
+import { bracketed, listenAddress, namedFile, secretOptions, tellWarnings } from "../tunnel-options.js";
+import { liveLine, serveMetrics, type TunnelCommandValues, untilInterrupted } from "./tunnel.js";
 
 /** `tunnel --tun`: a device for all programs, taken down when it is interrupted. */
 export async function tunnelDevice(

@@ -7,14 +7,13 @@ import {
   ProxyServer,
   parseForward,
 } from "../../adapters/forward/index.js";
-import { metricsServer, type OpenTunnel, type TunnelStatus } from "../../adapters/tunnel/index.js";
+import { metricsServer, type TunnelStatus } from "../../adapters/tunnel/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
 import { host } from "../host.js";
 import { pipeBothWays } from "../pipe.js";
 import { readSource } from "../secrets.js";
-import type { Terminal } from "../terminal.js";
-import { isLoopback, listenAddress, openNamed, type TunnelValues } from "../tunnel-options.js";
+import { bracketed, isLoopback, listenAddress, openNamed, type TunnelValues, tellOpen } from "../tunnel-options.js";
 
 export interface TunnelCommandValues extends TunnelValues {
   readonly socks: string | undefined;
@@ -42,9 +41,7 @@ export async function tunnel(values: TunnelCommandValues, context: CommandContex
       for (const end of ends.reverse()) await end();
     },
   };
-  tellEvents(office, terminal);
-  terminal.event("open", { tunnel: office.name, publicKey: office.publicKey, addresses: office.status().addresses });
-  terminal.note(`${office.name} is open: ${office.status().addresses.join(", ")}`);
+  tellOpen(office, terminal);
   const started = (what: string, address: string) => {
     terminal.event("listening", { what, address });
     terminal.note(`${what} on ${address}`);
@@ -126,33 +123,6 @@ function credentialsFrom(source: string): Credentials {
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-function tellEvents(office: OpenTunnel, terminal: Terminal): void {
-  const about = {
-    handshake: "handshake done with",
-    retrying: "no answer yet from",
-    unanswered: "no answer from",
-    expired: "keys expired of",
-  } as const;
-  for (const name of ["handshake", "retrying", "unanswered", "expired"] as const) {
-    office.on(name, (event: { readonly peer: string }) => {
-      terminal.event(name, event);
-      terminal.note(`${about[name]} ${event.peer}`);
-    });
-  }
-  office.on("notice", ({ text }) => {
-    terminal.event("notice", { text });
-    terminal.note(text);
-  });
-  office.on("failed", ({ failure }) => {
-    terminal.event("failed", failure.toJSON());
-    terminal.note(failure.message);
-  });
-  office.on("moved", ({ peer, from, to }) => {
-    terminal.event("moved", { peer, from, to });
-    terminal.note(`${peer} moved to ${bracketed(to.address)}:${to.port}`);
-  });
-}
-
 /** Serves a tunnel's numbers over HTTP. */
 export async function serveMetrics(
   status: () => TunnelStatus,
@@ -188,5 +158,4 @@ export function liveLine({ isUp, lastHandshakeAt, peers, connections }: TunnelSt
   return `${isUp ? "up" : "down"} · handshake ${age} · ${connections} open · ${received} bytes in · ${sent} out`;
 }
 
-export const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 const target = ({ to, isUdp }: ForwardSpec): string => `${bracketed(to.host)}:${to.port}${isUdp ? "/udp" : ""}`;

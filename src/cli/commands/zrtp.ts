@@ -13,8 +13,8 @@ import {
 import type { CommandContext } from "../command.js";
 import type { ExitName } from "../exit.js";
 import { addressOf, anyPort, framed, quietMs, sendInput, text } from "../media.js";
-import { openRecording } from "../recording.js";
 import { readKey } from "../secrets.js";
+import { openSessionHost } from "../session-host.js";
 import type { SessionValues } from "../session-options.js";
 import type { Terminal } from "../terminal.js";
 
@@ -31,8 +31,8 @@ const callMs = 30_000;
  * cache it knows the peer again.
  */
 export async function connectZrtp(values: ZrtpValues, { terminal, signal }: CommandContext): Promise<ExitName> {
-  await using recording = openRecording(values, "client");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "client", terminal);
+  const { host } = below;
   const remote = await addressOf(host, "zrtp", values.url ?? "", signal);
   const end = await open(host, values, terminal, { local: anyPort(remote), remote });
   const stop = () => end.session.close();
@@ -50,8 +50,8 @@ export async function connectZrtp(values: ZrtpValues, { terminal, signal }: Comm
 
 /** The same on a port that waits for one peer's Hello, wherever it comes from. Runs until it is interrupted. */
 export async function listenZrtp(values: ZrtpValues, { terminal, signal }: CommandContext): Promise<ExitName> {
-  await using recording = openRecording(values, "server");
-  const { host } = recording;
+  await using below = await openSessionHost(values, "server", terminal);
+  const { host } = below;
   const local = await addressOf(host, "zrtp", values.url ?? "", signal);
   const end = await open(host, values, terminal, { local });
   const address = text(end.session.local);

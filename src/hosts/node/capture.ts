@@ -1,5 +1,6 @@
 import type { Host, Network } from "../../contract/index.js";
 import { captured, Pcapng, secretsKindOf } from "../../mechanisms/capture/index.js";
+import { hostWith } from "../../mechanisms/host-with.js";
 import { captureHoldBytesMax, captureHoldMs } from "./limits.js";
 import { fileSink } from "./sinks.js";
 
@@ -53,28 +54,14 @@ export function captureToFile(host: Host, path: string, options: CaptureOptions 
   ]);
   isHolding = true;
   const network = captured(outside, host, pcapng);
+  const keyLog = (line: string): void => {
+    isHolding = false;
+    pcapng.secrets(secretsKindOf(line), line);
+    isHolding = true;
+    host.keyLog?.(line);
+  };
   return {
-    host: {
-      name: host.name,
-      entropy: host.entropy,
-      get crypto() {
-        return host.crypto;
-      },
-      network,
-      keyLog: (line) => {
-        isHolding = false;
-        pcapng.secrets(secretsKindOf(line), line);
-        isHolding = true;
-        host.keyLog?.(line);
-      },
-      get trace() {
-        return host.trace;
-      },
-      roots: () => host.roots(),
-      now: () => host.now(),
-      wakeAt: (at, call) => host.wakeAt(at, call),
-      soon: (call) => host.soon(call),
-    },
+    host: hostWith(host, { network, keyLog }),
     inside: (direction, bytes) => pcapng.packet({ at: host.now(), on: 1, bytes, direction }),
     get dropped() {
       return sink.dropped;
