@@ -7,13 +7,17 @@ import { optionTerm, synopsis } from "../src/cli/page.js";
 import { topics } from "../src/cli/topics.js";
 import { conformancePage } from "./conformance.js";
 import { type Declaration, doors, exportsOf } from "./doors.js";
+import { manPage } from "./man.js";
 
 /**
- * The generated pages: path in docs/ → text. docs/cli.md comes from the table of commands, docs/api/ from the compiler's
+ * The generated pages: path in docs/ → text. docs/cli.md and the manual page come from the table of commands, docs/api/ from the compiler's
  * declarations. A test holds the files equal to this; `npm run docs` writes them.
  */
 export function pages(root: string): ReadonlyMap<string, string> {
-  const found = new Map<string, string>([["cli.md", cliPage()]]);
+  const found = new Map<string, string>([
+    ["cli.md", cliPage()],
+    ["sealport.1", manPage(commands, topics)],
+  ]);
   found.set("conformance.md", conformancePage());
   const index: string[] = [];
   for (const [subpath, path] of doors(root)) {

@@ -45,7 +45,7 @@ const once = [
   "interop/quic-",
 ];
 /** Who meets other programs. */
-const strangers = ["cli/", "docs/", "interop/", "survey/"];
+const strangers = ["cli/", "docs/examples", "interop/", "survey/"];
 /** More than these is no accident. */
 const askedTwiceMax = 3;
 /** Minutes of next to no work, for they await a stranger's timers: beside all others, so that nothing waits for them. */

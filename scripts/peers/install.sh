@@ -1,7 +1,7 @@
 #!/bin/sh
 # install.sh [--try] [GROUP…]   makes the real peers ready that the interop tests talk to; all groups when none is named
 #
-#   base       tshark (decrypts our captures with our key logs), a C compiler (for small programs against C libraries)
+#   base       tshark (decrypts our captures with our key logs), a C compiler (for small programs against C libraries), groff (reads the manual page)
 #   db         PostgreSQL, MariaDB, Redis and sshd, for their drivers over our sockets
 #   wireguard  wireguard-go and wg, and what makes a private network behind it
 #   openvpn    openvpn, and what makes a private network behind it
@@ -22,7 +22,7 @@ try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 packages=; newer=; newest=; images=
 for group in ${*:-base db tls wireguard openvpn quic dtls srtp curvecp browser kernel}; do
   case $group in
-  base) packages="$packages tshark gcc libc6-dev" ;;
+  base) packages="$packages tshark gcc libc6-dev groff-base" ;;
   db) packages="$packages postgresql mariadb-server redis-server openssh-server" ;;
   tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
   wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl iperf3" ;;
