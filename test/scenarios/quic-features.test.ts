@@ -102,7 +102,8 @@ scenario(
     };
     await world.until(() => second.isClosed && server.isClosed);
     assert.equal(second.outcome?.earlyData, "accepted");
-    assert.match(second.failure?.message ?? "", /^the peer closed with /);
+    assert.equal(second.failure?.reason, "closed-by-application");
+    assert.equal(second.failure?.code, 7);
   },
   options,
 );
@@ -489,6 +490,51 @@ scenario(
     assert.equal(refused.server.failure?.byPeer, true);
     assert.equal(refused.server.failure?.code, 0x100 + 46);
     await assert.rejects(refused.client.session.confirmed, /never heard of it/);
+  },
+  options,
+);
+
+scenario(
+  "who closes early is heard with the application's code by a peer that has the keys to read it (RFC 9000 §10.2.3)",
+  [1, 2, 3],
+  async (world) => {
+    // The client has all keys when the close arrives, of which the server cannot know: it closes at every level, and below 1-RTT
+    // without the application's code.
+    const late = await quicPair(world, { link: { delayMs: 30 } });
+    await world.until(() => late.servers.length > 0);
+    await world.run(5);
+    late.server.session.close(7, "not today");
+    await world.until(() => late.client.isClosed && late.server.isClosed);
+    assert.deepEqual([late.client.failure?.reason, late.client.failure?.code], ["closed-by-application", 7]);
+    assert.match(late.client.failure!.message, /not today/);
+    await world.finish(late.listener.closeAll());
+  },
+  options,
+);
+
+scenario(
+  "a client that has lost the flight hears APPLICATION_ERROR, since no keys of its own open more; an early end without a code is in order",
+  [1, 2, 3],
+  async (world) => {
+    const pair = await quicPair(world, { link: { delayMs: 30 } });
+    let isClosing = false;
+    pair.link.script((_, { name }) => (name === "server" && !isClosing ? "drop" : undefined));
+    await world.until(() => pair.servers.length > 0);
+    await world.run(5);
+    isClosing = true;
+    pair.server.session.close(7, "not today");
+    await world.until(() => pair.client.isClosed);
+    assert.deepEqual([pair.client.failure?.reason, pair.client.failure?.code], ["closed-by-peer", 0x0c]);
+    assert.doesNotMatch(pair.client.failure!.message, /not today/);
+
+    pair.link.script(undefined);
+    const second = pair.connect();
+    await world.until(() => pair.servers.length > 1);
+    await world.run(5);
+    pair.servers[1]!.session.close();
+    await world.until(() => second.isClosed);
+    assert.equal(second.failure, undefined);
+    await world.finish(pair.listener.closeAll());
   },
   options,
 );

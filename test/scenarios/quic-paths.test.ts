@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { equal } from "../../src/bytes/index.js";
-import { type Failure, networkFailure } from "../../src/contract/index.js";
+import { type Failure, networkFailure, type TraceEvent } from "../../src/contract/index.js";
 import type { Link, Nat, SimulatedHost, World } from "../../src/hosts/simulator/index.js";
 import { pattern } from "../laws/port.js";
 import { ipv4ServerAddress, type QuicPair, quicPair, startOfTime } from "../support/quic-pair.js";
@@ -77,6 +77,38 @@ scenario(
     await world.until(() => stream.isEnded || client.isClosed);
     assert.ok(equal(stream.all(), sent));
     assert.ok(client.told.includes("moved") && pair.server.told.includes("moved"));
+    await end(world, pair);
+  },
+  options,
+);
+
+scenario(
+  "a client that has spoken from another port speaks nowhere else: the server follows it once, and not back and forth",
+  [1, 2, 3],
+  async (world) => {
+    const moves: string[] = [];
+    const trace = ({ name, data }: TraceEvent): void => {
+      if (name === "quic:migration_state_updated") moves.push(JSON.stringify(data["tuple_remote"]));
+    };
+    const link = { bitsPerSecond: 10_000_000, delayMs: 15 };
+    const pair = await quicPair(world, { server: { trace }, link });
+    const { client } = pair;
+    const stream = client.open();
+    const sent = pattern(2_000_000, 4);
+    stream.stream.write(sent);
+    stream.stream.finish();
+    await world.until(() => (pair.server?.streams[0]?.size ?? 0) > 100_000);
+    const { port } = client.session.local;
+    // What the server says to the new port is lost for as long as the client is in doubt: a server that follows who is not sure yet.
+    let lost = 0;
+    pair.link.script(({ to }, { name }) =>
+      name === "server" && to.port !== port && to.port !== 443 && lost++ < 60 ? "drop" : undefined,
+    );
+    await world.finish(client.session.migrate());
+    assert.ok(lost > 3, `${lost}`);
+    await world.until(() => pair.server.streams[0]!.isEnded || client.isClosed);
+    assert.ok(equal(pair.server.streams[0]!.all(), sent));
+    assert.equal(moves.length, 1, `${moves}`);
     await end(world, pair);
   },
   options,

@@ -31,6 +31,9 @@ export const transportErrors = {
 
 export type TransportErrorName = keyof typeof transportErrors;
 
+/** What stands for an application's code where it could be read by others (RFC 9000 §10.2.3). */
+export const applicationError: number = transportErrors.APPLICATION_ERROR;
+
 /** First of the 256 codes that carry a TLS alert (RFC 9001 §4.8). */
 export const cryptoError = 0x100;
 

@@ -34,6 +34,7 @@ export class Closing {
   #heard = 0;
   #answerAt = 1;
   #sent = 0;
+  #isHidden = false;
 
   get isOpen(): boolean {
     return this.state === "open";
@@ -48,9 +49,20 @@ export class Closing {
     this.#until = now + 3 * ptoMs;
   }
 
-  /** The peer has closed: we say nothing more (§10.2.2). */
-  drain(failure: QuicFailure | undefined, now: Instant, ptoMs: number): void {
-    if (this.isOpen) {
+  /** Is nothing that comes of interest any more? */
+  get isDeaf(): boolean {
+    return this.state === "over" || (this.state === "draining" && !this.#isHidden);
+  }
+
+  /**
+   * The peer has closed: we say nothing more (§10.2.2).
+   *
+   * @param isHidden - what it said is behind in the same datagram, under keys that we may have (§10.2.3)
+   */
+  drain(failure: QuicFailure | undefined, now: Instant, ptoMs: number, isHidden = false): void {
+    const wasHidden = this.#isHidden;
+    this.#isHidden = isHidden && (this.isOpen || wasHidden);
+    if (this.isOpen || wasHidden) {
       this.failure = failure;
       this.#until = now + 3 * ptoMs;
     }

@@ -318,10 +318,10 @@ export class Connection implements InboundEvents, FrameEvents, HandshakeEvents {
     this.#migration.answered(path, now);
   }
 
-  peerClosed(failure: QuicFailure | undefined, now: Instant): void {
+  peerClosed(failure: QuicFailure | undefined, isHidden: boolean, now: Instant): void {
     const { closing, ptoMs, tracer } = this.core;
     if (closing.isOpen) tracer?.closed(failure, now);
-    closing.drain(failure, now, ptoMs);
+    closing.drain(failure, now, ptoMs, isHidden);
   }
 
   /** A datagram by an id that nobody knows: the peer's, if it has forgotten this connection. */

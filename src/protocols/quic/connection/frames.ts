@@ -1,7 +1,14 @@
 import { fromUtf8 } from "../../../bytes/index.js";
 import { Failure, type Instant } from "../../../contract/index.js";
 import { alertFailure } from "../../tls/index.js";
-import { cryptoError, type QuicFailure, quicFailure, refuse, transportErrorName } from "../failure.js";
+import {
+  applicationError,
+  cryptoError,
+  type QuicFailure,
+  quicFailure,
+  refuse,
+  transportErrorName,
+} from "../failure.js";
 import { PacketType } from "../protection/versions.js";
 import { FrameType, frameName, isAckEliciting, isKnownFrame, isProbing, mayStandIn } from "../wire/frame-types.js";
 import { FrameView } from "../wire/frame-view.js";
@@ -15,7 +22,8 @@ export interface FrameEvents {
   crypto(space: SpaceId, bytes: Uint8Array, now: Instant): void;
   handshakeDone(now: Instant): void;
   pathAnswered(path: Path, now: Instant): void;
-  peerClosed(failure: QuicFailure | undefined, now: Instant): void;
+  /** @param isHidden - it hides what its application says, which a packet of a higher level may tell (§10.2.3) */
+  peerClosed(failure: QuicFailure | undefined, isHidden: boolean, now: Instant): void;
 }
 
 /** Hands the frames of one packet after the other to the parts that they are for (RFC 9000 §12.4, §19). */
@@ -62,7 +70,7 @@ export class FrameReader {
     const frame = this.#frame;
     for (let at = from; at < end && frame.read(bytes, at, end); at = frame.next) {
       if (frame.type === FrameType.connectionClose || frame.type === FrameType.applicationClose) {
-        this.#events.peerClosed(undefined, now);
+        this.#peerClosed(bytes, now);
         return;
       }
     }
@@ -144,7 +152,7 @@ export class FrameReader {
         break;
       case FrameType.connectionClose:
       case FrameType.applicationClose:
-        this.#events.peerClosed(this.#closeFailure(bytes), now);
+        this.#peerClosed(bytes, now);
         break;
       case FrameType.handshakeDone:
         if (!isClient) refuse("unexpected-frame", "handshake_done", "only a server sends it");
@@ -207,6 +215,12 @@ export class FrameReader {
       connection: this.#core.number,
       bytes: bytes.subarray(dataAt, dataAt + dataSize),
     });
+  }
+
+  #peerClosed(bytes: Uint8Array, now: Instant): void {
+    const { type, code } = this.#frame;
+    const isHidden = type === FrameType.connectionClose && code === applicationError;
+    this.#events.peerClosed(this.#closeFailure(bytes), isHidden, now);
   }
 
   /** What the peer's CONNECTION_CLOSE means; a clean end is no failure. */

@@ -77,7 +77,7 @@ export class Inbound {
         core.packetsDropped++;
         core.tracer?.dropped(next - at, now);
       }
-      if (!core.closing.isOpen && core.closing.state !== "closing") return;
+      if (core.closing.isDeaf) return;
       at = next;
     }
     if (!opened) this.strange(bytes, from, end, now);

@@ -1,6 +1,7 @@
 import type { Ecn, Instant, SocketAddress } from "../../../contract/index.js";
 import { Sent } from "../../../mechanisms/recovery/index.js";
 import { Held } from "../contents.js";
+import { applicationError } from "../failure.js";
 import { limits, udpPayloadMin, wideAfterBytes } from "../limits.js";
 import { PacketType } from "../protection/versions.js";
 import { FrameType } from "../wire/frame-types.js";
@@ -353,7 +354,7 @@ export class Outbound {
       // §10.2.3: what an application says stays hidden until the handshake is done.
       const isPlain = about === undefined && type !== PacketType.oneRtt && type !== PacketType.zeroRtt;
       writer.at = isPlain
-        ? putClose(into, writer.at, writer.end, 0x0c, 0, new Uint8Array(0))
+        ? putClose(into, writer.at, writer.end, applicationError, 0, new Uint8Array(0))
         : putClose(into, writer.at, writer.end, code, about, reason);
       if (type === PacketType.initial && core.isClient && !this.#hasKeysAbove(space)) writer.pad(size);
       at = writer.seal(now, 0);
