@@ -1,5 +1,6 @@
 export type { StackDrop, StackEvent, StackInput } from "./interfaces.js";
-export { type EthernetConfig, EthernetLink, type Frames } from "./link/ethernet.js";
+export type { AddressEvent } from "./link/claims.js";
+export { type EthernetConfig, EthernetLink, type Frames, type LinkEvent } from "./link/ethernet.js";
 export { Stack, type StackConfig } from "./stack.js";
 export { TcpConnection } from "./tcp/connection.js";
 export type { TcpExtension } from "./tcp/extension.js";

@@ -31,6 +31,14 @@ export const neighbourQueueMax = 16;
 export const neighbourReachableMs = 30_000;
 export const neighbourSolicitsMax = 3;
 export const neighbourRetransmitMs = 1_000;
+/** RFC 5227 §1.1, in its order: PROBE_WAIT, PROBE_NUM, PROBE_MAX - PROBE_MIN, ANNOUNCE_WAIT, ANNOUNCE_NUM and _INTERVAL, DEFEND_INTERVAL. */
+export const probeDelayMaxMs = 1_000;
+export const probesMax = 3;
+export const probeSpreadMs = 1_000;
+export const announceWaitMs = 2_000;
+export const announcementsMax = 2;
+export const announceIntervalMs = 2_000;
+export const defendIntervalMs = 10_000;
 /** Frames of our own that wait: solicitations and answers. */
 export const linkFramesMax = 256;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import { parseAddress } from "../../src/bytes/index.js";
+import { formatAddress, parseAddress } from "../../src/bytes/index.js";
 import { Failure, type Host, type StreamPort } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import { DeviceStack } from "../support/device-stack.js";
@@ -31,16 +31,24 @@ class Place implements Disposable {
   readonly wires = new Namespaces();
   readonly time = new Time();
   behind!: DeviceStack;
+  /** What we know of our addresses. */
+  readonly told: string[] = [];
 
-  static async open(): Promise<Place> {
+  /** @param isTested - our addresses are tested before they are used; the kernel has `kernels` already */
+  static async open(isTested = false, kernels: readonly string[] = []): Promise<Place> {
     const place = new Place();
     try {
       const name = `spe${process.pid % 100_000}x${devices++}`;
-      place.behind = await DeviceStack.openTap(place.time.host, name, ["10.203.0.2/24", "fd03::2/64"], hardware);
+      const addresses = ["10.203.0.2/24", "fd03::2/64"];
+      place.behind = await DeviceStack.openTap(place.time.host, name, addresses, hardware, isTested);
+      place.behind.addressTold = ({ address, state }) => void place.told.push(`${formatAddress(address)} ${state}`);
       ip("link", "set", name, "netns", place.wires.a, "name", "tap0");
       ip("-n", place.wires.a, "link", "set", "tap0", "mtu", "1420", "up");
       ip("-n", place.wires.a, "addr", "add", "10.203.0.1/24", "dev", "tap0");
       ip("-n", place.wires.a, "addr", "add", "fd03::1/64", "dev", "tap0", "nodad");
+      for (const each of kernels) ip("-n", place.wires.a, "addr", "add", ...each.split(" "), "dev", "tap0");
+      // From now on the other side is there.
+      place.behind.touched();
       return place;
     } catch (error) {
       place[Symbol.dispose]();
@@ -170,6 +178,26 @@ describe("our stack and the kernel over Ethernet", { concurrency: true }, () => 
     for (const reason of reasons) assert.ok(reason instanceof Failure && reason.reason === "no-route", String(reason));
     await ping.says(/Host Unreachable/);
     assert.doesNotMatch(place.neighbour("10.203.0.77"), /lladdr/);
+  });
+
+  test("addresses that the kernel has are found to be duplicates, and are not used; those that it has not are ours", async () => {
+    using taken = await Place.open(true, ["10.203.0.2/24", "fd03::2/64 nodad"]);
+    using free = await Place.open(true);
+    // Minutes of waiting are minutes of its clock alone.
+    const passing = setInterval(() => {
+      for (const { time, behind } of [taken, free]) {
+        time.ahead += 100;
+        behind.touched();
+      }
+    }, 20);
+    try {
+      while (taken.told.length < 2 || free.told.length < 2) await new Promise((soon) => setTimeout(soon, 20));
+    } finally {
+      clearInterval(passing);
+    }
+    assert.deepEqual(taken.told.toSorted(), ["10.203.0.2 duplicate", "fd03::2 duplicate"]);
+    assert.deepEqual(free.told.toSorted(), ["10.203.0.2 ours", "fd03::2 ours"]);
+    for (const address of ["10.203.0.1", "fd03::1"]) await free.echo(address);
   });
 
   test("an address of ours is defended: the kernel finds that it is a duplicate", async () => {

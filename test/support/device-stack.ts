@@ -2,7 +2,7 @@ import { parsePrefix } from "../../src/bytes/index.js";
 import type { Alarm, Host, PacketPort } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
 import { openTun } from "../../src/hosts/node/tun.js";
-import { EthernetLink, Stack } from "../../src/stack/index.js";
+import { type AddressEvent, EthernetLink, Stack } from "../../src/stack/index.js";
 import { StackNetwork } from "../../src/tunnels/index.js";
 import { openTap } from "./tap.js";
 
@@ -58,10 +58,11 @@ export class DeviceStack {
     device: string,
     addresses: readonly string[],
     hardware: Uint8Array,
+    isTested = false,
   ): Promise<DeviceStack> {
     let made: DeviceStack | undefined;
     const port = await openTap(device, mtu, { readable: () => made?.readable(), closed: () => {} });
-    made = new DeviceStack(host, port, addresses, {}, hardware);
+    made = new DeviceStack(host, port, addresses, {}, hardware, isTested);
     return made;
   }
 
@@ -71,6 +72,7 @@ export class DeviceStack {
     addresses: readonly string[],
     impairment: Impairment,
     hardware?: Uint8Array,
+    isTested = false,
   ) {
     const { crypto, entropy } = host;
     this.host = host;
@@ -83,13 +85,16 @@ export class DeviceStack {
       return ((a! << 16) | (b! << 8) | c!) / 0x100_0000;
     };
     this.stack = new Stack({ crypto, entropy, mtu, addresses: addresses.map((each) => parsePrefix(each)!) });
-    this.link = hardware && new EthernetLink(this.stack, { address: hardware });
+    const test = isTested ? { entropy, from: host.now() } : undefined;
+    this.link = hardware && new EthernetLink(this.stack, { address: hardware, ...(test && { test }) });
     this.#machine = this.link ?? this.stack;
     this.network = new StackNetwork("behind the device", this, () => Promise.reject(new Error("no names here")));
   }
 
   /** Hears of each answer to an echo, by the request's word. */
   echoed: (word: number) => void = () => {};
+  /** Hears what has become of an address that is tested. */
+  addressTold: (event: AddressEvent) => void = () => {};
 
   touched(): void {
     if (this.#isTouched) return;
@@ -160,7 +165,11 @@ export class DeviceStack {
   }
 
   #tell(): void {
-    for (let event = this.stack.event(); event !== undefined; event = this.stack.event()) {
+    for (let event = this.#machine.event(); event !== undefined; event = this.#machine.event()) {
+      if (event.kind === "address") {
+        this.addressTold(event);
+        continue;
+      }
       if (event.kind === "echo-reply") this.echoed(event.word);
       this.network.event(event);
     }

@@ -1,10 +1,19 @@
 import { equal, prefixHolds } from "../../bytes/index.js";
-import { earliest, type Instant, type Machine, type Transmit, type Wake, wake } from "../../contract/index.js";
+import {
+  type Entropy,
+  earliest,
+  type Instant,
+  type Machine,
+  type Transmit,
+  type Wake,
+  wake,
+} from "../../contract/index.js";
 import { writeIcmp } from "../icmp/icmp.js";
 import type { StackEvent } from "../interfaces.js";
 import { u16 } from "../ip/header.js";
 import { linkFramesMax } from "../limits.js";
 import type { Stack } from "../stack.js";
+import { type AddressEvent, Claims } from "./claims.js";
 import {
   broadcast,
   discoveryOf,
@@ -25,7 +34,14 @@ export interface EthernetConfig {
   readonly address: Uint8Array;
   /** Next hops for what is on no network of ours: one of each family at the most. Without one such packets are dropped. */
   readonly gateways?: readonly Uint8Array[];
+  /**
+   * From this moment on each address is tested, and used once it is known that nobody else on the link has it: after two seconds for
+   * IPv6 (RFC 4862 §5.4), six for IPv4 (RFC 5227). Without it addresses are taken for ours, as where a server has given them.
+   */
+  readonly test?: { readonly entropy: Entropy; readonly from: Instant };
 }
+
+export type LinkEvent = StackEvent | AddressEvent;
 
 /** Frames as the layer below tells them: frame `i` is `bytes[ranges[2i] … ranges[2i+1])`. Lent. */
 export interface Frames {
@@ -35,19 +51,21 @@ export interface Frames {
   readonly count: number;
 }
 
-export const linkDrops = ["malformed", "not-ours", "no-route", "unreachable", "queue-full"] as const;
+export const linkDrops = ["malformed", "not-ours", "no-route", "unreachable", "not-tested", "queue-full"] as const;
 export type LinkDrop = (typeof linkDrops)[number];
 
 /**
  * A stack on a layer that carries Ethernet frames (`ethernet-frame`) instead of IP packets: it finds neighbours by ARP
  * (RFC 826) and Neighbour Discovery (RFC 4861), answers those who look for us, and frames packets where they lie.
  */
-export class EthernetLink implements Machine<Frames, StackEvent> {
+export class EthernetLink implements Machine<Frames, LinkEvent> {
   readonly stack: Stack;
   readonly address: Uint8Array;
   readonly drops = Object.fromEntries(linkDrops.map((reason) => [reason, 0])) as Record<LinkDrop, number>;
   readonly #gateways: readonly Uint8Array[];
   readonly #neighbours = new Neighbours();
+  /** Until all addresses are ours, what passes is looked at. */
+  readonly #claims: Claims | undefined;
   readonly #frames: Uint8Array[] = [];
   readonly #range = new Uint32Array(2);
   readonly #transmitted: { size: number } = { size: 0 };
@@ -56,6 +74,9 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
     this.stack = stack;
     this.address = config.address;
     this.#gateways = config.gateways ?? [];
+    const { test } = config;
+    const addresses = stack.addresses.map(({ address }) => address);
+    this.#claims = test && new Claims(addresses, test.entropy, test.from);
   }
 
   handle(input: Frames | Wake, now: Instant): void {
@@ -64,9 +85,10 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
       for (let i = 0; i < count; i++) this.#frame(bytes, ranges[2 * i]!, ranges[2 * i + 1]!, now);
       return;
     }
+    if (this.#claims !== undefined) this.#test(this.#claims, now);
     const { ask, gone } = this.#neighbours.due(now);
     for (const neighbour of ask) this.#ask(neighbour);
-    for (const neighbour of gone) this.#unreachable(neighbour, now);
+    for (const { waiting } of gone) this.#giveBack(waiting, now);
     if ((this.stack.deadline() ?? Number.POSITIVE_INFINITY) <= now) this.stack.handle(wake, now);
   }
 
@@ -86,6 +108,7 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
       }
       const size = this.stack.pull(into, packetAt, now);
       if (size === 0) return 0;
+      if (this.#claims?.areOurs === false && !this.#mayLeave(this.#claims, into, packetAt, size, now)) continue;
       const hardware = this.#hardwareFor(into, packetAt, size, now);
       if (hardware === undefined) continue;
       writeEthernet(into, at, hardware, this.address, typeOf(into, packetAt));
@@ -93,12 +116,12 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
     }
   }
 
-  event(): StackEvent | undefined {
-    return this.stack.event();
+  event(): LinkEvent | undefined {
+    return this.#claims?.event() ?? this.stack.event();
   }
 
   deadline(): Instant | undefined {
-    return earliest(this.stack.deadline(), this.#neighbours.deadline());
+    return earliest(earliest(this.stack.deadline(), this.#neighbours.deadline()), this.#claims?.deadline());
   }
 
   // ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,24 +139,33 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
     const type = u16(bytes, at + 12);
     const start = at + ethernetHeaderSize;
     const discovery = type === EtherType.ipv6 ? discoveryOf(bytes, start, end) : undefined;
-    if (type === EtherType.arp) this.#neighbour(readArp(bytes, start, end), now);
-    else if (discovery === "neighbour") this.#neighbour(readDiscovery(bytes, start, end), now);
+    const from = bytes.subarray(at + 6, at + 12);
+    if (type === EtherType.arp) this.#neighbour(readArp(bytes, start, end), from, now);
+    else if (discovery === "neighbour") this.#neighbour(readDiscovery(bytes, start, end), from, now);
     // We are no router, and ask none.
     else if (discovery === "router") this.#drop("not-ours");
     else if (type === EtherType.ipv4 || type === EtherType.ipv6) {
+      if (this.#claims?.areOurs === false && !this.#mayArrive(this.#claims, bytes, start, end)) return;
       this.#range[0] = start;
       this.#range[1] = end;
       this.stack.handle({ kind: "packets", bytes, ranges: this.#range, count: 1 }, now);
     } else this.#drop("malformed");
   }
 
-  #neighbour(message: NeighbourMessage | undefined, now: Instant): void {
+  #neighbour(message: NeighbourMessage | undefined, from: Uint8Array, now: Instant): void {
     if (message === undefined) {
       this.#drop("malformed");
       return;
     }
+    // What we have said comes back to us from some links.
+    if (equal(from, this.address)) return;
+    const disputed = this.#claims?.heard(message, from, now);
+    if (disputed !== undefined) this.#announce(disputed);
     const { kind, sender, hardware, target } = message;
-    const asksUs = kind === "ask" && this.stack.addresses.some(({ address }) => equal(address, target));
+    const asksUs =
+      kind === "ask" &&
+      this.stack.addresses.some(({ address }) => equal(address, target)) &&
+      (this.#claims?.stateOf(target) ?? "ours") === "ours";
     // Who is on no network of ours is no neighbour.
     if (sender !== undefined && hardware !== undefined && this.#isOnLink(sender)) {
       const known = this.#neighbours.learned(sender, hardware, asksUs, now);
@@ -145,6 +177,47 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
       const to = sender && hardware && { address: sender, hardware };
       this.#queue(writeDiscovery("tell", this.address, target, target, to));
     }
+  }
+
+  // ── whose addresses are they ───────────────────────────────────────────────────────────────────────────────────
+
+  #test(claims: Claims, now: Instant): void {
+    const { say, free } = claims.due(now);
+    for (const { kind, address } of say) {
+      if (kind === "announcement") this.#announce(address);
+      else if (address.length === 4) this.#queue(writeArp(this.address, new Uint8Array(4), address, undefined));
+      else this.#queue(writeDiscovery("ask", this.address, new Uint8Array(16), address, undefined));
+    }
+    for (const packet of free) {
+      if (!this.#mayLeave(claims, packet, 0, packet.length, now)) continue;
+      const hardware = this.#hardwareFor(packet, 0, packet.length, now);
+      if (hardware !== undefined) this.#queueFramed(packet, hardware);
+    }
+  }
+
+  /** RFC 5227 §2.3; RFC 4861 §7.2.6. */
+  #announce(address: Uint8Array): void {
+    if (address.length === 4) this.#queue(writeArp(this.address, address, address, undefined));
+    else this.#queue(writeDiscovery("tell", this.address, address, address, undefined));
+  }
+
+  /** What is from an address that is tested waits; from another's it goes nowhere. */
+  #mayLeave(claims: Claims, bytes: Uint8Array, at: number, size: number, now: Instant): boolean {
+    const source = bytes[at]! >> 4 === 4 ? bytes.subarray(at + 12, at + 16) : bytes.subarray(at + 8, at + 24);
+    const state = claims.stateOf(source);
+    if (state === "tentative") claims.hold(source, bytes.slice(at, at + size));
+    else if (state === "duplicate") this.#giveBack([bytes.slice(at, at + size)], now);
+    return state !== "tentative" && state !== "duplicate";
+  }
+
+  /** RFC 4862 §5.4: what is for an address that is not ours yet is not for us. */
+  #mayArrive(claims: Claims, bytes: Uint8Array, at: number, end: number): boolean {
+    const v4 = bytes[at]! >> 4 === 4;
+    const to = v4 ? bytes.subarray(at + 16, at + 20) : bytes.subarray(at + 24, at + 40);
+    const state = end - at < (v4 ? 20 : 40) ? undefined : claims.stateOf(to);
+    if (state === undefined || state === "ours") return true;
+    this.#drop("not-tested");
+    return false;
   }
 
   // ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,13 +254,13 @@ export class EthernetLink implements Machine<Frames, StackEvent> {
 
   #ask({ address: target, hardware }: Neighbour): void {
     const ours = this.stack.sourceFor(target);
-    if (ours === undefined) return;
+    if (ours === undefined || (this.#claims?.stateOf(ours) ?? "ours") !== "ours") return;
     if (target.length === 4) this.#queue(writeArp(this.address, ours, target, undefined));
     else this.#queue(writeDiscovery("ask", this.address, ours, target, hardware && { address: target, hardware }));
   }
 
   /** RFC 4861 §7.2.2: those who wait are told, as by a router. */
-  #unreachable({ waiting }: Neighbour, now: Instant): void {
+  #giveBack(waiting: readonly Uint8Array[], now: Instant): void {
     for (const packet of waiting) {
       this.#drop("unreachable");
       const from = packet[0]! >> 4 === 4 ? 12 : 8;

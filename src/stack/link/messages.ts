@@ -105,7 +105,7 @@ export function readDiscovery(bytes: Uint8Array, at: number, end: number): Neigh
   return { kind: type === solicitation ? "ask" : "tell", sender, hardware, target };
 }
 
-/** A frame with a solicitation for `target`, or with our advertisement for `to` (all nodes, if nobody asked by name). */
+/** A frame with a solicitation for `target`, from no address if it is a probe (RFC 4862 §5.4.2), or with our advertisement for `to` (all nodes, if nobody asked by name). */
 export function writeDiscovery(
   kind: "ask" | "tell",
   ours: Uint8Array,
@@ -114,20 +114,24 @@ export function writeDiscovery(
   to: { readonly address: Uint8Array; readonly hardware: Uint8Array } | undefined,
 ): Uint8Array {
   const destination = to?.address ?? (kind === "ask" ? solicitedNode(target) : allNodes);
-  const frame = new Uint8Array(ethernetHeaderSize + 72);
+  // §4.3: who has no address yet does not say where it is.
+  const size = address.every((byte) => byte === 0) ? 24 : 32;
+  const frame = new Uint8Array(ethernetHeaderSize + 40 + size);
   writeEthernet(frame, 0, to?.hardware ?? multicastHardware(destination), ours, EtherType.ipv6);
   const ip = ethernetHeaderSize;
-  writeHeader(frame, ip, address, destination, Protocol.icmpv6, 32, 0, 0, 0);
+  writeHeader(frame, ip, address, destination, Protocol.icmpv6, size, 0, 0, 0);
   frame[ip + 7] = 255;
   const icmp = ip + 40;
   frame[icmp] = kind === "ask" ? solicitation : advertisement;
   // Solicited, if somebody asked by name; override.
   if (kind === "tell") frame[icmp + 4] = to === undefined ? 0x20 : 0x60;
   frame.set(target, icmp + 8);
-  frame.set([kind === "ask" ? sourceOption : targetOption, 1], icmp + 24);
-  frame.set(ours, icmp + 26);
-  const pseudo = pseudoHeaderSum(address, destination, Protocol.icmpv6, 32);
-  putU16(frame, icmp + 2, finish(pseudo + sum(frame, icmp, 32)));
+  if (size > 24) {
+    frame.set([kind === "ask" ? sourceOption : targetOption, 1], icmp + 24);
+    frame.set(ours, icmp + 26);
+  }
+  const pseudo = pseudoHeaderSum(address, destination, Protocol.icmpv6, size);
+  putU16(frame, icmp + 2, finish(pseudo + sum(frame, icmp, size)));
   return frame;
 }
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { fromHex, parseAddress, parsePrefix, toHex } from "../../../src/bytes/index.js";
 import { type Instant, wake } from "../../../src/contract/index.js";
 import { seededEntropy } from "../../../src/crypto/index.js";
-import { EthernetLink, Stack, type StackEvent } from "../../../src/stack/index.js";
+import { EthernetLink, type LinkEvent, Stack } from "../../../src/stack/index.js";
 import { neighbourQueueMax, neighboursMax } from "../../../src/stack/limits.js";
 import { provider } from "../../support/provider.js";
 import { pattern } from "./pair.js";
@@ -16,11 +16,15 @@ class Wire {
   now: Instant = 1_700_000_000_000;
   readonly links: EthernetLink[] = [];
   readonly frames: string[] = [];
-  readonly events: StackEvent[][] = [];
+  readonly events: LinkEvent[][] = [];
   filter: (frame: Uint8Array, from: number) => boolean = () => true;
   readonly #entropy = seededEntropy(5);
 
-  add(addresses: readonly string[], gateways: readonly string[] = []): EthernetLink {
+  chance(): void {
+    this.#entropy.fill(new Uint8Array(2));
+  }
+
+  add(addresses: readonly string[], gateways: readonly string[] = [], isTested = false): EthernetLink {
     const stack = new Stack({
       crypto: provider,
       entropy: this.#entropy,
@@ -28,7 +32,11 @@ class Wire {
       mtu: 1_500,
     });
     const address = Uint8Array.of(2, 0, 0, 0, 0, this.links.length + 1);
-    const link = new EthernetLink(stack, { address, gateways: gateways.map((text) => parseAddress(text)!) });
+    const link = new EthernetLink(stack, {
+      address,
+      gateways: gateways.map((text) => parseAddress(text)!),
+      ...(isTested && { test: { entropy: this.#entropy, from: this.now } }),
+    });
     this.links.push(link);
     this.events.push([]);
     return link;
@@ -224,4 +232,106 @@ test("no frame makes a link throw, and no flood makes it grow", () => {
   link.stack.ping(parseAddress("10.0.0.77")!, 1, pattern(8), wire.now);
   wire.run(20);
   assert.ok(wire.events[0]!.some(({ kind }) => kind === "echo-reply"));
+});
+
+const told = (wire: Wire, i: number) =>
+  wire.events[i]!.flatMap((event) => (event.kind === "address" ? [[event.address.length, event.state]] : []));
+
+test("an address that is tested is asked for, waited for, and then used: RFC 4862 once, RFC 5227 three times and announced", () => {
+  const wire = new Wire();
+  const link = wire.add(["10.0.0.1/24", "fd00::1/64"], [], true);
+  wire.add(["10.0.0.2/24", "fd00::2/64"]);
+  for (const to of ["10.0.0.2", "fd00::2"]) link.stack.ping(parseAddress(to)!, 1, pattern(8), wire.now);
+  wire.run(2_001);
+  assert.deepEqual(told(wire, 0), [[16, "ours"]]);
+  const replies = (): number => wire.events[0]!.filter(({ kind }) => kind === "echo-reply").length;
+  assert.equal(replies(), 1, "what waited for the address has gone");
+  wire.run(10_000);
+  assert.deepEqual(told(wire, 0), [
+    [16, "ours"],
+    [4, "ours"],
+  ]);
+  assert.equal(replies(), 2);
+  const solicitation = `3333ff000001${toHex(ours)}86dd600000000018${"3aff"}${"0".repeat(32)}ff0200000000000000000001ff000001`;
+  assert.equal(wire.frames.filter((frame) => frame.startsWith(solicitation)).length, 1);
+  const arp = `ffffffffffff${toHex(ours)}08060001080006040001${toHex(ours)}`;
+  const sent = wire.frames.flatMap((frame) => (frame.startsWith(arp) ? [frame.slice(arp.length)] : []));
+  const [probe, announcement] = [`00000000${"0".repeat(12)}0a000001`, `0a000001${"0".repeat(12)}0a000001`];
+  assert.deepEqual(
+    sent.filter((rest) => rest.endsWith("0a000001")),
+    [probe, probe, probe, announcement, announcement],
+  );
+  assert.equal(link.deadline(), undefined);
+});
+
+test("an address that another has is never used, and who waited for it is told", () => {
+  const wire = new Wire();
+  const link = wire.add(["10.0.0.1/24", "fd00::1/64"], [], true);
+  wire.add(["10.0.0.1/24", "fd00::1/64"]);
+  wire.add(["10.0.0.2/24", "fd00::2/64"]);
+  const opened = ["10.0.0.2", "fd00::2"].map((to) =>
+    link.stack.connect({ address: parseAddress(to)!, port: 80 }, wire.now),
+  );
+  wire.run(8_000);
+  assert.deepEqual(
+    told(wire, 0).toSorted(),
+    [16, 4].map((size) => [size, "duplicate"]),
+  );
+  for (const connection of opened) {
+    const end = wire.events[0]!.find((event) => event.kind === "closed" && event.connection === connection);
+    assert.ok(end?.kind === "closed" && end.failure?.reason === "no-route");
+  }
+  // Nothing has ever left from it but the question.
+  const fromUs = wire.frames.filter((frame) => frame.slice(12, 24) === toHex(ours));
+  assert.equal(fromUs.length, 2);
+  assert.equal(link.deadline(), undefined);
+});
+
+test("of two that ask for one address at the same time, one has it at the most", () => {
+  for (let run = 0; run < 20; run++) {
+    const wire = new Wire();
+    // Each run begins with other delays.
+    for (let i = 0; i < run; i++) wire.chance();
+    for (let i = 0; i < 2; i++) wire.add(["10.0.0.1/24", "fd00::1/64"], [], true);
+    wire.run(8_000);
+    const all = [...told(wire, 0), ...told(wire, 1)].map(String);
+    for (const size of [4, 16]) {
+      assert.ok(all.filter((each) => each === `${size},ours`).length <= 1, `${all}`);
+      assert.ok(all.includes(`${size},duplicate`), `${all}`);
+    }
+    assert.ok(!all.some((each) => each.endsWith("disputed")));
+  }
+});
+
+test("an address of ours from which another speaks is kept and announced, once in ten seconds", () => {
+  const wire = new Wire();
+  const link = wire.add(["10.0.0.1/24"], [], true);
+  wire.run(8_000);
+  wire.frames.length = 0;
+  const liar = fromHex(
+    `${"ff".repeat(6)}02666666666608060001080006040001026666666666${"0a000001"}${"0".repeat(12)}0a000001`,
+  )!;
+  for (let i = 0; i < 100; i++) {
+    wire.give(0, liar);
+    wire.run(50);
+  }
+  const announcement = `ffffffffffff${toHex(ours)}08060001080006040001${toHex(ours)}0a000001${"0".repeat(12)}0a000001`;
+  assert.deepEqual(
+    wire.frames.filter((frame) => frame === announcement),
+    [announcement],
+  );
+  assert.deepEqual(told(wire, 0), [
+    [4, "ours"],
+    [4, "disputed"],
+  ]);
+  wire.run(10_000);
+  wire.give(0, liar);
+  wire.run(1);
+  assert.equal(told(wire, 0).length, 3);
+  // Our own frames, come back, are nobody else's.
+  wire.run(10_000);
+  wire.give(0, fromHex(announcement)!);
+  wire.run(1);
+  assert.equal(told(wire, 0).length, 3);
+  assert.equal(link.stack.addresses.length, 1);
 });
