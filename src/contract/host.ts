@@ -1,4 +1,5 @@
 import type { CryptoProvider, Entropy } from "./crypto.js";
+import type { EnoStreams } from "./eno.js";
 import type { Failure } from "./failure.js";
 import type { Ecn, SocketAddress } from "./machine.js";
 import type { Clock, Instant } from "./time.js";
@@ -48,6 +49,8 @@ export interface Network {
     options?: ListenOptions,
   ): Promise<PortListener>;
   bindDatagrams(local: SocketAddress, sink: DatagramSink, options?: DatagramOptions): Promise<DatagramPort>;
+  /** Streams whose TCP negotiates an option for the layer above (`eno-stream`); absent where TCP is the system's. */
+  readonly enoStreams?: EnoStreams;
   interfaces(): readonly NetworkInterface[];
 }
 

@@ -1,4 +1,5 @@
 export type * from "./crypto.js";
+export type * from "./eno.js";
 export * from "./failure.js";
 export type * from "./handshake.js";
 export type * from "./host.js";

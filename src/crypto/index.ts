@@ -6,5 +6,6 @@ export * from "./hkdf.js";
 export * from "./hpke.js";
 export { hybrid } from "./hybrid.js";
 export { nobleCrypto } from "./noble/index.js";
+export { compressPoint, decompressPoint } from "./noble/points.js";
 export * from "./prf.js";
 export { type ProviderTables, provider } from "./provider.js";

@@ -3,7 +3,6 @@ export type { AddressEvent } from "./link/claims.js";
 export { type EthernetConfig, EthernetLink, type Frames, type LinkEvent } from "./link/ethernet.js";
 export { Stack, type StackConfig } from "./stack.js";
 export { TcpConnection } from "./tcp/connection.js";
-export type { TcpExtension } from "./tcp/extension.js";
 export type { TcpEvent, TcpOptions } from "./tcp/interfaces.js";
 export { type ListenOptions, TcpListener } from "./tcp/listener.js";
 export type { TcpState } from "./tcp/states.js";

@@ -4,6 +4,8 @@ import {
   type DatagramOptions,
   type DatagramPort,
   type DatagramSink,
+  type EnoPort,
+  type EnoStreams,
   Failure,
   type Host,
   type ListenOptions,
@@ -16,6 +18,7 @@ import {
   type StreamOptions,
   type StreamPort,
   type StreamSink,
+  type TcpExtension,
 } from "../contract/index.js";
 import type { Stack, StackEvent, TcpConnection, TcpListener, UdpSocket } from "../stack/index.js";
 import { StackDatagramPort } from "./datagram-port.js";
@@ -35,7 +38,7 @@ export interface StackDriver {
 export type Resolve = (name: string, options?: ResolveOptions) => Promise<readonly string[]>;
 
 interface StackListening {
-  readonly accept: (port: StreamPort) => StreamSink;
+  readonly accept: (port: EnoPort, extension: TcpExtension | undefined) => StreamSink;
   readonly end: (failure: Failure | undefined) => void;
 }
 
@@ -64,12 +67,36 @@ export class StackNetwork implements Network {
   }
 
   connectStream(remote: SocketAddress, sink: StreamSink, options: StreamOptions = {}): StreamPort {
+    return this.#connect(remote, sink, undefined, options);
+  }
+
+  listenStreams(
+    local: SocketAddress,
+    accept: (port: StreamPort) => StreamSink,
+    options: ListenOptions = {},
+  ): Promise<PortListener> {
+    return this.#listen(local, undefined, accept, options);
+  }
+
+  readonly enoStreams: EnoStreams = {
+    connect: (remote, sink, extension, options = {}) => this.#connect(remote, sink, extension, options),
+    listen: (local, extension, accept, options = {}) =>
+      this.#listen(local, extension, (port, made) => accept(port, made!), options),
+  };
+
+  #connect(
+    remote: SocketAddress,
+    sink: StreamSink,
+    extension: TcpExtension | undefined,
+    options: StreamOptions,
+  ): StackStreamPort {
     const { stack, host } = this.#driver;
     const port = new StackStreamPort(this.#driver, remote, sink);
     try {
       const connection = stack.connect({ address: addressBytes(remote), port: portNumber(remote) }, host.now(), {
         noDelay: options.noDelay ?? true,
         ...(options.local && { local: localOf(options.local) }),
+        ...(extension && { extension: () => extension }),
       });
       this.#streams.set(connection, port);
       port.attach(connection);
@@ -81,16 +108,18 @@ export class StackNetwork implements Network {
     return port;
   }
 
-  async listenStreams(
+  async #listen(
     local: SocketAddress,
-    accept: (port: StreamPort) => StreamSink,
-    options: ListenOptions = {},
+    extension: (() => TcpExtension) | undefined,
+    accept: StackListening["accept"],
+    options: ListenOptions,
   ): Promise<PortListener> {
     const { stack } = this.#driver;
     const address = anyOf(local);
     const listener = stack.listen(portNumber(local), {
       ...(address && { address }),
       ...(options.backlog !== undefined && { backlog: options.backlog }),
+      ...(extension && { extension }),
     });
     const { promise: closed, resolve: end } = deferred<Failure | undefined>();
     this.#listeners.set(listener, { accept, end });
@@ -184,7 +213,7 @@ export class StackNetwork implements Network {
     const port = new StackStreamPort(this.#driver, { address: formatAddress(remote), port: remotePort });
     this.#streams.set(connection, port);
     port.attach(connection);
-    port.tell(accept(port));
+    port.tell(accept(port, connection.extension));
     port.event({ kind: "opened", connection });
   }
 }

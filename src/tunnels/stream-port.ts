@@ -1,5 +1,5 @@
 import { formatAddress } from "../bytes/index.js";
-import { Failure, networkFailure, type SocketAddress, type StreamPort, type StreamSink } from "../contract/index.js";
+import { type EnoPort, Failure, networkFailure, type SocketAddress, type StreamSink } from "../contract/index.js";
 import type { TcpConnection, TcpEvent } from "../stack/index.js";
 import { receiveSlabSize } from "./limits.js";
 import type { StackDriver } from "./stack-network.js";
@@ -10,7 +10,7 @@ const nowhere: SocketAddress = { address: "::", port: 0 };
  * A connection of the stack as a stream port. Received bytes are copied once, out of the packets; what arrives in one
  * batch of packets reaches the sink in one piece.
  */
-export class StackStreamPort implements StreamPort {
+export class StackStreamPort implements EnoPort {
   readonly remote: SocketAddress;
   readonly #driver: StackDriver;
   #connection: TcpConnection | undefined;
@@ -62,6 +62,10 @@ export class StackStreamPort implements StreamPort {
     const more = connection.write(bytes, released);
     this.#driver.touched();
     return more;
+  }
+
+  push(): void {
+    this.#connection?.push();
   }
 
   finish(): void {

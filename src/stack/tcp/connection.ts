@@ -1,4 +1,11 @@
-import { earliest, type Failure, type Instant, networkFailure } from "../../contract/index.js";
+import {
+  earliest,
+  type Failure,
+  type Instant,
+  networkFailure,
+  type TcpExtension,
+  type TcpOption,
+} from "../../contract/index.js";
 import {
   challengesPerSecondMax,
   halfOpenTimeoutMs,
@@ -12,7 +19,6 @@ import {
   userTimeoutDefaultMs,
 } from "../limits.js";
 import { PerSecond } from "../per-second.js";
-import type { TcpExtension } from "./extension.js";
 import type { TcpEnvironment, TcpNegotiated, TcpOptions } from "./interfaces.js";
 import { KeepAlive } from "./keep-alive.js";
 import { PacketWriter } from "./packet-writer.js";
@@ -52,6 +58,8 @@ export class TcpConnection {
   #timeWaitUntil: Instant | undefined;
   #openBy: Instant | undefined;
   #overMark = false;
+  /** Offset behind the byte that is pushed; zero for none. */
+  #pushBefore = 0;
   #softError: Failure | undefined;
   dscp = 0;
 
@@ -137,6 +145,11 @@ export class TcpConnection {
     return !this.#overMark;
   }
 
+  /** Whatever segment carries the last byte written so far has PSH set, also when more follows in it. */
+  push(): void {
+    this.#pushBefore = this.sender.dataEnd;
+  }
+
   /** Ends our direction behind what is queued. */
   finish(): void {
     if (this.sender.finishing || this.isClosed) return;
@@ -210,7 +223,7 @@ export class TcpConnection {
       return;
     }
     if (!segment.has(Flag.syn)) return;
-    this.takeExtras(segment, bytes);
+    this.takeExtras(segment, bytes, now);
     this.#negotiate(
       {
         initial: segment.sequence,
@@ -250,7 +263,7 @@ export class TcpConnection {
       }
     }
     if (!inWindow) {
-      if (this.#state === "synReceived" && segment.has(Flag.syn)) this.#synAgain(segment, now);
+      if (this.#state === "synReceived" && segment.has(Flag.syn)) this.#synAgain(segment, bytes, now);
       else if (!segment.has(Flag.rst)) this.#answer(segment, start, now);
       if (segment.has(Flag.rst)) return;
       // A peer that has closed its window still acknowledges, and tells of its own (§3.10.7.4).
@@ -263,10 +276,9 @@ export class TcpConnection {
       this.#challenge(now);
       return;
     }
-    if (!segment.has(Flag.ack) || !this.#acknowledge(segment, now) || this.isClosed) return;
+    if (!segment.has(Flag.ack) || !this.#acknowledge(segment, bytes, now) || this.isClosed) return;
     if (!inWindow) return;
     this.#timestamps.take(segment, start, now);
-    this.takeExtras(segment, bytes);
     if (this.#ecn) {
       if (ecn === 3) this.#echoCongestion = true;
       if (segment.has(Flag.cwr)) this.#echoCongestion = ecn === 3;
@@ -297,23 +309,31 @@ export class TcpConnection {
   }
 
   /** The peer's SYN came again, or its SYN-ACK, where both opened at once (§3.5, Figure 7). */
-  #synAgain(segment: Segment, now: Instant): void {
+  #synAgain(segment: Segment, bytes: Uint8Array, now: Instant): void {
     if (!segment.has(Flag.ack)) this.#sendSyn = true;
-    else if (this.#acknowledge(segment, now)) this.#receiver!.ackNow = true;
+    else if (this.#acknowledge(segment, bytes, now)) this.#receiver!.ackNow = true;
   }
 
   /** Hands on the options that the stack does not know; a listener does so for the SYN. */
-  takeExtras(segment: Segment, bytes: Uint8Array): void {
+  takeExtras(segment: Segment, bytes: Uint8Array, now: Instant): void {
     const { extension } = this;
-    if (extension === undefined) return;
+    if (extension === undefined || extension.isSettled) return;
+    const options: TcpOption[] = [];
     for (let i = 0; i < segment.extraCount; i++) {
       const at = segment.extraAt[i]!;
-      extension.read(bytes[at]!, bytes.subarray(at + 2, at + bytes[at + 1]!), segment.has(Flag.syn));
+      options.push({ kind: bytes[at]!, content: bytes.slice(at + 2, at + bytes[at + 1]!) });
     }
+    extension.read(options, segment.has(Flag.syn), segment.has(Flag.ack), now);
+  }
+
+  /** What the extension wants on a segment. */
+  #extra(syn: boolean): Uint8Array | undefined {
+    const { extension } = this;
+    return extension === undefined || extension.isSettled ? undefined : extension.write(syn);
   }
 
   /** False if the acknowledgement is not to be believed, so that nothing else in the segment counts either. */
-  #acknowledge(segment: Segment, now: Instant): boolean {
+  #acknowledge(segment: Segment, bytes: Uint8Array, now: Instant): boolean {
     const { sender } = this;
     const ack = sender.offsetOf(segment.acknowledgment);
     if (this.#state === "synReceived") {
@@ -326,6 +346,7 @@ export class TcpConnection {
       this.#challenge(now);
       return false;
     }
+    this.takeExtras(segment, bytes, now);
     const window = segment.window << sender.scale;
     const opened = sender.takeWindow(this.#receiver!.offsetOf(segment.sequence), ack, window, now);
     const news = sender.acknowledge(ack, segment, this.#timestamps.echoMs(segment, now), now);
@@ -379,7 +400,7 @@ export class TcpConnection {
     const { sender } = this;
     // Blocks take room that data would need, so they travel alone.
     if (receiver.ackNow && receiver.hasBlocks) return this.#write(into, at, sender.next, 0, Flag.ack, now);
-    const extra = this.extension?.write(false);
+    const extra = this.#extra(false);
     const beside = extra === undefined ? 0 : (extra.length + 3) & ~3;
     if (this.#state !== "timeWait" && sender.pick(now, beside)) {
       const size = sender.outSize;
@@ -388,7 +409,8 @@ export class TcpConnection {
       const isNew = sender.outSent === undefined;
       const cwr = isNew && this.#reduced;
       if (cwr) this.#reduced = false;
-      const flags = Flag.ack | (fin ? Flag.fin : 0) | (last ? Flag.psh : 0) | (cwr ? Flag.cwr : 0);
+      const pushed = last || (sender.outStart < this.#pushBefore && this.#pushBefore <= sender.outStart + size);
+      const flags = Flag.ack | (fin ? Flag.fin : 0) | (pushed ? Flag.psh : 0) | (cwr ? Flag.cwr : 0);
       // RFC 3168 §6.1.4: only new data are marked capable.
       const ecn = this.#ecn && isNew && size > 0 ? 2 : 0;
       const total = this.#write(into, at, sender.outStart, size, flags, now, ecn, extra);
@@ -407,7 +429,7 @@ export class TcpConnection {
     const answers = this.#state === "synReceived";
     const ecn = !this.#ecn ? 0 : answers ? Flag.ece : Flag.ece | Flag.cwr;
     const flags = Flag.syn | (answers ? Flag.ack : 0) | ecn;
-    const size = this.#write(into, at, 0, 0, flags, now, 0, this.extension?.write(true));
+    const size = this.#write(into, at, 0, 0, flags, now, 0, this.#extra(true));
     this.sender.sentSyn(now);
     return size;
   }

@@ -1,7 +1,6 @@
-import type { Failure, Instant } from "../../contract/index.js";
+import type { Failure, Instant, TcpExtension } from "../../contract/index.js";
 import type { ControllerFactory } from "../../mechanisms/congestion/index.js";
 import type { TcpConnection } from "./connection.js";
-import type { TcpExtension } from "./extension.js";
 
 /** What a connection needs of its stack. */
 export interface TcpEnvironment {

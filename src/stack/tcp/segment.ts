@@ -139,8 +139,12 @@ export class OptionsOut {
       at += 4;
     }
     if (this.windowScale >= 0) {
-      putU32(into, at, (Kind.nop << 24) | (Kind.windowScale << 16) | (3 << 8) | this.windowScale);
-      at += 4;
+      // No padding where the options from outside need its byte.
+      if (at - from + 4 + (this.extra?.length ?? 0) <= 40) into[at++] = Kind.nop;
+      into[at] = Kind.windowScale;
+      into[at + 1] = 3;
+      into[at + 2] = this.windowScale;
+      at += 3;
     }
     if (this.sackCount > 0) {
       into[at] = into[at + 1] = Kind.nop;

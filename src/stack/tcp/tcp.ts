@@ -222,7 +222,7 @@ export class Tcp {
     const connection = this.#newConnection(tuple, this.#initial.sequence(tuple, now), listener.options);
     this.#listenerOf.set(connection, listener);
     listener.halfOpen.add(connection);
-    connection.takeExtras(segment, bytes);
+    connection.takeExtras(segment, bytes, now);
     connection.accept(
       {
         initial: segment.sequence,

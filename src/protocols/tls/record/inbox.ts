@@ -1,8 +1,8 @@
+import { Deframer, type RecordTaker } from "../../../mechanisms/deframer.js";
 import { refuse, type TlsFailure, tlsFailure } from "../failure.js";
 import type { Epoch } from "../handshake/vocabulary.js";
 import { limits } from "../limits.js";
 import { contentType, recordHeaderSize } from "./content-type.js";
-import { Deframer, type RecordTaker } from "./deframer.js";
 import { PlainOpener } from "./plain.js";
 import type { RecordOpener } from "./protection.js";
 
@@ -29,7 +29,7 @@ export interface RecordReader {
  */
 export class Inbox implements RecordTaker {
   readonly #reader: RecordReader;
-  readonly #deframer = new Deframer();
+  readonly #deframer = new Deframer(recordHeaderSize);
   #opener: RecordOpener = new PlainOpener();
   #epoch: Epoch = "initial";
   /** 1.2: keys that change_cipher_spec will put in place. */

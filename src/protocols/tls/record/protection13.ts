@@ -1,42 +1,11 @@
 import type { CryptoProvider, Opener, Sealer } from "../../../contract/index.js";
+import { Nonce } from "../../../mechanisms/nonce.js";
 import type { TrafficKeys13 } from "../handshake/vocabulary.js";
 import { Labels, trafficKey } from "../keys13.js";
 import { limits } from "../limits.js";
 import { contentType, recordHeaderSize } from "./content-type.js";
 import { writeHeader } from "./plain.js";
 import type { RecordOpener, RecordSealer } from "./protection.js";
-
-/** The per-record nonce (RFC 9846 §5.3): the IV, and the sequence number on its last eight bytes. */
-class Nonce {
-  readonly bytes: Uint8Array;
-  readonly #iv: Uint8Array;
-  readonly #at: number;
-
-  constructor(iv: Uint8Array) {
-    this.#iv = iv;
-    this.bytes = iv.slice();
-    this.#at = iv.length - 8;
-  }
-
-  /** Sequence numbers up to 2^53; keys are changed long before. */
-  set(sequence: number): void {
-    const { bytes } = this;
-    const iv = this.#iv;
-    let low = sequence % 0x1_0000_0000;
-    let high = (sequence - low) / 0x1_0000_0000;
-    for (let i = this.#at + 7, j = this.#at + 3; j >= this.#at; i--, j--) {
-      bytes[i] = iv[i]! ^ (low & 255);
-      bytes[j] = iv[j]! ^ (high & 255);
-      low >>>= 8;
-      high >>>= 8;
-    }
-  }
-
-  wipe(): void {
-    this.bytes.fill(0);
-    this.#iv.fill(0);
-  }
-}
 
 /** Seals records of TLS 1.3: content, type, padding, tag (RFC 9846 §5.2). */
 export class Sealer13 implements RecordSealer {

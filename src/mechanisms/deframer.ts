@@ -1,5 +1,3 @@
-import { recordHeaderSize } from "./content-type.js";
-
 /** Takes one whole record in the memory where it stands; false stops the reading. */
 export interface RecordTaker {
   /** Looks at a header as soon as it is there; the size of the record with its header, or undefined if it is refused. */
@@ -12,7 +10,7 @@ export interface RecordTaker {
  * together in memory of its own, a piece for each cut.
  */
 export class Deframer {
-  readonly #header = new Uint8Array(recordHeaderSize);
+  readonly #header: Uint8Array;
   #headerSize = 0;
   #partial: Uint8Array | undefined;
   #partialSize = 0;
@@ -22,6 +20,11 @@ export class Deframer {
   #stopped = false;
   /** Until the peer has proved anything, it gets no memory for what it only announces. */
   isFrugal = true;
+
+  /** @param headerSize - bytes of a record from which its size follows */
+  constructor(headerSize: number) {
+    this.#header = new Uint8Array(headerSize);
+  }
 
   /** Is half a record here? */
   get isMidRecord(): boolean {
@@ -37,7 +40,7 @@ export class Deframer {
       if (this.#stopped) return at;
     }
     this.#stopped = false;
-    while (bytes.length - at >= recordHeaderSize) {
+    while (bytes.length - at >= this.#header.length) {
       const size = taker.header(bytes, at);
       if (size === undefined) return bytes.length;
       if (size > bytes.length - at) return this.#keep(bytes, at, size);
@@ -54,7 +57,7 @@ export class Deframer {
 
   #keep(bytes: Uint8Array, at: number, size: number): number {
     this.#begin(bytes.subarray(at), size);
-    this.#headerSize = recordHeaderSize;
+    this.#headerSize = this.#header.length;
     return bytes.length;
   }
 
@@ -81,11 +84,11 @@ export class Deframer {
     let at = 0;
     this.#stopped = false;
     if (this.#partial === undefined) {
-      const wanted = Math.min(recordHeaderSize - this.#headerSize, bytes.length);
+      const wanted = Math.min(this.#header.length - this.#headerSize, bytes.length);
       this.#header.set(bytes.subarray(0, wanted), this.#headerSize);
       this.#headerSize += wanted;
       at = wanted;
-      if (this.#headerSize < recordHeaderSize) return -1;
+      if (this.#headerSize < this.#header.length) return -1;
       const size = taker.header(this.#header, 0);
       if (size === undefined) return -1;
       this.#begin(this.#header, size);
