@@ -1,3 +1,4 @@
+export { DeviceNetwork, type DeviceNetworkOptions } from "./device-network.js";
 export type { FileWarning, OpenedDevice, OpenedTunnel, PeerState, TunnelNotice, TunnelState } from "./opened.js";
 export type { OpenVpnOptions, OpenVpnTunnel, OpenVpnTunnelOptions } from "./openvpn.js";
 export type { OpenVpnDeviceOptions } from "./openvpn-device.js";

@@ -20,3 +20,5 @@ export const sessionLifetimeMs = 180_000;
 export const outerPacketSize = 1_500;
 /** Streams of one listener that carry packets. */
 export const acceptedStreamsMax = 4_096;
+/** Packets that are taken from a device, or handed to it, in one go. */
+export const devicePacketsMax = 64;
