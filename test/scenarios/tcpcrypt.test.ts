@@ -103,39 +103,27 @@ for (const [b, ok] of [
   });
 }
 
-scenario(
-  "sessions are resumed again and again, from either side, and no secret serves twice (RFC 8548 §3.5)",
-  3,
-  async (world) => {
-    const wire = await enoWorld(world);
-    const caches = [new TcpcryptSessions(crypto), new TcpcryptSessions(crypto)] as const;
-    const ids = new Set<string>();
-    for (let round = 0; round < 4; round++) {
-      const pair = await tcpcryptPair(world, wire, { sessions: caches[0] }, { sessions: caches[1] }, port + round);
-      // The address and port name the peer; one name for all of them here.
-      await world.finish(pair.listener.close());
-      pair.session.abort();
-      await world.until(() => pair.a.isOver);
-    }
-    for (const [cache] of [[caches[0]], [caches[1]]]) cache!.clear();
-    for (let round = 0; round < 4; round++) {
-      const pair = await tcpcryptPair(
-        world,
-        wire,
-        { sessions: caches[0], scope: "peer", teps: ["TCPCRYPT_ECDHE_P256"] },
-        { sessions: caches[1] },
-        port + 10 + round,
-      );
-      await exchange(world, pair, 10_000);
-      const { resumed, sessionId, tep } = assertWhole(pair, 10_000);
-      assert.deepEqual([resumed, tep], [round > 0, "TCPCRYPT_ECDHE_P256"]);
-      assert.equal(sessionId[0], round > 0 ? 0xa1 : 0x21);
-      ids.add(toHex(sessionId));
-      await world.finish(pair.listener.close());
-    }
-    assert.equal(ids.size, 4);
-  },
-);
+scenario("sessions are resumed again and again, and no secret serves twice (RFC 8548 §3.5)", 3, async (world) => {
+  const wire = await enoWorld(world);
+  const caches = [new TcpcryptSessions(crypto), new TcpcryptSessions(crypto)] as const;
+  const ids = new Set<string>();
+  for (let round = 0; round < 4; round++) {
+    const pair = await tcpcryptPair(
+      world,
+      wire,
+      { sessions: caches[0], scope: "peer", teps: ["TCPCRYPT_ECDHE_P256"] },
+      { sessions: caches[1] },
+      port + round,
+    );
+    await exchange(world, pair, 10_000);
+    const { resumed, sessionId, tep } = assertWhole(pair, 10_000);
+    assert.deepEqual([resumed, tep], [round > 0, "TCPCRYPT_ECDHE_P256"]);
+    assert.equal(sessionId[0], round > 0 ? 0xa1 : 0x21);
+    ids.add(toHex(sessionId));
+    await world.finish(pair.listener.close());
+  }
+  assert.equal(ids.size, 4);
+});
 
 scenario(
   "a peer that has forgotten is met with fresh keys, and so is one who wants no resumption",
@@ -186,21 +174,24 @@ scenario(
   1,
   async (world) => {
     const wire = await enoWorld(world);
-    for (const [at, isSame] of [
-      [1, true],
-      [2, false],
+    for (const [at, role, isSame] of [
+      [1, "A", true],
+      // Who was B in the original session encrypts as B, also when it is the active opener now.
+      [2, "B", true],
+      [3, "A", false],
     ] as const) {
       const caches = [new TcpcryptSessions(crypto), new TcpcryptSessions(crypto)] as const;
-      const secret = (fill: number) => new Secret(new Uint8Array(32).fill(fill));
-      const scope = sessionScope(addresses[1], at);
-      caches[0].import({ secret: secret(5), role: "A", cipher: "AEAD_CHACHA20_POLY1305" }, wire.hosts[0].now(), scope);
-      caches[1].import(
-        { secret: secret(isSame ? 5 : 6), role: "B", cipher: "AEAD_CHACHA20_POLY1305" },
-        wire.hosts[1].now(),
-      );
+      const imported = (fill: number, as: "A" | "B") => ({
+        secret: new Secret(new Uint8Array(32).fill(fill)),
+        role: as,
+        cipher: "AEAD_CHACHA20_POLY1305" as const,
+      });
+      caches[0].import(imported(5, role), wire.hosts[0].now(), sessionScope(addresses[1], at));
+      caches[1].import(imported(isSame ? 5 : 6, role === "A" ? "B" : "A"), wire.hosts[1].now());
       const pair = await tcpcryptPair(world, wire, { sessions: caches[0] }, { sessions: caches[1] }, at);
       await exchange(world, pair, 100);
-      assert.equal(assertWhole(pair, 100).resumed, isSame);
+      const outcome = assertWhole(pair, 100);
+      assert.deepEqual([outcome.resumed, outcome.role], [isSame, "A"]);
     }
   },
 );
