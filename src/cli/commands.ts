@@ -230,6 +230,35 @@ export const commands = [
     run: async (values, context) => (await import("./commands/keygen.js")).keygen(values, context),
   }),
   command({
+    name: "explore",
+    brief: "See what passes: a scene of any protocol, played in virtual time, as a page in your browser",
+    details:
+      "Serves pages on 127.0.0.1 until it is interrupted; with --html or --json it writes one scene and ends. The same numbers give the same packets",
+    positionals: {},
+    options: {
+      scene: { kind: "text", metavar: "NAME", about: "tls13, tls12, dtls13, quic1 …: an unknown one is told all" },
+      beside: { kind: "text", metavar: "NAME", about: "Another scene to compare it with" },
+      delay: { kind: "number", metavar: "MS", min: 0, about: "The link's delay one way; 20 if left out" },
+      loss: { kind: "number", metavar: "PERCENT", min: 0, about: "Packets that it loses; none if left out" },
+      seed: { kind: "number", metavar: "N", min: 0, about: "Decides which are lost, and every key; 1 if left out" },
+      bytes: {
+        kind: "number",
+        metavar: "N",
+        min: 1,
+        about: "What is sent once the session stands, and echoed; 1,000 if left out",
+      },
+      port: { kind: "number", metavar: "PORT", min: 0, about: "Where to serve; any free port if left out" },
+      html: { kind: "flag", about: "Write one page, without scripts or outside resources" },
+      json: { kind: "flag", about: "Write one JSON document: packets, events, outcome" },
+    },
+    examples: [
+      ["sealport explore", "prints the address to open"],
+      ["sealport explore --scene tls13 --beside tls12 --html", "one page for a lecture"],
+      ["sealport explore --scene quic1 --loss 10 --bytes 100000 --json", "for programs"],
+    ],
+    run: async (values, context) => (await import("./commands/explore.js")).explore(values, context),
+  }),
+  command({
     name: "bench",
     brief: "Measure Sealport beside other implementations, both in one run",
     positionals: { name: { kind: "text", metavar: "NAME", about: "A benchmark; all of them if left out" } },

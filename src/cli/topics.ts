@@ -37,7 +37,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   json: {
     title: "JSON",
     paragraphs: [
-      "demo, connect, listen, tunnel, exec, ping and doctor write one event a line: an object with v (the version of this format, 1), event (its name) and the event's fields. survey, bench and keygen write one document.",
+      "demo, connect, listen, tunnel, exec, ping and doctor write one event a line: an object with v (the version of this format, 1), event (its name) and the event's fields. survey, bench, keygen and explore write one document.",
       "Errors are an event too: exit, message, hint, and failure with fault, reason, protocol and at. docs/json.md has every event and field.",
     ],
     rows: [],

@@ -9,7 +9,7 @@ import { SimulatedHost, type SimulatedHostOptions } from "./host.js";
 import { Link, type LinkOptions } from "./link.js";
 import { Nat, type NatOptions, type Node, Router } from "./node.js";
 import { Random } from "./random.js";
-import { Recorder } from "./recorder.js";
+import { Recorder, type SeenPacket } from "./recorder.js";
 import { Timeline } from "./timeline.js";
 
 export type { InterfaceOptions, SimulatedHost, SimulatedHostOptions, StreamModel } from "./host.js";
@@ -17,6 +17,7 @@ export type { Fate, Link, LinkOptions } from "./link.js";
 export type { Nat, NatOptions, Router } from "./node.js";
 export type { Packet, Segment } from "./packet.js";
 export { Random, type Ratio } from "./random.js";
+export type { SeenPacket } from "./recorder.js";
 
 export interface SimulationOptions {
   readonly seed: number | string;
@@ -26,6 +27,10 @@ export interface SimulationOptions {
   readonly start?: Instant;
   /** Keep every packet for `capture`. Default false. */
   readonly isCapturing?: boolean;
+  /** Told of every packet as it is put on a link, and of what becomes of it. */
+  readonly seen?: (packet: SeenPacket) => void;
+  /** Told of every trace event, and whose it is. */
+  readonly traced?: (host: string, event: TraceEvent) => void;
 }
 
 /**
@@ -55,16 +60,18 @@ export class World {
   readonly #start: Instant;
   readonly #timeline: Timeline;
   readonly #recorder: Recorder;
+  readonly #traced: SimulationOptions["traced"];
   readonly #crypto: CryptoProvider | undefined;
   readonly #names = new Map<string, Name>();
 
-  constructor({ seed, crypto, start = Date.UTC(2026, 0, 1), isCapturing = false }: SimulationOptions) {
+  constructor({ seed, crypto, start = Date.UTC(2026, 0, 1), isCapturing = false, seen, traced }: SimulationOptions) {
     this.seed = seed;
     this.random = new Random(seed);
     this.#crypto = crypto;
     this.#start = start;
     this.#timeline = new Timeline(start);
-    this.#recorder = new Recorder(this.#timeline, isCapturing);
+    this.#recorder = new Recorder(this.#timeline, isCapturing, seen);
+    this.#traced = traced;
   }
 
   host(name: string, options: SimulatedHostOptions = {}): SimulatedHost {
@@ -76,7 +83,10 @@ export class World {
         this.keyLog.push(line);
         this.#recorder.secrets(line);
       },
-      trace: (event) => void this.traces.push(event),
+      trace: (event) => {
+        this.traces.push(event);
+        this.#traced?.(name, event);
+      },
       resolve: (asked, family) => this.#resolve(asked, family),
       services: (asked) => this.#names.get(asked)?.services,
     });

@@ -1,4 +1,4 @@
-import type { Ecn } from "../../contract/index.js";
+import type { Ecn, Instant } from "../../contract/index.js";
 import { linkQueueBytes } from "./limits.js";
 import type { Node } from "./node.js";
 import { type Packet, tooBig, wireSize } from "./packet.js";
@@ -139,16 +139,16 @@ export class Link {
       return;
     }
     const whole = isCorrupt ? this.#flip(marked) : marked;
-    this.#recorder.record(whole, this.name, isCorrupt ? "corrupted" : marks ? "marked" : undefined);
-    this.#deliver(whole, end, lane, fate);
+    const arrival = this.#deliver(whole, end, lane, fate);
+    this.#recorder.record(whole, this.name, isCorrupt ? "corrupted" : marks ? "marked" : undefined, arrival);
     if (fate === "duplicate" || (fate === undefined && this.#random.chance(this.#options.duplication))) {
       counters.duplicated++;
-      this.#recorder.record(whole, this.name, "duplicated");
-      this.#deliver(whole, end, lane, undefined);
+      this.#recorder.record(whole, this.name, "duplicated", this.#deliver(whole, end, lane, undefined));
     }
   }
 
-  #deliver(packet: Packet, end: LinkEnd, lane: Lane, fate: Fate): void {
+  /** Answers when it arrives. */
+  #deliver(packet: Packet, end: LinkEnd, lane: Lane, fate: Fate): Instant {
     const { delayMs = 10, jitterMs = 0, reordering } = this.#options;
     let arrival = Math.max(this.#timeline.now(), lane.busyUntil) + delayMs;
     if (jitterMs > 0) arrival += this.#random.below(jitterMs + 1);
@@ -164,6 +164,7 @@ export class Link {
       // Receivers work in place: each copy is its own.
       node.receive({ ...packet, bytes: packet.bytes.slice(), hops: packet.hops + 1 }, this.far(end));
     });
+    return arrival;
   }
 
   #flip(packet: Packet): Packet {

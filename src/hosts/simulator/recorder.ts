@@ -1,25 +1,38 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../../contract/index.js";
+import type { Clock, Instant } from "../../contract/index.js";
 import { Pcapng, secretsKindOf, tcpPacket, udpPacket } from "../../mechanisms/capture/index.js";
 import { type Packet, showAddress } from "./packet.js";
+
+/** A packet that was put on a link, and what became of it. */
+export interface SeenPacket {
+  readonly at: Instant;
+  readonly packet: Packet;
+  /** When it will be at the other end; undefined if it will not. */
+  readonly arrival: Instant | undefined;
+  /** What befell it: `lost`, `too big`, `queue overflowed`, `corrupted`, `duplicated`, `marked`; undefined: nothing. */
+  readonly what: string | undefined;
+}
 
 /** Sees every packet on every link: keeps a digest of all of them and, if wanted, a capture. */
 export class Recorder {
   readonly #clock: Clock;
+  readonly #seen: ((packet: SeenPacket) => void) | undefined;
   readonly #digest = createHash("sha256");
   readonly #blocks: Uint8Array[] = [];
   readonly #capture: Pcapng | undefined;
 
-  constructor(clock: Clock, isCapturing: boolean) {
+  constructor(clock: Clock, isCapturing: boolean, seen?: (packet: SeenPacket) => void) {
     this.#clock = clock;
+    this.#seen = seen;
     if (isCapturing) {
       this.#capture = new Pcapng((block) => void this.#blocks.push(block), [{ name: "simulated", link: "ip" }]);
     }
   }
 
-  record(packet: Packet, link: string, what: string | undefined): void {
+  record(packet: Packet, link: string, what: string | undefined, arrival?: Instant): void {
     const { protocol, from, to, bytes, segment } = packet;
     const at = this.#clock.now();
+    this.#seen?.({ at, packet, arrival, what });
     this.#digest.update(
       `${at} ${link} ${what ?? "sent"} ${protocol} ${showAddress(from)} ${showAddress(to)} ${JSON.stringify(segment)} ${bytes.length}\n`,
     );

@@ -17,7 +17,7 @@ export interface Authority {
   readonly certificate: Uint8Array;
   /** PEM of the same, for a program that wants a file. */
   readonly trustPem: string;
-  /** A P-256 identity for the names; remembered by them, since keys are slow to make. */
+  /** An identity for the names; remembered by them, since keys are slow to make. */
   identity(...names: readonly string[]): Promise<TlsIdentity>;
   /** Full validation of a chain and its name, with this authority alone trusted. */
   readonly verify: VerifyPeer;
@@ -31,15 +31,15 @@ interface Issued {
   readonly keyPem: string;
 }
 
-/** Makes an authority for an hour or so of proofs; nothing of it is ever written down, except for a peer that wants files. */
-export function newAuthority(host: Host): Authority {
+/** Makes an authority for an hour or so of proofs, whose signatures are the same for the same seed if it is one of Ed25519; nothing of it is ever written down, except for a peer that wants files. */
+export function newAuthority(host: Host, curve: "P-256" | "Ed25519" = "P-256"): Authority {
   const { crypto, entropy } = host;
   const now = host.now();
   const common = { provider: crypto, entropy, notBefore: now - dayMs / 24, notAfter: now + dayMs };
   const newKey = () => {
-    const pkcs8 = makePrivateKey("P-256", entropy);
+    const pkcs8 = makePrivateKey(curve, entropy);
     const key = crypto.privateKey(pkcs8.expose());
-    if (key === undefined) throw new Error("the provider has no P-256 keys");
+    if (key === undefined) throw new Error(`the provider has no ${curve} keys`);
     return { key, pkcs8 };
   };
   const root = newKey();

@@ -30,9 +30,9 @@ export class OpenVpnStage {
   readonly host: Host;
   readonly authority: Authority;
 
-  constructor(host: Host) {
+  constructor(host: Host, authority = newAuthority(host)) {
     this.host = host;
-    this.authority = newAuthority(host);
+    this.authority = authority;
   }
 
   async serve(options: Partial<OpenVpnServerOptions> = {}): Promise<ServerEnd> {
