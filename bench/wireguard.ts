@@ -9,8 +9,8 @@ import { listening } from "../test/interop/peers/namespaces.js";
 import { WireGuardGo } from "../test/interop/peers/wireguard-go.js";
 import type { FirstByteAnswer } from "./programs/first-byte.js";
 import { oursAnswered, theirsAnswered } from "./programs/handshakes.js";
+import type { StackEndAnswer } from "./programs/stack-end.js";
 import { type EndKind, type Flow, iperf, pingMs, TunnelEnds } from "./programs/tunnel-ends.js";
-import type { WireGuardEndAnswer } from "./programs/wireguard-end.js";
 import { handshakesPerSecond, packetsPerSecond, peerBytes } from "./programs/wireguard-machine.js";
 
 const seconds = 3;
@@ -31,7 +31,7 @@ interface Pair {
 export async function run(): Promise<readonly BenchRow[]> {
   const [ours, theirs]: [Pair[], Pair[]] = [[], []];
   const [toThem, fromThem]: [number[], number[]] = [[], []];
-  const [rootless, rootlessToOurs]: [WireGuardEndAnswer[], WireGuardEndAnswer[]] = [[], []];
+  const [rootless, rootlessToOurs]: [StackEndAnswer[], StackEndAnswer[]] = [[], []];
   const [firstBytes, theirFirstBytes]: [FirstByteAnswer[], number[]] = [[], []];
   // In turns, so that what else the machine does falls on all of them.
   for (let i = 0; i < rounds; i++) {
@@ -46,7 +46,7 @@ export async function run(): Promise<readonly BenchRow[]> {
   }
   const us = (figure: (of: Pair) => number): number => median(ours.map(figure));
   const them = (figure: (of: Pair) => number): number => median(theirs.map(figure));
-  const end = (of: readonly WireGuardEndAnswer[], figure: (of: WireGuardEndAnswer) => number) => median(of.map(figure));
+  const end = (of: readonly StackEndAnswer[], figure: (of: StackEndAnswer) => number) => median(of.map(figure));
   const { crypto } = host;
   const name = `wireguard-go ${version()} at both ends`;
   const theirRate = them(({ flow }) => flow.mbits);
@@ -186,12 +186,12 @@ async function between(a: EndKind, b: EndKind): Promise<Pair> {
 }
 
 /** Our stack and our WireGuard in one Node process, to a device of whoever it is and the kernel's TCP behind that. */
-async function withoutRoot(peer: EndKind): Promise<WireGuardEndAnswer> {
+async function withoutRoot(peer: EndKind): Promise<StackEndAnswer> {
   await using ends = await TunnelEnds.start(peer, "file");
   ends.run(ends.a, "socat", "-u", "-b", "262144", "TCP-LISTEN:7001,reuseaddr", "/dev/null");
   ends.run(ends.a, "socat", "-u", "-b", "262144", "OPEN:/dev/zero", "TCP-LISTEN:7002,reuseaddr");
   await Promise.all([7001, 7002].map((port) => listening(ends.a.namespace, port)));
-  return JSON.parse(await output(ends, "wireguard-end", readFileSync(ends.b.file, "utf8"), String(seconds * 1000)));
+  return JSON.parse(await output(ends, "stack-end", readFileSync(ends.b.file, "utf8"), String(seconds * 1000)));
 }
 
 async function firstByte(): Promise<FirstByteAnswer> {

@@ -18,7 +18,7 @@ export interface TunnelEnd {
   readonly namespace: string;
   /** Its address inside. */
   readonly address: string;
-  /** Its wg-quick file, if it is ours. */
+  /** Its configuration file, if it is ours. */
   readonly file: string;
   readonly pid: number | undefined;
 }
@@ -27,8 +27,16 @@ const host = nodeHost();
 const newKey = (): Uint8Array => host.entropy.fill(new Uint8Array(32));
 const sealport = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
-/** Two ends of one tunnel in two namespaces with a wire between, whoever runs them. */
-export class TunnelEnds implements AsyncDisposable {
+/** Two ends of one tunnel, of whichever protocol, that are up. */
+export interface Ends {
+  readonly a: TunnelEnd;
+  readonly b: TunnelEnd;
+  /** A program in an end's namespace, which ends with this. */
+  run(end: TunnelEnd, command: string, ...args: readonly string[]): Program;
+}
+
+/** Two ends of one WireGuard tunnel in two namespaces with a wire between, whoever runs them. */
+export class TunnelEnds implements Ends, AsyncDisposable {
   readonly wires = new Namespaces();
   readonly #running: AsyncDisposable[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "sealport-bench-"));
@@ -129,7 +137,7 @@ export interface Flow {
 }
 
 /** iperf3 from `a` to `b`. */
-export async function iperf(ends: TunnelEnds, seconds: number, ...options: readonly string[]): Promise<Flow> {
+export async function iperf(ends: Ends, seconds: number, ...options: readonly string[]): Promise<Flow> {
   const { a, b } = ends;
   const server = ends.run(b, "iperf3", "-s", "-1", "-B", b.address, "-J");
   await listening(b.namespace, 5201);
@@ -157,7 +165,7 @@ export async function iperf(ends: TunnelEnds, seconds: number, ...options: reado
 }
 
 /** Median round trip from `a` to `b`, after as many to warm up. */
-export async function pingMs(ends: TunnelEnds): Promise<number> {
+export async function pingMs(ends: Ends): Promise<number> {
   let said = "";
   for (let i = 0; i < 2; i++) {
     const ping = ends.run(ends.a, "ping", "-c", "100", "-i", "0.01", ends.b.address);

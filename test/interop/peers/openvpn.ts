@@ -120,6 +120,10 @@ export class OpenVpnServer implements AsyncDisposable {
     return this.#program.said;
   }
 
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
   says(pattern: RegExp, from = 0): Promise<RegExpMatchArray> {
     return this.#program.says(pattern, from);
   }

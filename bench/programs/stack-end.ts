@@ -1,5 +1,6 @@
 import { nodeHost } from "../../src/hosts/node/index.js";
 import { openWireGuard } from "../../src/tunnels/index.js";
+import { openOpenVpn } from "../../src/tunnels/openvpn.js";
 
 /** Megabits a second, and CPU seconds of this process for each gigabyte. */
 export interface Flow {
@@ -7,24 +8,24 @@ export interface Flow {
   readonly cpuPerGb: number;
 }
 
-export interface WireGuardEndAnswer {
+export interface StackEndAnswer {
   readonly up: Flow;
   readonly down: Flow;
   readonly pingMs: number;
 }
 
 /**
- * One end in a process of its own: brings up the tunnel of the wg-quick file in its first argument, and for as many
- * milliseconds as the second says sends to 10.99.0.1:7001, then as long receives from 10.99.0.1:7002, through our stack.
+ * One end in a process of its own: brings up the tunnel of the wg-quick or .ovpn file in its first argument, and for as many
+ * milliseconds as the second says sends to port 7001 of the third, then as long receives from its port 7002, through our stack.
  */
-const [file = "", durationMs = "1000"] = process.argv.slice(2);
+const [file = "", durationMs = "1000", address = "10.99.0.1"] = process.argv.slice(2);
 const host = nodeHost();
-const tunnel = await openWireGuard(host, file);
+const tunnel = await (file.includes("[Interface]") ? openWireGuard : openOpenVpn)(host, file);
 const pings: number[] = [];
-for (let i = 0; i < 20; i++) pings.push(await tunnel.ping("10.99.0.1", { timeoutMs: 5_000 }));
+for (let i = 0; i < 20; i++) pings.push(await tunnel.ping(address, { timeoutMs: 5_000 }));
 const up = await flow(7001, new Uint8Array(256 * 1024).fill(7));
 const down = await flow(7002, undefined);
-const answer: WireGuardEndAnswer = { up, down, pingMs: pings.sort((a, b) => a - b)[10]! };
+const answer: StackEndAnswer = { up, down, pingMs: pings.sort((a, b) => a - b)[10]! };
 process.stdout.write(`${JSON.stringify(answer)}\n`);
 tunnel.close();
 
@@ -39,7 +40,7 @@ function flow(port: number, chunk: Uint8Array | undefined): Promise<Flow> {
       bytes += chunk.length;
     };
     const stream = tunnel.network.connectStream(
-      { address: "10.99.0.1", port },
+      { address, port },
       {
         opened: () => {
           start = performance.now();
