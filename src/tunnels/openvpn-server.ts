@@ -17,7 +17,7 @@ import { ListenerPort } from "./listener-port.js";
 import { Tunnel } from "./tunnel.js";
 
 export interface OpenVpnServerOptions
-  extends Omit<OpenVpnServerConfig, "crypto" | "entropy" | "source" | "addresses" | "mtu"> {
+  extends Omit<OpenVpnServerConfig, "crypto" | "entropy" | "source" | "addresses" | "mtu" | "batchPackets"> {
   readonly name?: string;
   /** The network outside. Default: the host's own. */
   readonly network?: Network;
@@ -56,7 +56,15 @@ export async function listenOpenVpn(host: Host, options: OpenVpnServerOptions): 
   const stack = new Stack({ crypto: host.crypto, entropy: host.entropy, addresses: inside, mtu: innerMtu });
   const tls = { ...options.tls, ...(host.keyLog && { keyLog: host.keyLog }), ...(host.trace && { trace: host.trace }) };
   const { crypto, entropy } = host;
-  const machine = new OpenVpnServer({ ...config, crypto, entropy, tls, addresses: inside, source: stack });
+  const machine = new OpenVpnServer({
+    ...config,
+    crypto,
+    entropy,
+    tls,
+    addresses: inside,
+    source: stack,
+    ...(options.transport === "tcp" && { batchPackets: 1 }),
+  });
   const echoes = new Echoes(host);
   const judge = async (applicant: Applicant, signal: AbortSignal): Promise<Admission | undefined> => {
     const addresses = pool.take();

@@ -173,6 +173,22 @@ test("users are let in by name and password, each with an address, and a wrong o
   await until(() => ours.server.clients().length === 0);
 });
 
+for (const clientToClient of [true, false]) {
+  test(`two clients of openvpn 2.6 ${clientToClient ? "reach each other through" : "are kept apart by"} the server`, async () => {
+    using ours = await serve({ clientToClient });
+    const { server } = ours;
+    await using first = await OpenVpnClientPeer.start(server.local.port);
+    await using second = await OpenVpnClientPeer.start(server.local.port);
+    for (const address of ["10.79.0.3", "fd79::3"]) {
+      await using ping = first.inside("ping", "ping", "-c", "3", "-i", "0.1", "-W", "1", address);
+      assert.equal(await ping.ends(), clientToClient ? "exited with 0" : "exited with 1", ping.said);
+    }
+    // The server itself is there for both.
+    await using ping = second.inside("ping", "ping", "-c", "1", "-W", "30", "10.79.0.1");
+    assert.equal(await ping.ends(), "exited with 0", ping.said);
+  });
+}
+
 test("100 MB go from the client's kernel to our stack, intact, while it renews keys by bytes", async () => {
   using ours = await serve();
   await using client = await OpenVpnClientPeer.start(ours.server.local.port, ["reneg-bytes 30000000"]);

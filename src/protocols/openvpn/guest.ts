@@ -26,11 +26,11 @@ export interface Applicant {
 export class Guest {
   readonly session: Session;
   readonly peerId: number;
+  /** Its session ID in hex: by which it is found. */
+  readonly sessionKey: string;
   readonly bornAt: Instant;
   address: SocketAddress;
   admission: Admission | undefined;
-  /** Its admission is being thought about. */
-  isAsked = false;
   wantsPush = false;
   user: string | undefined;
   password: Secret | undefined;
@@ -48,10 +48,11 @@ export class Guest {
   packetsSent = 0;
   packetsReceived = 0;
 
-  constructor(session: Session, peerId: number, address: SocketAddress, now: Instant) {
+  constructor(session: Session, peerId: number, address: SocketAddress, sessionKey: string, now: Instant) {
     this.session = session;
     this.peerId = peerId;
     this.address = address;
+    this.sessionKey = sessionKey;
     this.bornAt = now;
     this.receivedAt = now;
     this.sentAt = now;
@@ -59,6 +60,11 @@ export class Guest {
 
   get isUp(): boolean {
     return this.cipher !== undefined;
+  }
+
+  /** `IV_PROTO`: what it can. */
+  can(bit: number): boolean {
+    return ((Number(this.peerInfo.get("IV_PROTO") ?? 0) >>> 0) & bit) !== 0;
   }
 
   get status(): GuestStatus {

@@ -33,10 +33,10 @@ export { failure as openVpnFailure } from "./failure.js";
 export type { Admission, Applicant, GuestStatus } from "./guest.js";
 export { tunMtuDefault } from "./limits.js";
 export { profile } from "./profile.js";
-export {
-  OpenVpnServer,
-  type OpenVpnServerAsks,
-  type OpenVpnServerConfig,
-  type OpenVpnServerEvent,
-  type OpenVpnServerInput,
-} from "./server.js";
+export { OpenVpnServer } from "./server.js";
+export type {
+  OpenVpnServerAsks,
+  OpenVpnServerConfig,
+  OpenVpnServerEvent,
+  OpenVpnServerInput,
+} from "./server-options.js";

@@ -62,6 +62,9 @@ export const batchSizeMax = 65_000;
 /** Packets that wait for the first keys; the oldest goes first. */
 export const stagedPacketsMax = 64;
 
+/** Packets from one client to another that wait to be sealed; what comes then is dropped. */
+export const forwardedPacketsMax = 256;
+
 /** Pause before a remote is tried again, doubled up to the greatest: `--connect-retry`. */
 export const retryMs = 1_000;
 export const retryMaxMs = 300_000;
@@ -71,6 +74,10 @@ export const serverPollMs = 120_000;
 /** Lines of a configuration file, `remote` lines in it, and bytes of an inline block. */
 export const fileLinesMax = 20_000;
 export const remotesMax = 64;
+
+/** A server's clients say that they live so often, and begin anew after so long a silence: pushed. */
+export const serverPingMs = 10_000;
+export const serverPingRestartMs = 60_000;
 
 /** Clients of one server, and those among them that are not authenticated yet. */
 export const clientsMax = 4_096;

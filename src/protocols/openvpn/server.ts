@@ -1,15 +1,11 @@
-import { equal, formatAddress, type Prefix, toHex, utf8 } from "../../bytes/index.js";
+import { utf8 } from "../../bytes/index.js";
 import {
   type Answer,
-  type CryptoProvider,
   type DatagramInput,
   type Datagrams,
-  type Entropy,
   earliest,
-  type HashName,
   type Instant,
   type Machine,
-  type PeerIdentity,
   type Question,
   Secret,
   type SocketAddress,
@@ -18,84 +14,39 @@ import {
 } from "../../contract/index.js";
 import { destinationAt, innerLength, sourceAt } from "../../mechanisms/ip-packet.js";
 import { Inbound } from "../../mechanisms/packets/inbound.js";
-import { type PacketSource, Staged } from "../../mechanisms/packets/staged.js";
-import { PrefixTable } from "../../mechanisms/prefix-table.js";
-import { type TlsAsks, type TlsServerOptions, tlsServer } from "../tls/index.js";
+import { tlsServer } from "../tls/index.js";
+import { abilitiesOf, type Claim, commonCipher, hasSameKey, isAdmission, isSame, optionsFor } from "./admission.js";
 import { pushReply } from "./config/push.js";
-import { type ServerControlKey, Threshold } from "./control/stateless.js";
+import { Threshold } from "./control/stateless.js";
 import { canCipher, type DataCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
 import { framings, type Span } from "./data/framing.js";
-import type { DataKeys } from "./data/keys.js";
-import { sealAt } from "./data/outbound.js";
-import { pingPayload, specialPayload } from "./data/payloads.js";
+import { specialPayload } from "./data/payloads.js";
 import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure } from "./failure.js";
-import { type Admission, type Applicant, Guest, type GuestStatus } from "./guest.js";
+import type { Admission, Guest, GuestStatus } from "./guest.js";
+import { GuestPackets } from "./guest-packets.js";
+import { Guests } from "./guests.js";
 import { newKeyExchange, Proto, peerInfoOf } from "./key-exchange.js";
 import {
   batchPacketsMax,
   clientsHalfOpenMax,
   clientsMax,
   handshakeWindowMs,
-  peerIdNone,
   renegotiateAfterMs,
-  stagedPacketsMax,
+  serverPingMs,
+  serverPingRestartMs,
   transitionWindowMs,
   tunMtuDefault,
 } from "./limits.js";
-import { type Renewal, Session } from "./session.js";
+import type {
+  OpenVpnServerAsks,
+  OpenVpnServerConfig,
+  OpenVpnServerEvent,
+  OpenVpnServerInput,
+} from "./server-options.js";
+import { Session } from "./session.js";
 import { isControl, isData, Opcode, opcodeOf, sessionIdSize } from "./wire/opcodes.js";
 
-export interface OpenVpnServerConfig {
-  readonly crypto: CryptoProvider;
-  readonly entropy: Entropy;
-  /** IPK, IV and the ALG of the control channel. Clients must show certificates unless it says otherwise. */
-  readonly tls: TlsServerOptions;
-  /** PSKI. Default: none. */
-  readonly control?: ServerControlKey;
-  /** ALG of the data channel, most wanted first. */
-  readonly dataCiphers?: readonly string[];
-  readonly auth?: HashName;
-  /** Ours inside, by family: pushed as the gateway. */
-  readonly addresses: readonly Prefix[];
-  /** Pushed: how often a client says that it lives, and after how much silence it begins anew. Default 10 s and 60 s. */
-  readonly pingMs?: number;
-  readonly pingRestartMs?: number;
-  readonly renewal?: Partial<Renewal>;
-  readonly handshakeWindowMs?: number;
-  readonly transitionWindowMs?: number;
-  readonly clientsMax?: number;
-  readonly mtu?: number;
-  readonly source?: PacketSource;
-}
-
-export type OpenVpnServerInput =
-  /** One inner IP packet to send, held until it is transmitted. */
-  | { readonly kind: "packet"; readonly bytes: Uint8Array }
-  | { readonly kind: "remove-client"; readonly peerId: number }
-  /** New keys with every client. */
-  | { readonly kind: "renegotiate" }
-  /** Tells every client to come back later, and ends. */
-  | { readonly kind: "close" };
-
-export type OpenVpnServerAsks = TlsAsks & {
-  /** May this client in, and with what? Undefined is AUTH_FAILED. */
-  "accept-client": { ask: Applicant; answer: Admission };
-};
-
-export type OpenVpnServerEvent =
-  | { readonly kind: "packets"; readonly bytes: Uint8Array; readonly ranges: Uint32Array; readonly count: number }
-  | { readonly kind: "joined"; readonly client: GuestStatus }
-  | { readonly kind: "renewed"; readonly client: GuestStatus }
-  /** Its packets come from elsewhere: the answers go there. */
-  | { readonly kind: "moved"; readonly peerId: number; readonly from: SocketAddress; readonly to: SocketAddress }
-  /** An admission came to nothing: the client was gone, or shares no cipher. */
-  | { readonly kind: "declined"; readonly admission: Admission }
-  | { readonly kind: "left"; readonly client: GuestStatus; readonly failure: OpenVpnFailure | undefined }
-  | Question<OpenVpnServerAsks>;
-
 type Pending = { readonly guest: Guest; readonly id: number } | { readonly guest: Guest; readonly id: undefined };
-
-const where = ({ address, port }: SocketAddress): string => `${address} ${port}`;
 
 /** An OpenVPN server: many clients on one port, offering IP packets. For strangers it keeps nothing at all. */
 export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput | Answer, OpenVpnServerEvent> {
@@ -103,15 +54,11 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   readonly drops: DropCounts = noDrops();
   readonly #config: OpenVpnServerConfig;
   readonly #threshold: Threshold;
-  readonly #source: Staged;
+  readonly #pingMs: number;
+  readonly #pingRestartMs: number;
   readonly #ciphers: readonly DataCipher[];
-  readonly #guests = new Set<Guest>();
-  readonly #byAddress = new Map<string, Guest>();
-  readonly #byPeerId = new Map<number, Guest>();
-  readonly #bySession = new Map<string, Guest>();
-  readonly #routes = { 4: new PrefixTable<Guest>(4), 6: new PrefixTable<Guest>(16) };
-  #halfOpen = 0;
-  #nextPeerId = 0;
+  readonly #guests = new Guests();
+  readonly #packets: GuestPackets;
 
   /** Guests whose control channel may have something to say. */
   readonly #due = new Set<Guest>();
@@ -128,7 +75,16 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   constructor(config: OpenVpnServerConfig) {
     this.#config = config;
     this.mtu = config.mtu ?? tunMtuDefault;
-    this.#source = new Staged(config.source, stagedPacketsMax);
+    this.#pingMs = config.pingMs ?? serverPingMs;
+    this.#pingRestartMs = config.pingRestartMs ?? serverPingRestartMs;
+    this.#packets = new GuestPackets(
+      this.#guests,
+      config.source,
+      this.mtu,
+      config.batchPackets,
+      (reason) => this.#drop(reason),
+      (guest, now) => this.#worn(guest, now),
+    );
     const window = config.handshakeWindowMs ?? handshakeWindowMs;
     this.#threshold = new Threshold(config.crypto, config.entropy, config.control ?? { kind: "none" }, window);
     this.#ciphers = (config.dataCiphers ?? defaultDataCiphers).map((name) => {
@@ -145,8 +101,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
         this.#datagrams(input, now);
         break;
       case "packet":
-        if (input.bytes.length > this.mtu) this.#drop("too-big");
-        else if (!this.#source.push(input.bytes)) this.#drop("queue-full");
+        this.#packets.push(input.bytes);
         break;
       case "wake":
         this.#dueAt = undefined;
@@ -156,7 +111,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
         this.#answer(input, now);
         break;
       case "remove-client": {
-        const guest = this.#byPeerId.get(input.peerId);
+        const guest = this.#guests.byPeerId(input.peerId);
         if (guest === undefined) break;
         guest.session.message("HALT,the server ended the session", now);
         this.#flush(guest, now);
@@ -200,10 +155,12 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       }
       this.#due.delete(guest);
       this.#dueAt = earliest(this.#dueAt, this.#deadlineOf(guest));
-      const size = guest.isPingDue ? this.#ping(guest, into, now) : 0;
+      if (!guest.isPingDue) continue;
+      guest.isPingDue = false;
+      const size = this.#packets.ping(guest, into, now);
       if (size > 0) return this.#out(size, guest.address);
     }
-    return this.#isClosed ? undefined : this.#packets(into, now);
+    return this.#isClosed ? undefined : this.#packets.transmit(into, now);
   }
 
   event(): OpenVpnServerEvent | undefined {
@@ -222,7 +179,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
 
   /** Keying material bound to a client's TLS session (PSKE). */
   exportKey(peerId: number, label: string, length: number, context?: Uint8Array): Uint8Array | undefined {
-    return this.#byPeerId.get(peerId)?.session.exportKey(label, length, context);
+    return this.#guests.byPeerId(peerId)?.session.exportKey(label, length, context);
   }
 
   // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +204,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       else this.#drop("table-full");
       return;
     }
-    const guest = this.#bySession.get(toHex(packet.subarray(1, 1 + sessionIdSize)));
+    const guest = this.#guests.bySession(packet.subarray(1, 1 + sessionIdSize));
     if (guest === undefined) {
       this.#stranger(packet, from, now);
       return;
@@ -265,7 +222,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       this.#drop(admitted);
       return;
     }
-    if (this.#halfOpen >= clientsHalfOpenMax || this.#guests.size >= (this.#config.clientsMax ?? clientsMax)) {
+    if (this.#guests.halfOpen >= clientsHalfOpenMax || this.#guests.size >= (this.#config.clientsMax ?? clientsMax)) {
       this.#drop("table-full");
       return;
     }
@@ -294,27 +251,16 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       now,
       { sessionId, remoteSessionId },
     );
-    const guest = new Guest(session, this.#freePeerId(), { ...from }, now);
-    this.#guests.add(guest);
-    this.#halfOpen++;
-    this.#byPeerId.set(guest.peerId, guest);
-    this.#bySession.set(toHex(remoteSessionId), guest);
+    const guest = this.#guests.add(session, remoteSessionId, from, now);
     const dropped = session.receive(admitted.packet, now);
     if (dropped !== undefined) this.#drop(dropped);
     this.#hear(guest, now);
     this.#touch(guest);
   }
 
-  #freePeerId(): number {
-    while (this.#byPeerId.has(this.#nextPeerId)) this.#nextPeerId = (this.#nextPeerId + 1) % peerIdNone;
-    const id = this.#nextPeerId;
-    this.#nextPeerId = (id + 1) % peerIdNone;
-    return id;
-  }
-
   #data(bytes: Uint8Array, at: number, size: number, opcode: number, from: SocketAddress, now: Instant): void {
     const peerId = size < 4 ? -1 : (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-    const guest = opcode === Opcode.dataV2 ? this.#byPeerId.get(peerId) : this.#byAddress.get(where(from));
+    const guest = opcode === Opcode.dataV2 ? this.#guests.byPeerId(peerId) : this.#guests.at(from);
     if (guest === undefined || !guest.isUp) {
       this.#drop(guest === undefined ? "unknown-session" : "no-keys");
       return;
@@ -341,33 +287,38 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       this.#drop("not-ip");
       return;
     }
-    if (this.#routed(bytes, sourceAt(bytes, span.at), span.at) !== guest) {
+    if (this.#guests.routed(bytes, sourceAt(bytes, span.at), span.at) !== guest) {
       this.#drop("source-not-allowed");
       return;
     }
     guest.packetsReceived++;
     guest.bytesReceived += length;
-    this.#tell(bytes, span.at, length);
+    if (!this.#forwards(bytes, span.at, length)) this.#tell(bytes, span.at, length);
+    this.#worn(guest, now);
+  }
+
+  /** A packet for another client, if clients reach each other. */
+  #forwards(bytes: Uint8Array, at: number, length: number): boolean {
+    if (this.#config.clientToClient !== true) return false;
+    if (this.#guests.routed(bytes, destinationAt(bytes, at), at) === undefined) return false;
+    this.#packets.forward(bytes, at, length);
+    return true;
+  }
+
+  #worn(guest: Guest, now: Instant): void {
     guest.session.afterTraffic(now);
     if (guest.session.isDue) this.#touch(guest);
   }
 
   /** An authentic packet from elsewhere: the client is there now, unless another is (wire document §7.3.2). */
   #float(guest: Guest, from: SocketAddress): boolean {
-    if (this.#byAddress.has(where(from))) {
+    const before = guest.address;
+    if (!this.#guests.move(guest, from)) {
       this.#drop("wrong-source");
       return false;
     }
-    const before = guest.address;
-    this.#byAddress.delete(where(before));
-    guest.address = { ...from };
-    this.#byAddress.set(where(from), guest);
     this.#events.push({ kind: "moved", peerId: guest.peerId, from: before, to: guest.address });
     return true;
-  }
-
-  #routed(bytes: Uint8Array, addressAt: number, packetAt: number): Guest | undefined {
-    return this.#routes[bytes[packetAt]! >> 4 === 4 ? 4 : 6].get(bytes, addressAt);
   }
 
   #tell(bytes: Uint8Array, at: number, length: number): void {
@@ -389,11 +340,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
         case "keyed":
           guest.handshakes++;
           guest.lastHandshakeAt = now;
-          if (event.isFirst) {
-            this.#ask(guest, event.peer.user, event.peer.password, event.peer.peerInfo, event.outcome.peer);
-          } else if (this.#isSame(guest, event.peer.user, event.peer.password, event.outcome.peer)) {
-            this.#events.push({ kind: "renewed", client: guest.status });
-          } else this.#remove(guest, failure("identity-changed", "the client became another when keys were renewed"));
+          this.#keyed(guest, event.isFirst, { ...event.peer, peer: event.outcome.peer }, event.peer.peerInfo);
           break;
         case "message":
           if (event.text === "PUSH_REQUEST") {
@@ -414,39 +361,21 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
     }
   }
 
-  #ask(
-    guest: Guest,
-    user: string | undefined,
-    password: string | undefined,
-    info: string,
-    peer: PeerIdentity | undefined,
-  ): void {
+  #keyed(guest: Guest, isFirst: boolean, claim: Claim, info: string): void {
+    if (!isFirst) {
+      if (isSame(guest, claim)) this.#events.push({ kind: "renewed", client: guest.status });
+      else this.#remove(guest, failure("identity-changed", "the client became another when keys were renewed"));
+      return;
+    }
+    const { user, password, peer } = claim;
     guest.user = user;
     guest.password = password === undefined ? undefined : new Secret(utf8(password));
     guest.peer = peer;
     guest.peerInfo = peerInfoOf(info);
     const id = this.#nextQuestion++;
     this.#questions.set(id, { guest, id: undefined });
-    guest.isAsked = true;
     const ask = { from: guest.address, peer, user, password: guest.password, peerInfo: guest.peerInfo };
     this.#events.push({ kind: "question", id, question: { kind: "accept-client", ...ask } });
-  }
-
-  /** Who renews keys must be who made the session. */
-  #isSame(
-    guest: Guest,
-    user: string | undefined,
-    password: string | undefined,
-    peer: PeerIdentity | undefined,
-  ): boolean {
-    const samePassword =
-      password === undefined ? guest.password === undefined : (guest.password?.equals(utf8(password)) ?? false);
-    const [before, after] = [guest.peer, peer];
-    const sameKey =
-      before?.kind === "certificate" && after?.kind === "certificate"
-        ? equal(before.publicKey.spki, after.publicKey.spki)
-        : before === after;
-    return guest.user === user && samePassword && sameKey;
   }
 
   #answer(answer: Answer, now: Instant): void {
@@ -472,22 +401,29 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       this.#refuse(guest, "", now);
       return;
     }
-    if (this.#cipherFor(guest) === undefined) {
+    if (commonCipher(this.#ciphers, guest) === undefined) {
       this.#events.push({ kind: "declined", admission });
       this.#refuse(guest, ",Data channel cipher negotiation failed (no shared cipher)", now);
       return;
     }
-    guest.admission = admission;
-    this.#halfOpen--;
     // Whoever was at this address before is gone.
-    const before = this.#byAddress.get(where(guest.address));
+    const before = this.#guests.at(guest.address);
     if (before !== undefined) this.#remove(before, failure("exited-by-peer", "the client came anew"));
-    this.#byAddress.set(where(guest.address), guest);
-    for (const { address, length } of [...admission.addresses.map(single), ...(admission.routes ?? [])]) {
-      this.#routes[address.length === 4 ? 4 : 6].set(address, length, guest);
-    }
-    if (this.#protoOf(guest) & Proto.requestPush) guest.wantsPush = true;
+    if (this.#config.oneOfAKey === true) this.#removeOthers(guest, now);
+    this.#guests.admit(guest, admission);
+    if (guest.can(Proto.requestPush)) guest.wantsPush = true;
     this.#push(guest, now);
+  }
+
+  /** Whoever shows the same key is the same client, come anew. */
+  #removeOthers(guest: Guest, now: Instant): void {
+    if (guest.peer === undefined) return;
+    for (const other of [...this.#guests]) {
+      if (other === guest || other.admission === undefined || !hasSameKey(other.peer, guest.peer)) continue;
+      other.session.message("HALT,the same certificate is in use elsewhere", now);
+      this.#flush(other, now);
+      this.#remove(other, failure("exited-by-peer", "the client came anew"));
+    }
   }
 
   #refuse(guest: Guest, text: string, now: Instant): void {
@@ -496,78 +432,28 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
     this.#remove(guest, failure("auth-failed", "the client was refused"));
   }
 
-  #protoOf = (guest: Guest): number => Number(guest.peerInfo.get("IV_PROTO") ?? 0) >>> 0;
-
-  /** The first of ours that the client has; old ones say only that they can negotiate. */
-  #cipherFor(guest: Guest): DataCipher | undefined {
-    const told = guest.peerInfo.get("IV_CIPHERS")?.split(":");
-    const theirs = told ?? (guest.peerInfo.get("IV_NCP") === "2" ? ["AES-256-GCM", "AES-128-GCM"] : []);
-    return this.#ciphers.find(({ name }) => theirs.some((each) => each.toUpperCase() === name));
-  }
-
   #push(guest: Guest, now: Instant): void {
     const { admission } = guest;
     if (!guest.wantsPush || admission === undefined) return;
     guest.wantsPush = false;
-    const proto = this.#protoOf(guest);
-    const cipher = this.#cipherFor(guest)!;
-    const has = (bit: number): boolean => (proto & bit) !== 0;
-    const tlsExport = has(Proto.tlsExport);
-    const dynamicTlsCrypt = tlsExport && has(Proto.dynamicTlsCrypt);
-    const flags = [
-      ...(has(Proto.controlExit) ? ["cc-exit"] : []),
-      ...(tlsExport ? ["tls-ekm"] : []),
-      ...(dynamicTlsCrypt ? ["dyn-tls-crypt"] : []),
-    ];
-    const { pingMs = pingDefaultMs, pingRestartMs = pingRestartDefaultMs } = this.#config;
-    const options = [
-      ...this.#insideOf(admission),
-      `ping ${Math.ceil(pingMs / 1_000)}`,
-      `ping-restart ${Math.ceil(pingRestartMs / 1_000)}`,
-      ...(admission.push ?? []),
-      ...(has(Proto.dataV2) ? [`peer-id ${guest.peerId}`] : []),
-      `cipher ${cipher.name}`,
-      // Clients before cc-exit know the exporter by another name.
-      ...(has(Proto.controlExit) ? [`protocol-flags ${flags.join(" ")}`] : tlsExport ? ["key-derivation tls-ekm"] : []),
-      ...(guest.peerInfo.has("IV_MTU") ? [`tun-mtu ${this.mtu}`] : []),
-    ];
-    for (const part of pushReply(options)) guest.session.message(part, now);
-    if (guest.cipher !== undefined) return;
-    const peerId = has(Proto.dataV2) ? guest.peerId : undefined;
-    const auth = this.#config.auth ?? "SHA-1";
-    guest.session.agree(
-      { cipher, auth, peerId, tlsExport, dynamicTlsCrypt: dynamicTlsCrypt && has(Proto.controlExit) },
-      now,
-    );
+    const cipher = commonCipher(this.#ciphers, guest)!;
+    const { addresses } = this.#config;
+    const pushed = { addresses, pingMs: this.#pingMs, pingRestartMs: this.#pingRestartMs, mtu: this.mtu };
+    for (const part of pushReply(optionsFor(guest, admission, cipher, pushed))) guest.session.message(part, now);
+    if (guest.isUp) return;
+    const { dataV2, tlsExport, dynamicTlsCrypt } = abilitiesOf(guest);
+    const peerId = dataV2 ? guest.peerId : undefined;
+    guest.session.agree({ cipher, auth: this.#config.auth ?? "SHA-1", peerId, tlsExport, dynamicTlsCrypt }, now);
     guest.cipher = cipher.name;
     this.#events.push({ kind: "joined", client: guest.status });
   }
 
-  #insideOf({ addresses }: Admission): readonly string[] {
-    const own = (family: 4 | 16) => this.#config.addresses.find(({ address }) => address.length === family);
-    return addresses.flatMap(({ address, length }) => {
-      const text = formatAddress(address);
-      const gateway = own(address.length === 4 ? 4 : 16);
-      if (address.length === 4) {
-        const via = gateway === undefined ? [] : [`route-gateway ${formatAddress(gateway.address)}`];
-        return [...via, "topology subnet", `ifconfig ${text} ${maskOf(length)}`];
-      }
-      return [`ifconfig-ipv6 ${text}/${length} ${gateway === undefined ? text : formatAddress(gateway.address)}`];
-    });
-  }
-
   #remove(guest: Guest, reason: OpenVpnFailure | undefined): void {
-    if (!this.#guests.delete(guest)) return;
-    if (guest.admission === undefined) this.#halfOpen--;
+    if (!this.#guests.remove(guest)) return;
     this.#due.delete(guest);
-    this.#byPeerId.delete(guest.peerId);
-    if (this.#byAddress.get(where(guest.address)) === guest) this.#byAddress.delete(where(guest.address));
-    for (const [id, each] of this.#bySession) if (each === guest) this.#bySession.delete(id);
     for (const [id, pending] of this.#questions) {
       if (pending.guest === guest && pending.id !== undefined) this.#questions.delete(id);
     }
-    this.#routes[4].deleteValue(guest);
-    this.#routes[6].deleteValue(guest);
     const wasUp = guest.isUp;
     const client = guest.status;
     guest.destroy();
@@ -591,61 +477,27 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   }
 
   #deadlineOf(guest: Guest): Instant | undefined {
-    const { pingMs = pingDefaultMs, pingRestartMs = pingRestartDefaultMs } = this.#config;
     const at = guest.session.deadline();
-    return guest.isUp ? earliest(at, earliest(guest.sentAt + pingMs, guest.receivedAt + 2 * pingRestartMs)) : at;
+    return guest.isUp
+      ? earliest(at, earliest(guest.sentAt + this.#pingMs, guest.receivedAt + 2 * this.#pingRestartMs))
+      : at;
   }
 
   #wake(guest: Guest, now: Instant): void {
-    const { pingMs = pingDefaultMs, pingRestartMs = pingRestartDefaultMs } = this.#config;
     guest.session.wake(now);
     this.#hear(guest, now);
-    if (guest.isUp && now >= guest.receivedAt + 2 * pingRestartMs) {
-      this.#remove(guest, failure("ping-timeout", `nothing was heard from the client for ${2 * pingRestartMs} ms`));
+    if (guest.isUp && now >= guest.receivedAt + 2 * this.#pingRestartMs) {
+      this.#remove(
+        guest,
+        failure("ping-timeout", `nothing was heard from the client for ${2 * this.#pingRestartMs} ms`),
+      );
       return;
     }
-    if (guest.isUp && now >= guest.sentAt + pingMs) {
+    if (guest.isUp && now >= guest.sentAt + this.#pingMs) {
       guest.isPingDue = true;
       guest.sentAt = now;
     }
     this.#touch(guest);
-  }
-
-  // ── packets out ────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #ping(guest: Guest, into: Uint8Array, now: Instant): number {
-    guest.isPingDue = false;
-    const keys = guest.session.sendKeys(now);
-    if (keys === undefined) return 0;
-    const framing = framings[guest.framing];
-    into.set(pingPayload, keys.head + framing.head);
-    return sealAt(keys, framing, into, 0, pingPayload.length, this.#span);
-  }
-
-  #packets(into: Uint8Array, now: Instant): Transmit | undefined {
-    const source = this.#source;
-    if (this.#guests.size === 0) return undefined;
-    // Where the payload begins is the receiver's affair: it is read from what is pulled.
-    for (let size = source.pull(into, pullAt, now); size > 0; size = source.pull(into, pullAt, now)) {
-      const length = innerLength(into, pullAt, size);
-      const guest = length === 0 ? undefined : this.#routed(into, destinationAt(into, pullAt), pullAt);
-      const keys: DataKeys | undefined = guest?.isUp ? guest.session.sendKeys(now) : undefined;
-      if (guest === undefined || keys === undefined) {
-        this.#drop(length === 0 ? "not-ip" : guest === undefined ? "no-route" : "no-keys");
-        continue;
-      }
-      const framing = framings[guest.framing];
-      const payload = keys.head + framing.head;
-      if (payload !== pullAt) into.copyWithin(payload, pullAt, pullAt + size);
-      const whole = sealAt(keys, framing, into, 0, size, this.#span);
-      guest.packetsSent++;
-      guest.bytesSent += size;
-      guest.sentAt = now;
-      guest.session.afterTraffic(now);
-      if (guest.session.isDue) this.#touch(guest);
-      return this.#out(whole, guest.address);
-    }
-    return undefined;
   }
 
   #out(size: number, to: SocketAddress): Transmit {
@@ -660,19 +512,5 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   }
 }
 
-/** Where P_DATA_V2 of an AEAD has its payload. */
-const pullAt = 4 + 4 + 16;
 const flushPacketsMax = 8;
-const pingDefaultMs = 10_000;
-const pingRestartDefaultMs = 60_000;
 const serverOptions = `V4,dev-type tun,link-mtu 1549,tun-mtu ${tunMtuDefault},proto UDPv4,cipher AES-256-GCM,auth [null-digest],keysize 256,key-method 2,tls-server`;
-
-const single = ({ address }: Prefix): Prefix => ({ address, length: 8 * address.length });
-
-function isAdmission(answer: unknown): answer is Admission {
-  return typeof answer === "object" && answer !== null && "addresses" in answer && Array.isArray(answer.addresses);
-}
-
-/** A netmask of so many bits, as text. */
-const maskOf = (length: number): string =>
-  formatAddress(Uint8Array.from({ length: 4 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff));

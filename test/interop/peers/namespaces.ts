@@ -24,6 +24,8 @@ export class Namespaces implements Disposable {
       ip("-n", namespace, "link", "set", "wire", "up");
       ip("-n", namespace, "link", "set", "lo", "up");
     }
+    owns(this.a, "fd77::1");
+    owns(this.b, "fd77::2");
   }
 
   /** A program that runs in one of them. */
@@ -36,6 +38,23 @@ export class Namespaces implements Disposable {
     ip("netns", "del", this.b);
   }
 }
+
+/**
+ * Waits until the kernel of a namespace takes packets for an address that was given to a device there. IPv4's is its own at once;
+ * IPv6's gets its route from a worker that waits for the lock of all networking, behind every namespace that comes or goes
+ * meanwhile: what arrives before is nobody's, and is dropped.
+ */
+export function owns(namespace: string, ...addresses: readonly string[]): void {
+  for (const address of addresses) {
+    for (let tries = ownTriesMax; !ip("-n", namespace, "route", "get", address).startsWith("local "); tries--) {
+      if (tries === 0) throw new Error(`${address} never became an address of ${namespace}`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ownPauseMs);
+    }
+  }
+}
+
+const ownTriesMax = 1_500;
+const ownPauseMs = 20;
 
 /** Runs `ip` and answers what it says. */
 export function ip(...args: readonly string[]): string {

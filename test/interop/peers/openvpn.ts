@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../support/free-port.js";
 import { authority, identity } from "./certificates.js";
-import { ip } from "./namespaces.js";
+import { ip, owns } from "./namespaces.js";
 import { Program } from "./program.js";
 
 export interface OpenVpnServerOptions {
@@ -93,6 +93,7 @@ export class OpenVpnServer implements AsyncDisposable {
       ip("-n", namespace, "addr", "add", "fd79::1/64", "dev", device, "nodad");
       ip("-n", namespace, "link", "set", "lo", "up");
       ip("-n", namespace, "link", "set", device, "up");
+      owns(namespace, "10.79.0.1", "fd79::1");
       return new OpenVpnServer(program, own, transport, namespace, folder, true);
     } catch (error) {
       await program[Symbol.asyncDispose]();
@@ -238,6 +239,7 @@ export class OpenVpnClientPeer implements AsyncDisposable {
     ip("-n", this.namespace, "addr", "add", `${address}/24`, "dev", device);
     ip("-n", this.namespace, "addr", "add", six!, "dev", device, "nodad");
     ip("-n", this.namespace, "link", "set", device, "up");
+    owns(this.namespace, address!, six!.replace(/\/.*/, ""));
   }
 
   get said(): string {
@@ -300,12 +302,5 @@ interface Pings {
   ping(address: string, options: { readonly timeoutMs: number }): Promise<number>;
 }
 
-/** Milliseconds to an echo's answer. One that is lost is sent again: nobody promises that a packet arrives. */
-export async function echo(end: Pings, address: string, tries = 20): Promise<number> {
-  try {
-    return await end.ping(address, { timeoutMs: 1_000 });
-  } catch (error) {
-    if (tries <= 1) throw error;
-    return echo(end, address, tries - 1);
-  }
-}
+/** Milliseconds to an echo's answer. Nothing on the way may lose it, however busy the machine is. */
+export const echo = (end: Pings, address: string): Promise<number> => end.ping(address, { timeoutMs: 30_000 });

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { owns } from "./namespaces.js";
 import { Program } from "./program.js";
 
 export interface WireGuardGoOptions {
@@ -79,6 +80,7 @@ export class WireGuardGo implements AsyncDisposable {
       run("ip", "-n", namespace, "addr", "add", `fd99::${host}/64`, "dev", device, "nodad");
       run("ip", "-n", namespace, "link", "set", "lo", "up");
       run("ip", "-n", namespace, "link", "set", device, "mtu", "1420", "up");
+      owns(namespace, `10.99.0.${host}`, `fd99::${host}`);
       const port = Number(run("wg", "show", device, "listen-port"));
       const publicKey = run("wg", "show", device, "public-key");
       return new WireGuardGo(program, folder, device, namespace, publicKey, port, options.within === undefined);
