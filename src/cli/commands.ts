@@ -95,6 +95,7 @@ export const commands = [
       ["sealport listen zrtp://*:5004 --zrtp-cache calls.json --echo", "waits for a call, and prints the words"],
       ["sealport listen wireguard://*:51820 --echo", "prints the file of a client, and a QR code of it"],
       ["sealport listen tls://*:8443 --identity server --echo --tunnel office.conf", "any of these inside a tunnel"],
+      ["sealport listen openvpn://*:1194 --echo", "prints an .ovpn file for clients; openvpn+tcp: by TCP"],
     ],
     run: async (values, context) => (await import("./commands/listen.js")).listen(values, context),
   }),
@@ -102,7 +103,9 @@ export const commands = [
     name: "tunnel",
     brief: "Open a tunnel from a WireGuard file, with proxies and forwards into it; no root, no device",
     details: "Runs until it is interrupted. -W connects stdin and stdout to one host inside, and ends with it",
-    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" } },
+    positionals: {
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's or server's" },
+    },
     options: {
       socks: {
         kind: "text",
@@ -152,7 +155,7 @@ export const commands = [
     details:
       "The command gets a proxy of its own in its environment; in Node programs, net, tls, http and fetch use it by themselves",
     positionals: {
-      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" },
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's or server's" },
       program: { kind: "list", metavar: "COMMAND", about: "Behind --, the command and its arguments" },
     },
     options: tunnelOptions,
@@ -166,7 +169,7 @@ export const commands = [
     name: "ping",
     brief: "Echo a host through a tunnel",
     positionals: {
-      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" },
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's or server's" },
       host: { kind: "text", metavar: "HOST", about: "A name or address inside" },
     },
     options: {
@@ -180,7 +183,9 @@ export const commands = [
     name: "doctor",
     brief: "Find out what is wrong with a tunnel: file, names, handshake, name servers",
     details: "Ends with the exit code of what failed first",
-    positionals: { file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's" } },
+    positionals: {
+      file: { kind: "text", metavar: "FILE", about: "A wg-quick file, or an OpenVPN client's or server's" },
+    },
     options: tunnelOptions,
     examples: [["sealport doctor office.conf", "every check, in order"]],
     run: async (values, context) => (await import("./commands/doctor.js")).doctor(values, context),

@@ -1,19 +1,23 @@
-import { formatAddress, type Prefix } from "../bytes/index.js";
+import { equal, type Prefix } from "../bytes/index.js";
 import { type Host, type Network, networkFailure, type SocketAddress } from "../contract/index.js";
 import {
   type Admission,
   type Applicant,
   answerTls,
   type GuestStatus,
+  hasSameKey,
   OpenVpnServer,
   type OpenVpnServerConfig,
   type OpenVpnServerEvent,
   type OpenVpnServerInput,
+  type PacketSource,
 } from "../protocols/openvpn/index.js";
 import { Stack } from "../stack/index.js";
+import { AddressPool } from "./address-pool.js";
 import { Echoes } from "./echoes.js";
 import { outerPacketSize } from "./limits.js";
 import { ListenerPort } from "./listener-port.js";
+import { type PacketTap, tapped } from "./packet-tunnel.js";
 import { Tunnel } from "./tunnel.js";
 
 export interface OpenVpnServerOptions
@@ -26,8 +30,14 @@ export interface OpenVpnServerOptions
   readonly transport?: "udp" | "tcp";
   /** Ours inside, one of each family at the most; clients get the addresses behind them. */
   readonly inside: readonly Prefix[];
+  /** The first and the last of the IPv4 addresses that clients get. Default: all. */
+  readonly pool?: readonly [Uint8Array, Uint8Array] | undefined;
   /** Pushed to every client beside what makes the tunnel. */
   readonly push?: readonly string[];
+  /** Addresses that a client gets in place of the pool's, by who it is. Default: none. */
+  readonly fixed?: (applicant: Applicant) => readonly Prefix[];
+  /** Sees the packets inside, decrypted. */
+  readonly tap?: PacketTap | undefined;
   /** Has the last word about a client; it may give it other addresses. Undefined refuses. Default: who has a certificate. */
   readonly accept?: (
     applicant: Applicant,
@@ -40,6 +50,7 @@ export interface OpenVpnServerOptions
 /** An OpenVPN server that is up, with a network inside on which its clients are. */
 export interface OpenVpnListener {
   readonly network: Network;
+  readonly stack: Stack;
   readonly local: SocketAddress;
   clients(): readonly GuestStatus[];
   drops(): Readonly<Record<string, number>>;
@@ -51,54 +62,25 @@ export interface OpenVpnListener {
 
 /** Listens for OpenVPN clients. Rejects with the failure of the network outside, or `misuse` for options that cannot be. */
 export async function listenOpenVpn(host: Host, options: OpenVpnServerOptions): Promise<OpenVpnListener> {
-  const { inside, local, name = "openvpn", network: outside = host.network, accept, on, ...config } = options;
-  const pool = new AddressPool(inside);
-  const stack = new Stack({ crypto: host.crypto, entropy: host.entropy, addresses: inside, mtu: innerMtu });
-  const tls = { ...options.tls, ...(host.keyLog && { keyLog: host.keyLog }), ...(host.trace && { trace: host.trace }) };
-  const { crypto, entropy } = host;
-  const machine = new OpenVpnServer({
-    ...config,
-    crypto,
-    entropy,
-    tls,
-    addresses: inside,
-    source: stack,
-    ...(options.transport === "tcp" && { batchPackets: 1 }),
-  });
+  const { inside, local, name = "openvpn", tap } = options;
+  const stack = new Stack({ crypto: host.crypto, entropy: host.entropy, addresses: inside, mtu: serverInnerMtu });
+  const end = new ServerEnd(host, options, tap === undefined ? stack : tapped(stack, tap));
+  const { machine } = end;
   const echoes = new Echoes(host);
-  const judge = async (applicant: Applicant, signal: AbortSignal): Promise<Admission | undefined> => {
-    const addresses = pool.take();
-    if (addresses === undefined) return undefined;
-    const offered = { addresses, push: options.push ?? [] };
-    const admitted = accept === undefined ? applicant.peer && offered : await accept(applicant, offered, signal);
-    if (admitted === undefined) pool.give(addresses);
-    return admitted;
-  };
   const tunnel: Tunnel<OpenVpnServerInput, OpenVpnServerEvent> = new Tunnel<OpenVpnServerInput, OpenVpnServerEvent>(
     host,
     name,
     machine,
     stack,
     () => (text) => Promise.reject(networkFailure("name-not-found", `${text}: names are not looked up here`)),
-    {
-      event: (event) => {
-        if (event.kind === "left") pool.give(event.client.addresses);
-        if (event.kind === "declined") pool.give(event.admission.addresses);
-        if (event.kind !== "packets") on?.(event);
-      },
-      answer: (question, signal) => {
-        const asked = question as { readonly kind: string };
-        if (asked.kind === "accept-client") return judge(question as Applicant, signal);
-        return answerTls(tls, host.crypto, question as never, signal);
-      },
-      echoReply: (_, word) => echoes.answered(word),
-    },
+    { event: end.told, answer: end.answer, echoReply: (_, word) => echoes.answered(word), tap },
   );
-  const address = await tunnel.open(options.transport === "tcp" ? new ListenerPort(outside) : outside, local);
+  const address = await tunnel.open(end.outside, local);
   // Who listens wants to live.
   tunnel.hold(1);
   return {
     network: tunnel.network,
+    stack,
     local: address,
     clients: () => machine.clients,
     drops: () => ({ ...machine.drops, ...stack.drops }),
@@ -112,44 +94,62 @@ export async function listenOpenVpn(host: Host, options: OpenVpnServerOptions): 
   };
 }
 
-/** What every cipher leaves of a packet that any path carries. */
-const innerMtu = outerPacketSize - 120;
+/** A server with its pool and its port outside, for a stack and for a device alike. */
+export class ServerEnd {
+  readonly machine: OpenVpnServer;
+  /** Where it binds. */
+  readonly outside: Pick<Network, "bindDatagrams">;
+  readonly #options: OpenVpnServerOptions;
+  readonly #pool: AddressPool;
+  readonly #tls: OpenVpnServerOptions["tls"];
+  readonly #host: Host;
 
-/** Addresses behind ours, given out one after the other and taken back. */
-class AddressPool {
-  readonly #networks: readonly Prefix[];
-  readonly #taken = new Set<string>();
-
-  constructor(networks: readonly Prefix[]) {
-    this.#networks = networks;
+  constructor(host: Host, options: OpenVpnServerOptions, source: PacketSource) {
+    const { crypto, entropy } = host;
+    const { inside, pool, network = host.network, transport } = options;
+    this.#host = host;
+    this.#options = options;
+    this.#pool = new AddressPool(inside, pool);
+    const traced = { ...(host.keyLog && { keyLog: host.keyLog }), ...(host.trace && { trace: host.trace }) };
+    this.#tls = { ...options.tls, ...traced };
+    const config = { ...options, crypto, entropy, tls: this.#tls, addresses: inside, source };
+    this.machine = new OpenVpnServer({ ...config, ...(transport === "tcp" && { batchPackets: 1 }) });
+    this.outside = transport === "tcp" ? new ListenerPort(network) : network;
   }
 
-  take(): readonly Prefix[] | undefined {
-    const addresses = this.#networks.map((network) => this.#next(network));
-    return addresses.every((each) => each !== undefined) ? (addresses as Prefix[]) : undefined;
-  }
+  readonly told = (event: Exclude<OpenVpnServerEvent, { readonly kind: "question" }>): void => {
+    if (event.kind === "left") this.#pool.give(event.client.addresses);
+    if (event.kind === "declined") this.#pool.give(event.admission.addresses);
+    if (event.kind !== "packets") this.#options.on?.(event);
+  };
 
-  give(addresses: readonly Prefix[]): void {
-    for (const { address } of addresses) this.#taken.delete(formatAddress(address));
-  }
+  readonly answer = (question: unknown, signal: AbortSignal): unknown => {
+    const asked = question as { readonly kind: string };
+    if (asked.kind === "accept-client") return this.#judge(question as Applicant, signal);
+    return answerTls(this.#tls, this.#host.crypto, question as never, signal);
+  };
 
-  #next({ address, length }: Prefix): Prefix | undefined {
-    // Sixteen bits are more clients than a server takes.
-    const bits = Math.min(16, 8 * address.length - length);
-    const at = address.length - 2;
-    const mask = 2 ** bits - 1;
-    const own = (address[at]! << 8) | address[at + 1]!;
-    for (let host = 1; host < mask; host++) {
-      const next = address.slice();
-      const value = (own & ~mask) | ((own + host) & mask);
-      if ((value & mask) === 0 || (value & mask) === mask) continue;
-      next[at] = value >> 8;
-      next[at + 1] = value;
-      const text = formatAddress(next);
-      if (this.#taken.has(text)) continue;
-      this.#taken.add(text);
-      return { address: next, length };
+  async #judge(applicant: Applicant, signal: AbortSignal): Promise<Admission | undefined> {
+    const { push = [], accept, fixed } = this.#options;
+    const own = fixed?.(applicant) ?? [];
+    const addresses = this.#isAnothers(own, applicant) ? undefined : this.#pool.take(own);
+    if (addresses === undefined) return undefined;
+    const offered = { addresses, push };
+    let admitted: Admission | undefined;
+    try {
+      admitted = accept === undefined ? applicant.peer && offered : await accept(applicant, offered, signal);
+    } finally {
+      if (admitted === undefined) this.#pool.give(addresses);
     }
-    return undefined;
+    return admitted;
+  }
+
+  /** Has a client with another key one of these addresses? */
+  #isAnothers(addresses: readonly Prefix[], { peer }: Applicant): boolean {
+    const isOne = (other: Prefix) => addresses.some(({ address }) => equal(address, other.address));
+    return this.machine.clients.some((client) => client.addresses.some(isOne) && !hasSameKey(client.peer, peer));
   }
 }
+
+/** What every cipher leaves of a packet that any path carries. */
+export const serverInnerMtu = outerPacketSize - 120;

@@ -11,7 +11,7 @@ import {
   type TunnelNotice,
 } from "../../tunnels/index.js";
 import { openVpnSecrets, type TunnelOptions } from "./open-tunnel.js";
-import { looksLikeOvpn, readKeySource, readTunnelFile } from "./source.js";
+import { looksLikeOvpn, looksLikeOvpnServer, readKeySource, readTunnelFile } from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface DeviceTunnelOptions extends Pick<TunnelOptions, "privateKey" | "credentials" | "passphrase"> {
@@ -79,6 +79,9 @@ type Below = OpenVpnDeviceOptions & { readonly privateKey: Secret | undefined };
 
 /** By what the file is. */
 async function openBelow(host: Host, text: string, { privateKey, ...options }: Below): Promise<OpenedDevice> {
+  if (looksLikeOvpnServer(text)) {
+    return (await import("../../tunnels/openvpn-server-file.js")).serveOpenVpnDevice(host, text, options);
+  }
   if (looksLikeOvpn(text)) {
     return (await import("../../tunnels/openvpn-device.js")).openOpenVpnDevice(host, text, options);
   }

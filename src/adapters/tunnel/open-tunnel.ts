@@ -43,6 +43,7 @@ import { type ConnectionHandler, TunnelServer } from "./server.js";
 import {
   type KeySource,
   looksLikeOvpn,
+  looksLikeOvpnServer,
   readKeySource,
   readSecretText,
   readTunnelFile,
@@ -80,6 +81,11 @@ export interface TunnelOptions {
     /** The answer to the file's `static-challenge`. */
     readonly response?: KeySource;
   };
+  /**
+   * For an OpenVPN server's file: is this the user's password? Without it, whoever shows a certificate that the file trusts is
+   * let in, and nobody else.
+   */
+  readonly acceptUser?: (user: string, password: Secret) => boolean | Promise<boolean>;
   /** What unlocks the private key of an OpenVPN file. */
   readonly passphrase?: KeySource;
   /** For what is dialled securely inside: trust, identity, verify. */
@@ -108,7 +114,7 @@ export interface TunnelEvents {
 /** Opens a tunnel on a host, by what its file is. `tunnel` of the root door does so on this one. */
 export async function openTunnel(host: Host, source: string | URL, options: TunnelOptions = {}): Promise<OpenTunnel> {
   const file = readTunnelFile(source);
-  const kind = looksLikeOvpn(file.text) ? kinds.ovpn : kinds.wg;
+  const kind = kindOf(file.text);
   const name = `${kind.prefix}:${options.name ?? file.name}`;
   const outside = options.network && { network: options.network };
   const capture =
@@ -165,7 +171,20 @@ const kinds = {
         ...openVpnSecrets(options),
       }),
   },
+  ovpnServer: {
+    prefix: "ovpn",
+    open: async (host, { text, read }, { acceptUser, passphrase }, common) =>
+      (await import("../../tunnels/openvpn-server-file.js")).serveOpenVpn(host, text, {
+        ...common,
+        read,
+        acceptUser,
+        ...(passphrase && { passphrase: readSecretText(passphrase) }),
+      }),
+  },
 } as const satisfies Readonly<Record<string, Kind>>;
+
+const kindOf = (text: string): Kind =>
+  looksLikeOvpnServer(text) ? kinds.ovpnServer : looksLikeOvpn(text) ? kinds.ovpn : kinds.wg;
 
 /** What an OpenVPN file may lack, read from where it is. */
 export function openVpnSecrets({ credentials, passphrase }: Pick<TunnelOptions, "credentials" | "passphrase">): {

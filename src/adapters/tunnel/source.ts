@@ -35,6 +35,10 @@ export const looksLikeOvpn = (text: string): boolean =>
   !/^\s*\[\s*(interface|peer)\s*\]/im.test(text) &&
   /^\s*(client|tls-client|remote\s|dev\s|<ca>|<connection>|proto\s)/m.test(text);
 
+/** Is it a server's? */
+export const looksLikeOvpnServer = (text: string): boolean =>
+  !/^\s*\[\s*(interface|peer)\s*\]/im.test(text) && /^\s*(server\s|server-ipv6\s|mode\s+server)/m.test(text);
+
 /** A secret text, such as a password: the first line of a file or variable. */
 export function readSecretText(source: KeySource): Secret {
   if (source instanceof Secret) return source;

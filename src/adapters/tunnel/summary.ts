@@ -1,7 +1,7 @@
 import { formatPrefix } from "../../bytes/index.js";
 import { parseWgQuick } from "../../protocols/wireguard/index.js";
 import type { FileWarning } from "../../tunnels/index.js";
-import { looksLikeOvpn, readTunnelFile, type TunnelFile } from "./source.js";
+import { looksLikeOvpn, looksLikeOvpnServer, readTunnelFile, type TunnelFile } from "./source.js";
 
 /** What a tunnel's file says, for people, before anything is opened. */
 export interface TunnelSummary {
@@ -18,6 +18,7 @@ export interface TunnelSummary {
 /** Throws `misuse/bad-configuration` with the line. */
 export async function summarizeTunnelFile(source: string | URL): Promise<TunnelSummary> {
   const file = readTunnelFile(source);
+  if (looksLikeOvpnServer(file.text)) return ofOvpnServer(file);
   return looksLikeOvpn(file.text) ? ofOvpn(file) : ofWgQuick(file);
 }
 
@@ -44,6 +45,20 @@ async function ofOvpn({ text, read }: TunnelFile): Promise<TunnelSummary> {
     nameServers: inside.dns,
     routes: inside.routes.map(formatPrefix),
     holdsSecret: key !== undefined || control.kind !== "none" || typeof credentials === "object",
+    warnings,
+  };
+}
+
+async function ofOvpnServer({ text, read }: TunnelFile): Promise<TunnelSummary> {
+  const { parseOvpnServer } = await import("../../protocols/openvpn/index.js");
+  const { routes, warnings } = parseOvpnServer(text, read);
+  return {
+    protocol: "OpenVPN",
+    hosts: [],
+    peers: 0,
+    nameServers: [],
+    routes: routes.map(formatPrefix),
+    holdsSecret: true,
     warnings,
   };
 }

@@ -6,16 +6,14 @@ import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { openSessionHost } from "../session-host.js";
 import type { ListenValues } from "./listen.js";
-
-/** RFC 862. */
-const echoPort = 7;
+import { bracketed, firstAddress, serveEcho, tunnelAddress, untilAborted } from "./listen-tunnel.js";
 
 /**
  * Serves one WireGuard client with keys made for this run: its file goes to stdout, and as a QR code to stderr. Inside,
  * echoes are answered, and with `--echo` TCP and UDP on port 7.
  */
 export async function listenWireGuard(values: ListenValues, { terminal, signal }: CommandContext): Promise<ExitName> {
-  const { name, port } = addressOf(values.url ?? "");
+  const { name, port } = tunnelAddress(values.url ?? "", "wireguard", "sealport listen wireguard://*:51820 --echo");
   if (values.exec !== undefined) throw new UsageError("a tunnel has no stdin and stdout for --exec", "--echo");
   await using below = await openSessionHost(values, "server", terminal);
   const { host } = below;
@@ -47,14 +45,9 @@ export async function listenWireGuard(values: ListenValues, { terminal, signal }
     `PublicKey = ${server.publicKey}`,
     `PresharedKey = ${toBase64(psk)}`,
     `AllowedIPs = ${inside}.0/24`,
-    `Endpoint = ${outside.includes(":") ? `[${outside}]` : outside}:${tunnel.local.port}`,
+    `Endpoint = ${bracketed(outside)}:${tunnel.local.port}`,
   ]);
-  if (values.echo) {
-    await tunnel.listen(echoPort, (socket) => void socket.on("error", () => {}).pipe(socket));
-    const datagrams = await tunnel.datagram({ port: echoPort });
-    datagrams.on("error", () => {});
-    datagrams.on("message", (bytes, from) => datagrams.send(bytes, from.port, from.address));
-  }
+  if (values.echo) await serveEcho(tunnel);
   for (const event of ["handshake", "expired"] as const) {
     tunnel.on(event, (data: { readonly peer: string }) => {
       terminal.event(event, data);
@@ -66,23 +59,9 @@ export async function listenWireGuard(values: ListenValues, { terminal, signal }
   const { renderUnicodeCompact } = await import("uqr");
   terminal.note(renderUnicodeCompact(file));
   terminal.note(`listening on UDP port ${tunnel.local.port}; inside as ${inside}.1`);
-  // The wait for a signal, not what is idle inside, holds the process.
-  const waiting = setInterval(() => {}, 60_000);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  clearInterval(waiting);
+  await untilAborted(signal);
   signal.throwIfAborted();
   return "ok";
-}
-
-function addressOf(url: string): { readonly name: string; readonly port: number } {
-  const [, bracketed, plain, digits] =
-    /^wireguard:\/\/(?:\[([0-9a-fA-F:.]+)\]|([^\s:/@[\]]+)):(\d{1,5})\/?$/.exec(url) ?? [];
-  const name = bracketed ?? plain;
-  if (name !== undefined && Number(digits) <= 65_535) return { name, port: Number(digits) };
-  throw new UsageError(`${url} is no wireguard://HOST:PORT`, "sealport listen wireguard://*:51820 --echo");
 }
 
 const random = ({ entropy }: Host, size: number): Uint8Array => entropy.fill(new Uint8Array(size));
@@ -92,14 +71,4 @@ function newPair(host: Host): { readonly privateKey: string; readonly publicKey:
   const key = random(host, 32);
   const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
   return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
-}
-
-/** Where others may find this machine: its first address beyond the loopback, IPv4 before IPv6; inside a tunnel, where one is named. */
-function firstAddress({ network }: Host): string {
-  const all = network.interfaces().filter(({ type }) => type !== "loopback");
-  const outside = all.filter(({ type }) => type !== "tunnel");
-  const found = (outside.length > 0 ? outside : all)
-    .flatMap(({ addresses }) => addresses.map(({ address }) => address))
-    .filter((address) => !address.startsWith("fe80:"));
-  return found.find((address) => !address.includes(":")) ?? found[0] ?? "127.0.0.1";
 }

@@ -37,6 +37,9 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
   if (values.url.startsWith("wireguard:")) {
     return (await import("./listen-wireguard.js")).listenWireGuard(values, { terminal, signal });
   }
+  if (/^openvpn(\+tcp)?:/.test(values.url)) {
+    return (await import("./listen-openvpn.js")).listenOpenVpn(values, { terminal, signal });
+  }
   if (values.www !== undefined) return (await import("./listen-http.js")).listenHttp(values, { terminal, signal });
   const at = target(values.url);
   await using below = await openSessionHost(values, "server", terminal);

@@ -1,4 +1,5 @@
 export type { PacketSource } from "../../mechanisms/packets/staged.js";
+export { hasSameKey } from "./admission.js";
 export { answerTls } from "./answers.js";
 export {
   type Credentials,
@@ -9,16 +10,17 @@ export {
   type OpenVpnStatus,
   type OpenVpnTransport,
 } from "./client.js";
-export { type ClientTlsOptions, clientTls } from "./config/identity.js";
+export { type ClientTlsOptions, clientName, clientTls, serverTls } from "./config/identity.js";
 export type { Inside } from "./config/inside.js";
+export type { ReadNamed } from "./config/lines.js";
 export {
   type NameCheck,
   type OvpnFile,
   type OvpnRemote,
   type OvpnWarning,
   parseOvpn,
-  type ReadNamed,
 } from "./config/ovpn.js";
+export { type ClientConfiguration, type OvpnServerFile, parseOvpnServer } from "./config/server-file.js";
 export {
   type KeyMetadata,
   type ServerControlKey,

@@ -5,7 +5,8 @@ import { dataCipher, digestNamed } from "../data/ciphers.js";
 import { remotesMax } from "../limits.js";
 import { unsupported, wrong } from "./complaints.js";
 import { numberOf } from "./inside.js";
-import type { Directive, OvpnDraft } from "./ovpn.js";
+import type { Directive } from "./lines.js";
+import type { OvpnDraft } from "./ovpn.js";
 
 type Take = (draft: OvpnDraft, directive: Directive) => void;
 
@@ -251,7 +252,18 @@ export const directives: Readonly<Record<string, Take>> = {
     throw unsupported(line, "the file is a server's");
   },
   ...refused(
-    ["up", "down", "route-up", "route-pre-down", "ipchange", "tls-verify", "client-connect", "client-disconnect"],
+    [
+      "up",
+      "down",
+      "route-up",
+      "route-pre-down",
+      "ipchange",
+      "tls-verify",
+      "client-connect",
+      "client-disconnect",
+      "auth-user-pass-verify",
+      "learn-address",
+    ],
     "would run a command, and is refused",
     "take it out: a tunnel inside a process needs no commands",
   ),
@@ -374,7 +386,7 @@ const tap = (line: number): Error =>
   unsupported(line, "dev tap carries Ethernet, which is not wired to the stack yet", "use dev tun on both sides");
 
 /** What stood in the inline block, or in the file that the option names. */
-function textOf({ line, words: [name, file], inline, read }: Directive): string {
+export function textOf({ line, words: [name, file], inline, read }: Directive): string {
   if (inline !== undefined) return inline;
   if (file === undefined) throw wrong(line, `${name} names no file and has no block`);
   const text = read?.(file);
@@ -398,17 +410,17 @@ function directionOf(line: number, text: string | undefined): 0 | 1 | undefined 
   return text === "0" ? 0 : 1;
 }
 
-function portOf(line: number, text: string | undefined): number {
+export function portOf(line: number, text: string | undefined): number {
   const port = numberOf(text, 1, 65_535);
   if (port === undefined) throw wrong(line, `${text ?? "nothing"} is no port`);
   return port;
 }
 
-function secondsOf(line: number, name: string, text: string | undefined): number {
+export function secondsOf(line: number, name: string, text: string | undefined): number {
   return 1_000 * countOf(line, name, text, 2_000_000);
 }
 
-function countOf(line: number, name: string, text: string | undefined, max = Number.MAX_SAFE_INTEGER): number {
+export function countOf(line: number, name: string, text: string | undefined, max = Number.MAX_SAFE_INTEGER): number {
   const value = numberOf(text, 0, max);
   if (value === undefined) throw wrong(line, `${name} wants a number`);
   return value;

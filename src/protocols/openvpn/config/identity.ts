@@ -11,9 +11,18 @@ import {
   readPrivateKey,
 } from "../../../pki/index.js";
 import { attributeNames, attributes } from "../../../pki/oids.js";
-import { type PeerVerdict, pkiFailure, type TlsClientOptions, tlsFailure, type VerifyPeer } from "../../tls/index.js";
+import {
+  type PeerVerdict,
+  pkiFailure,
+  type TlsClientOptions,
+  type TlsServerOptions,
+  tlsFailure,
+  type VerifyPeer,
+} from "../../tls/index.js";
 import { failure } from "../failure.js";
+import type { Applicant } from "../guest.js";
 import type { NameCheck, OvpnFile } from "./ovpn.js";
+import type { OvpnServerFile } from "./server-file.js";
 
 export interface ClientTlsOptions {
   /** What unlocks the file's private key, in place of `askpass`. */
@@ -31,20 +40,44 @@ export interface ClientTlsOptions {
  */
 export function clientTls(provider: CryptoProvider, file: OvpnFile, options: ClientTlsOptions = {}): TlsClientOptions {
   const identity = identityOf(provider, file, options.passphrase);
-  const { tlsVersionMin: min, tlsVersionMax: max } = file;
-  const versions = (["1.3", "1.2"] as const).filter(
-    (version) => (min === undefined || version >= min) && (max === undefined || version <= max),
-  );
+  const { nameCheck, peerFingerprints } = file;
   return {
     ...(identity && { identity }),
-    verify: serverCheck(provider, file, options.also),
-    versions,
+    verify: peerCheck(provider, {
+      ...file,
+      role: "server",
+      mustBe: file.checksServerRole || (nameCheck === undefined && peerFingerprints.length === 0),
+      also: options.also,
+    }),
+    versions: versionsOf(file),
     // The authority is the file's own, and nobody staples for it.
     requestStatus: false,
   };
 }
 
-function identityOf(provider: CryptoProvider, file: OvpnFile, passphrase: Secret | undefined): Identity | undefined {
+/** TLS for a server's file, likewise. Which of the authority's certificates come in, the file's `remote-cert-tls` says. */
+export function serverTls(
+  provider: CryptoProvider,
+  file: OvpnServerFile,
+  passphrase: Secret | undefined,
+): TlsServerOptions {
+  return {
+    identity: identityOf(provider, file, passphrase)!,
+    verify: peerCheck(provider, { ...file, nameCheck: undefined, role: "client", mustBe: file.checksClientRole }),
+    clientAuthentication: file.clientCertificate,
+    versions: versionsOf(file),
+  };
+}
+
+function versionsOf({ tlsVersionMin: min, tlsVersionMax: max }: Pick<OvpnFile, "tlsVersionMin" | "tlsVersionMax">) {
+  return (["1.3", "1.2"] as const).filter(
+    (version) => (min === undefined || version >= min) && (max === undefined || version <= max),
+  );
+}
+
+type Identified = Pick<OvpnFile, "cert" | "key" | "extraCerts" | "passphrase">;
+
+function identityOf(provider: CryptoProvider, file: Identified, passphrase: Secret | undefined): Identity | undefined {
   if (file.cert === undefined && file.key === undefined) return undefined;
   if (file.cert === undefined || file.key === undefined) {
     throw failure("bad-configuration", "cert and key belong together, and one is missing", { at: "cert" });
@@ -76,8 +109,16 @@ function certificatesOf(option: string, text: string): readonly Uint8Array[] {
   return found;
 }
 
-function serverCheck(provider: CryptoProvider, file: OvpnFile, also: ClientTlsOptions["also"]): VerifyPeer {
-  const { peerFingerprints, nameCheck, checksServerRole } = file;
+interface Check extends Pick<OvpnFile, "ca" | "crl" | "peerFingerprints" | "nameCheck"> {
+  /** Who the peer is. */
+  readonly role: "server" | "client";
+  /** Must its certificate say so? */
+  readonly mustBe: boolean;
+  readonly also?: ClientTlsOptions["also"];
+}
+
+function peerCheck(provider: CryptoProvider, file: Check): VerifyPeer {
+  const { peerFingerprints, nameCheck, role, mustBe, also } = file;
   const crls = file.crl === undefined ? undefined : listsOf(file.crl);
   const verifier = createVerifier({
     provider,
@@ -86,12 +127,11 @@ function serverCheck(provider: CryptoProvider, file: OvpnFile, also: ClientTlsOp
     anchors: file.ca === undefined ? [] : certificatesOf("ca", file.ca),
     ...(crls && { crls }),
   });
-  const mustBeServer = checksServerRole || (nameCheck === undefined && peerFingerprints.length === 0);
   return async (ask) => {
     const [first] = ask.certificates;
     const leaf = first === undefined ? undefined : parseCertificate(first);
     if (first === undefined || leaf === undefined || isPkiFailure(leaf)) {
-      return no(tlsFailure("bad-certificate", "Certificate", "the server showed no certificate that can be read"));
+      return no(tlsFailure("bad-certificate", "Certificate", `the ${role} showed no certificate that can be read`));
     }
     let publicKey = provider.publicKey(leaf.spki);
     let chain: readonly Uint8Array[] = [leaf.raw];
@@ -99,7 +139,7 @@ function serverCheck(provider: CryptoProvider, file: OvpnFile, also: ClientTlsOp
       const verdict = verifier.verify({
         chain: ask.certificates,
         referenceIds: [],
-        purpose: mustBeServer ? "server" : "any",
+        purpose: mustBe ? role : "any",
         keyUsages: ["digitalSignature"],
         at: ask.at,
       });
@@ -113,10 +153,12 @@ function serverCheck(provider: CryptoProvider, file: OvpnFile, also: ClientTlsOp
         return no(tlsFailure("unknown-authority", "Certificate", "its fingerprint is none of peer-fingerprint"));
       }
     }
-    if (mustBeServer && !leaf.extensions.extKeyUsage?.includes(serverAuthentication)) {
+    if (mustBe && !leaf.extensions.extKeyUsage?.includes(authentications[role])) {
       return no(
-        tlsFailure("unsupported-certificate", "extKeyUsage", "the certificate does not say that it is a server's", {
-          hint: "a client's certificate would do otherwise; name the server with verify-x509-name or peer-fingerprint",
+        tlsFailure("unsupported-certificate", "extKeyUsage", `the certificate does not say that it is a ${role}'s`, {
+          ...(role === "server" && {
+            hint: "a client's certificate would do otherwise; name the server with verify-x509-name or peer-fingerprint",
+          }),
         }),
       );
     }
@@ -133,7 +175,7 @@ function serverCheck(provider: CryptoProvider, file: OvpnFile, also: ClientTlsOp
   };
 }
 
-const serverAuthentication = "1.3.6.1.5.5.7.3.1";
+const authentications = { server: "1.3.6.1.5.5.7.3.1", client: "1.3.6.1.5.5.7.3.2" } as const;
 
 const no = (reason: Extract<PeerVerdict, { trusted: false }>["failure"]): PeerVerdict => ({
   trusted: false,
@@ -162,6 +204,14 @@ function isNamed({ subject }: Certificate, { kind, text }: NameCheck): boolean {
 const subjectText = ({ rdns }: Certificate["subject"]): string =>
   rdns.map((rdn) => rdn.map(({ type, text }) => `${attributeNames[type] ?? type}=${text ?? ""}`).join("+")).join(", ");
 
-/** The common name of a certificate, if it has one: a server's word for who a client is. */
-export const commonNameOf = ({ subject }: Certificate): string | undefined =>
+/** The common name of a certificate, if it has one. */
+const commonNameOf = ({ subject }: Certificate): string | undefined =>
   subject.rdns.flatMap((rdn) => rdn.filter(({ type }) => type === attributes.commonName)).at(-1)?.text;
+
+/** A server's word for who a client is: its certificate's common name, or else its user. */
+export function clientName({ peer, user }: Pick<Applicant, "peer" | "user">): string | undefined {
+  if (peer?.kind !== "certificate") return user;
+  const [leaf] = peer.chain;
+  const certificate = leaf === undefined ? undefined : parseCertificate(leaf);
+  return certificate === undefined || isPkiFailure(certificate) ? user : (commonNameOf(certificate) ?? user);
+}

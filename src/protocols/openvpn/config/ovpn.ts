@@ -1,12 +1,12 @@
 import type { HashName, Secret } from "../../../contract/index.js";
 import type { ControlKey } from "../control/wrap.js";
 import { failure } from "../failure.js";
-import { fileLinesMax, remotesMax } from "../limits.js";
+import { remotesMax } from "../limits.js";
 import { wrong } from "./complaints.js";
 import { directives } from "./directives.js";
 import { type InsideDraft, insideOptions, newInside } from "./inside.js";
+import { type Directive, directivesOf, type ReadNamed } from "./lines.js";
 import type { PullFilter } from "./push.js";
-import { wordsOf } from "./words.js";
 
 export interface OvpnRemote {
   readonly host: string;
@@ -69,9 +69,6 @@ export interface OvpnFile {
   readonly warnings: readonly OvpnWarning[];
 }
 
-/** Reads the file that an option names: beside the file itself, usually. Undefined if there is none. */
-export type ReadNamed = (name: string) => string | undefined;
-
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export interface OvpnDraft
@@ -99,14 +96,6 @@ export interface OvpnDraft
   readonly ignored: Set<string>;
 }
 
-/** One option of a file, with what stood in its inline block, if it had one. */
-export interface Directive {
-  readonly line: number;
-  readonly words: readonly string[];
-  readonly inline: string | undefined;
-  readonly read: ReadNamed | undefined;
-}
-
 /**
  * Reads an OpenVPN client file (openvpn(8)): options one a line, inline blocks, `<connection>` profiles. Throws
  * `misuse/bad-configuration` or `misuse/not-supported` with the line; what is unknown or has no meaning inside a process is a
@@ -114,33 +103,21 @@ export interface Directive {
  */
 export function parseOvpn(text: string, read?: ReadNamed): OvpnFile {
   const draft = newDraft();
-  const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
-  if (lines.length > fileLinesMax) throw wrong(fileLinesMax, "the file is too long");
   let profile: { readonly line: number; readonly remote: Partial<Mutable<OvpnRemote>> } | undefined;
   /** What the lines say, in their order; a profile is one remote. */
   const found: (Directive | Partial<Mutable<OvpnRemote>>)[] = [];
-  for (let i = 0; i < lines.length; i++) {
-    const line = i + 1;
-    const words = wordsOf(lines[i]!);
-    if (words === undefined) throw wrong(line, "a quote is not closed");
-    const [name] = words;
-    if (name === undefined) continue;
-    if (name === "<connection>") {
+  for (const directive of directivesOf(text, read)) {
+    const { line, words } = directive;
+    if (words[0] === "<connection>") {
       if (profile !== undefined) throw wrong(line, "a <connection> inside another");
       profile = { line, remote: {} };
-    } else if (name === "</connection>") {
+    } else if (words[0] === "</connection>") {
       if (profile === undefined) throw wrong(line, "there is no <connection> to close");
       if (profile.remote.host === undefined) throw wrong(profile.line, "this <connection> has no remote");
       found.push(profile.remote);
       profile = undefined;
     } else if (profile !== undefined) takeProfileLine(profile.remote, words, line, draft);
-    else if (/^<[a-z0-9-]+>$/.test(name)) {
-      const end = lines.findIndex((each, at) => at > i && each.trim() === `</${name.slice(1)}`);
-      if (end < 0) throw wrong(line, `${name} is not closed`);
-      const inline = `${lines.slice(i + 1, end).join("\n")}\n`;
-      found.push({ line, words: [name.slice(1, -1)], inline, read });
-      i = end;
-    } else found.push({ line, words: [name.replace(/^--/, ""), ...words.slice(1)], inline: undefined, read });
+    else found.push(directive);
   }
   if (profile !== undefined) throw wrong(profile.line, "<connection> is not closed");
   const isDirective = (each: (typeof found)[number]): each is Directive => "words" in each;
@@ -148,14 +125,15 @@ export function parseOvpn(text: string, read?: ReadNamed): OvpnFile {
     if (words[0] === "ignore-unknown-option") for (const name of words.slice(1)) draft.ignored.add(name);
   }
   for (const each of found) {
-    if (isDirective(each)) take(draft, each);
+    if (isDirective(each)) takeShared(draft, each);
     else if (draft.remotes.length < remotesMax) draft.remotes.push(each);
-    else throw wrong(lines.length, `more than ${remotesMax} remotes`);
+    else throw wrong(1, `more than ${remotesMax} remotes`);
   }
   return finish(draft);
 }
 
-function take(draft: OvpnDraft, directive: Directive): void {
+/** What client and server files have in common, and what a client's alone has. */
+export function takeShared(draft: OvpnDraft, directive: Directive): void {
   const { line, words } = directive;
   const name = words[0]!;
   const own = Object.hasOwn(directives, name) ? directives[name] : undefined;
@@ -191,10 +169,10 @@ function takeProfileLine(
 }
 
 function finish(draft: OvpnDraft): OvpnFile {
-  const { tlsAuth, tlsCrypt, tlsCryptV2, keyDirection, auth } = draft;
+  const { tlsCryptV2 } = draft;
   if (!draft.isClient) {
     throw failure("not-supported", "the file is no client's: neither `client` nor `tls-client` is in it", {
-      hint: "only the client's side of a tunnel is opened from a file",
+      hint: "a server's file says `server` or `mode server`",
     });
   }
   if (!draft.pull) {
@@ -209,14 +187,7 @@ function finish(draft: OvpnDraft): OvpnFile {
       at: "ca",
     });
   }
-  const control: ControlKey =
-    tlsCryptV2 !== undefined
-      ? { kind: "tls-crypt-v2", ...tlsCryptV2 }
-      : tlsCrypt !== undefined
-        ? { kind: "tls-crypt", key: tlsCrypt }
-        : tlsAuth !== undefined
-          ? { kind: "tls-auth", key: tlsAuth.key, direction: tlsAuth.direction ?? keyDirection, hash: auth }
-          : { kind: "none" };
+  const control: ControlKey = tlsCryptV2 !== undefined ? { kind: "tls-crypt-v2", ...tlsCryptV2 } : sharedControl(draft);
   // `cipher` of old: what a server that cannot negotiate uses.
   const fallbackCipher = draft.fallbackCipher ?? draft.cipher;
   const remotes = draft.remotes.map((remote): OvpnRemote => {
@@ -228,7 +199,19 @@ function finish(draft: OvpnDraft): OvpnFile {
   return { ...draft, control, remotes, fallbackCipher };
 }
 
-const newDraft = (): OvpnDraft => ({
+/** A key that all clients have, or none. */
+export function sharedControl({
+  tlsAuth,
+  tlsCrypt,
+  keyDirection,
+  auth,
+}: OvpnDraft): Exclude<ControlKey, { readonly kind: "tls-crypt-v2" }> {
+  if (tlsCrypt !== undefined) return { kind: "tls-crypt", key: tlsCrypt };
+  if (tlsAuth === undefined) return { kind: "none" };
+  return { kind: "tls-auth", key: tlsAuth.key, direction: tlsAuth.direction ?? keyDirection, hash: auth };
+}
+
+export const newDraft = (): OvpnDraft => ({
   remotes: [],
   remoteRandom: false,
   ca: undefined,
