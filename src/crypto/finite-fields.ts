@@ -3,7 +3,7 @@ import type { AgreementName } from "../contract/crypto.js";
 export type FiniteFieldName = Extract<AgreementName, `ffdhe${string}` | `modp${string}`>;
 
 /**
- * The groups of RFC 7919 appendix A, and those of RFC 3526 §3 and §4 that ZRTP has. Generator 2; the prime is
+ * The groups of RFC 7919 appendix A, and those of RFC 3526 §3 to §7 that ZRTP and IKEv2 have. Generator 2; the prime is
  * `2^b - 2^(b-64) + (⌊2^(b-130)·c⌋ + X)·2^64 - 1` with Euler's number or π for c, so that one number X describes it.
  * Exponents have the sizes of RFC 7919 §5.2, rounded up to whole bytes, and of RFC 6189 §5.1.5: twice an AES key's.
  */
@@ -15,6 +15,9 @@ export const finiteFields = {
   ffdhe8192: { bits: 8192, constant: "e", x: 10965728n, exponentSize: 50 },
   modp2048: { bits: 2048, constant: "pi", x: 124476n, exponentSize: 32 },
   modp3072: { bits: 3072, constant: "pi", x: 1690314n, exponentSize: 64 },
+  modp4096: { bits: 4096, constant: "pi", x: 240904n, exponentSize: 64 },
+  modp6144: { bits: 6144, constant: "pi", x: 929484n, exponentSize: 64 },
+  modp8192: { bits: 8192, constant: "pi", x: 4743158n, exponentSize: 64 },
 } as const satisfies Record<FiniteFieldName, FiniteField>;
 
 export interface FiniteField {

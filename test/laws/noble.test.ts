@@ -13,4 +13,7 @@ providerLaws(nobleCrypto, [
   "ffdhe8192",
   "modp2048",
   "modp3072",
+  "modp4096",
+  "modp6144",
+  "modp8192",
 ]);

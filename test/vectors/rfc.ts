@@ -246,6 +246,9 @@ test("the primes of RFC 3526 are those that OpenSSL has", () => {
   for (const [name, group] of [
     ["modp2048", "modp14"],
     ["modp3072", "modp15"],
+    ["modp4096", "modp16"],
+    ["modp6144", "modp17"],
+    ["modp8192", "modp18"],
   ] as const) {
     assert.equal(fieldPrime(finiteFields[name]).toString(16), getDiffieHellman(group).getPrime("hex"));
   }

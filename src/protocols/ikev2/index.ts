@@ -1,0 +1,24 @@
+export { groupOf, type IkeAlgorithms, prfOf } from "./algorithms.js";
+export type { DropCounts, DropReason, IkeFailure, IkeReason } from "./failure.js";
+export { certificateIs, type IkeId, idText, ikeId, sameId, subjectId } from "./identity.js";
+export type {
+  EapAnswer,
+  EapTurn,
+  IkeAsks,
+  IkeChild,
+  IkeConfig,
+  IkeConnection,
+  IkeEvent,
+  IkeInput,
+  IkeLimits,
+  IkeStatus,
+  LocalAuthentication,
+  PeerChain,
+  PeerVerdict,
+  RemoteAuthentication,
+} from "./interfaces.js";
+export { Ike } from "./machine.js";
+export { profile } from "./profile.js";
+export { defaultEspProposals, defaultIkeProposals, espProposal, ikeProposal, type Offer } from "./proposals.js";
+export { selector } from "./selectors.js";
+export { isMarked } from "./wire/header.js";
