@@ -44,16 +44,15 @@ export function securityOf(
     ...values[name].flatMap((each) => each.split(",")),
   ];
   const alpn = list("alpn");
-  const versions = list("versions").map((each) => known("versions", each, ["1.3", "1.2"] as const));
+  const versions = list("versions");
   const suites = list("suites").map((each) => known("suites", each, suiteNames));
   const wantedGroups = list("groups").map((each) => known("groups", each, groupNames));
   const signatures = list("signatures").map((each) => known("signatures", each, schemeNames));
   const identities = values.identity.map((path) => readIdentity(path, values.key, host));
   const psk = readPsk(target, values);
   const [serverName] = target.query["server-name"] ?? [];
-  const protocol = target.row?.allowed[0] === "DTLS" ? "DTLS" : "TLS";
   return {
-    ...(versions.length > 0 && { allowed: versions.map((version): SecurityProtocol => `${protocol} ${version}`) }),
+    ...(versions.length > 0 && { allowed: allowedVersions(target.row, versions) }),
     ...(identities.length > 0 && { identity: identities }),
     ...trustOf(values),
     ...(psk !== undefined && { preSharedKeys: [psk] }),
@@ -63,6 +62,23 @@ export function securityOf(
     ...(wantedGroups.length > 0 && { groups: wantedGroups }),
     ...(signatures.length > 0 && { signatureAlgorithms: signatures }),
   };
+}
+
+/** Versions as `--versions` names them, by the protocol of the URL. */
+const versionsOf: Readonly<Partial<Record<SecurityProtocol, Readonly<Record<string, SecurityProtocol>>>>> = {
+  TLS: { "1.3": "TLS 1.3", "1.2": "TLS 1.2" },
+  DTLS: { "1.3": "DTLS 1.3", "1.2": "DTLS 1.2" },
+  QUIC: { "1": "QUIC v1", "2": "QUIC v2" },
+};
+
+function allowedVersions(
+  row: TargetWithOptions["row"] | undefined,
+  versions: readonly string[],
+): readonly SecurityProtocol[] {
+  const [protocol = "TLS", ...others] = row?.allowed ?? [];
+  const names = others.length === 0 ? versionsOf[protocol] : undefined;
+  if (names === undefined) throw new UsageError("--versions is for URLs of one protocol that has some");
+  return versions.map((each) => names[known("versions", each, Object.keys(names))]!);
 }
 
 function trustOf(values: SessionValues): Pick<SecurityInit, "trust" | "pins" | "verify"> {

@@ -46,7 +46,7 @@ export const sessionOptions = {
     about: "zrtp: the peer's zrtp-hash from signalling, '1.10 HEX'; nobody else is let in",
   },
   alpn: { kind: "list", metavar: "NAME", about: "Application protocols, most wanted first" },
-  versions: { kind: "list", metavar: "VERSION", about: "Versions that may be used: 1.3, 1.2" },
+  versions: { kind: "list", metavar: "VERSION", about: "Versions that may be used: 1.3, 1.2; of QUIC 1, 2" },
   suites: { kind: "list", metavar: "NAME", about: "Cipher suites that may be used, by their IANA names" },
   groups: { kind: "list", metavar: "NAME", about: "Groups that may be used, by their IANA names" },
   signatures: { kind: "list", metavar: "NAME", about: "Signature schemes that may be used, by their IANA names" },

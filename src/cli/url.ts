@@ -11,10 +11,12 @@ export interface TargetWithOptions extends Target {
 }
 
 /** Query keys, each the name of an option of `connect` and `listen`. */
+const handshakeKeys = ["alpn", "groups", "suites", "signatures", "versions", "server-name", "psk-identity"];
 const queryKeys: Readonly<Record<string, readonly string[]>> = {
-  TLS: ["alpn", "groups", "suites", "signatures", "versions", "server-name", "psk-identity"],
+  TLS: handshakeKeys,
+  QUIC: handshakeKeys,
   CurveCP: ["server-name", "extension", "peer-extension"],
-  DTLS: ["alpn", "groups", "suites", "signatures", "versions", "server-name", "psk-identity"],
+  DTLS: handshakeKeys,
 };
 
 /**

@@ -89,10 +89,15 @@ function common(
   const { transport = new TransportProperties(), framers, ...rest } = options;
   return {
     transport: row.transport.with(transport.set),
-    security: row.allowed.length === 0 ? disabled() : secure({ allowed: row.allowed, ...securityOf(rest) }),
+    security: row.allowed.length === 0 ? disabled() : secure({ ...raced(row), ...securityOf(rest) }),
     ...(framers !== undefined && { framers }),
   };
 }
+
+const raced = ({ allowed, equivalent }: Target["row"]): SecurityInit => ({
+  allowed,
+  ...(equivalent && { equivalent }),
+});
 
 /** The fields of `secure` alone: what an action takes is not its business. */
 function securityOf(options: SecurityInit): SecurityInit {

@@ -6,6 +6,8 @@ import { reliableInorderStream, type TransportProperties, unreliableDatagram } f
 export interface Scheme {
   /** Protocols that may secure it, best first; none is cleartext, which the scheme so asks for by name. */
   readonly allowed: readonly SecurityProtocol[];
+  /** Those that the scheme holds to be equal, so that they race. */
+  readonly equivalent?: readonly (readonly SecurityProtocol[])[];
   readonly transport: TransportProperties;
   readonly about: string;
   readonly port?: number;
@@ -29,6 +31,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
     transport: reliableInorderStream,
     about: "CurveCP over UDP, to a server whose key is known",
     protocol: "CurveCP",
+  },
+  any: {
+    allowed: ["QUIC", "TLS"],
+    equivalent: [["QUIC", "TLS"]],
+    transport: reliableInorderStream,
+    about: "a stream of QUIC, or TLS over TCP, whichever stands first",
   },
   tcp: { allowed: [], transport: reliableInorderStream, about: "TCP without any security", protocol: "TCP" },
   udp: { allowed: [], transport: unreliableDatagram, about: "UDP datagrams without any security", protocol: "UDP" },

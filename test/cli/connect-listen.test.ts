@@ -210,3 +210,24 @@ test("a capture opens in Wireshark with what was said in the clear, since its se
   const said = execFileSync(command, [...prefix, "-r", capture, ...decode], { encoding: "utf8" });
   assert.equal(said.match(/captured words/g)?.length, 2, said);
 });
+
+test("any:// finds a stranger's TLS where no QUIC is, and --versions names those of QUIC for quic:// alone", async () => {
+  await using server = await stranger.serve({ version: "1.3" });
+  const running = sealport(["connect", `any://127.0.0.1:${server.port}`, "--trust", authority(), "--json"], {
+    input: "hello from any\n",
+  });
+  await server.hears("hello from any");
+  await server.say("and back");
+  await server[Symbol.asyncDispose]();
+  const { out } = await running;
+  assert.match(out, /"event":"connected","stack":"TLS\/TCP"/);
+  for (const [url, version, told] of [
+    ["any://127.0.0.1:1", "1.3", /URLs of one protocol/],
+    ["quic://127.0.0.1:1", "1.3", /one of 1, 2|mean 1/],
+    ["tls://127.0.0.1:1", "2", /one of 1\.3, 1\.2|mean 1/],
+  ] as const) {
+    const { code, err } = await sealport(["connect", url, "--versions", version]);
+    assert.equal(code, 2, err);
+    assert.match(err, told);
+  }
+});
