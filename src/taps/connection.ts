@@ -1,11 +1,12 @@
 import type { SocketAddress } from "../contract/index.js";
 import type { CandidateNode } from "./candidates.js";
-import { type ConnectionCore, type ConnectionEvents, inactive, type SetResult } from "./core.js";
+import { type ConnectionCore, type ConnectionEvents, inactive } from "./core.js";
 import type { LocalEndpointInit, RemoteEndpointInit } from "./endpoint.js";
 import type { ActionOptions, SubscribeOptions } from "./events.js";
 import { ConnectionError, EstablishmentError, ReceiveError, SendError, TapsFailure } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
 import type { Listener, ListenerOptions } from "./listener.js";
+import type { SetResult } from "./live-properties.js";
 import { MessageContext, type Received } from "./message.js";
 import {
   type ConnectionProperties,

@@ -11,25 +11,25 @@ import {
   TapsFailure,
 } from "./failure.js";
 import type { MakeFramer } from "./framer.js";
-import { ConnectionGroup, type GroupMember } from "./group.js";
-import { lingerMs, receiveQueueBytesMark, receiveQueueMessagesMax } from "./limits.js";
+import { ConnectionGroup } from "./group.js";
+import { Intake } from "./intake.js";
+import { lingerMs, receiveQueueMessagesMax } from "./limits.js";
 import type { Line, LineSink } from "./line.js";
+import { LiveProperties, type PropertiesOwner, pickConnectionValues, type SetResult } from "./live-properties.js";
 import { MessageContext, type Received } from "./message.js";
 import { checkMessage } from "./message-rules.js";
-import { Pacer } from "./pacer.js";
+import { Progress } from "./progress.js";
 import {
   type Action,
   type ConnectionProperties,
   type ConnectionState,
-  connectionPropertyNames,
-  defaultsFor,
   type MessageProperties,
   messageProperties,
   type TransportValues,
 } from "./properties.js";
 import { ReceiveQueue } from "./receiving.js";
 import { type Outgoing, SendQueue, type SendQueueOwner } from "./sending.js";
-import type { PathChange, Transport } from "./stacks/stack.js";
+import type { PathChange } from "./stacks/stack.js";
 import type { TransportProperties } from "./transport-properties.js";
 
 /** The events of a Connection, by the RFC's names (RFC 9622 §7 … §10). */
@@ -50,8 +50,6 @@ export interface ConnectionEvents {
   stateChange: ConnectionState;
 }
 
-export type SetResult = { readonly ok: true } | { readonly ok: false; readonly error: TapsFailure };
-
 export interface CoreInit {
   readonly host: Host;
   readonly trace: Trace | undefined;
@@ -71,7 +69,7 @@ export interface CoreInit {
  * Order: nothing is received before Ready; every Send has its event before the end; Closed waits until what has come
  * was taken; after Closed, ConnectionError or EstablishmentError there is nothing.
  */
-export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
+export class ConnectionCore implements LineSink, SendQueueOwner, PropertiesOwner {
   readonly host: Host;
   readonly values: TransportValues;
   /** As they were given; a clone begins with them. */
@@ -83,9 +81,11 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   readonly sending: SendQueue;
   readonly receiving: ReceiveQueue;
   readonly group: ConnectionGroup<ConnectionCore>;
+  /** What comes, and how fast it is taken. */
+  readonly intake: Intake;
+  readonly progress: Progress;
+  readonly #live: LiveProperties;
   readonly #trace: Trace | undefined;
-  /** Connection Properties that the application set; the others keep their defaults without a word. */
-  readonly #asked = new Set<keyof ConnectionProperties>();
   state: ConnectionState = "establishing";
   line: Line | undefined;
   candidates: CandidateNode | undefined;
@@ -103,16 +103,11 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   #closeWanted = false;
   #finishSent = false;
   #peerEnded = false;
-  #paused = false;
   #linger: Alarm | undefined;
   /** The transport is gone; Closed waits for the reader. */
   #gone = false;
   /** The peer reads no more; what it sends still comes. */
   #sendCut: Failure | undefined;
-  #receivePacer: Pacer | undefined;
-  #receiveAlarm: Alarm | undefined;
-  #watch: Alarm | undefined;
-  #movedAt = 0;
   #messageDefaults: MessageProperties | undefined;
   datagramsDropped = 0;
   bytesReceived = 0;
@@ -125,7 +120,6 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     this.#trace = trace;
     this.values = values;
     this.properties = properties;
-    for (const name of connectionPropertyNames) if (properties.has(name)) this.#asked.add(name);
     this.framers = framers;
     this.connPriority = values.connPriority;
     // A subscriber's mistake surfaces as the host surfaces mistakes, and does not harm the Connection.
@@ -140,6 +134,17 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
       () => this.#taken(),
       (error) => this.events.emit("receiveError", error),
     );
+    this.intake = new Intake(host, this.receiving, () => this.line?.transport);
+    this.progress = new Progress(
+      host,
+      () => this.property("connTimeout"),
+      () => this.sending.isEmpty || this.isClosed,
+      (limit) => {
+        const message = `no progress for ${limit} ms`;
+        this.#fail(new ConnectionError({ reason: "timeout", message, at: "connTimeout" }));
+      },
+    );
+    this.#live = new LiveProperties(this, properties);
     this.group = group ?? new ConnectionGroup<ConnectionCore>(host, pickConnectionValues(values));
     this.group.members.add(this);
     this.sending.onFinal = () => this.#finish();
@@ -156,12 +161,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     this.line = line;
     this.receiving.endless = !line.preservesBoundaries;
     this.receiving.lastContext = new MessageContext({}, { local: line.transport.local, remote: line.transport.remote });
-    for (const name of connectionPropertyNames) {
-      // A stream joins a group whose values may be others than the defaults.
-      const isSet = this.#asked.has(name) || (line.transport.session !== undefined && this.group.members.size > 1);
-      if (!isSet || this.#apply(name)) continue;
-      this.note("property_unsupported", { property: name, value: this.property(name), stack: line.stack.name });
-    }
+    this.#live.begin(line);
     for (const [name, value] of Object.entries(inactive)) {
       const asked = this.values[name as keyof typeof inactive];
       // Listening passively for further paths is a default, and asks for nothing.
@@ -208,7 +208,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     this.#enter("closing");
     this.receiving.close();
     // Whatever still comes is discarded (§10: no further data may be expected).
-    this.#resume();
+    this.intake.resume();
     if (this.#gone) this.#closedNow();
     else this.#closeWhenSent();
   }
@@ -260,7 +260,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     });
     if (this.line !== undefined) {
       this.arrivedAt = this.host.now();
-      this.#guardProgress();
+      this.progress.guard();
       this.group.plan();
     }
     return outgoing;
@@ -268,7 +268,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
 
   /** Sends and expiries: progress, for `connTimeout` and for Close. */
   moved(): void {
-    this.#movedAt = this.host.now();
+    this.progress.moved();
     if (this.state === "closing") this.#closeWhenSent();
   }
 
@@ -301,9 +301,9 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
       return;
     }
     this.bytesReceived += data.length;
-    this.#paceReceiving(data.length);
+    this.intake.pace(data.length);
     this.receiving.push(data, context, endOfMessage);
-    if (this.receiving.size >= receiveQueueBytesMark) this.#pause();
+    this.intake.queued();
     this.onReadable?.();
   }
 
@@ -369,82 +369,20 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
 
   /** A Connection Property as it stands. */
   property<Name extends keyof ConnectionProperties>(name: Name): ConnectionProperties[Name] {
-    return name === "connPriority" ? (this.connPriority as ConnectionProperties[Name]) : this.group.values[name];
+    return this.#live.get(name);
   }
 
   /** Sets a property on this Connection, or on the group where it is shared; a failure is an answer (§8). */
   set<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): SetResult {
-    if (this.state === "closed" || this.state === "closing") {
-      return refused("wrong-state", name, "the Connection is closed");
-    }
-    if (name === "isolateSession" && this.state !== "establishing") {
-      return refused("wrong-state", name, "sessions are isolated from the start or not at all (§8.1.10)");
-    }
-    if (name === "tcp.userTimeoutChangeable" && value === true && this.property("connTimeout") !== "disabled") {
-      return refused("wrong-state", name, "connTimeout is in use, which fixes the user timeout (RFC 9622 §8.2)");
-    }
-    const before = this.property(name);
-    this.#store(name, value);
-    if (this.state === "establishing") {
-      this.#asked.add(name);
-      return done;
-    }
-    if (!this.#apply(name)) {
-      this.#store(name, before);
-      return refused("unsupported", name, `${this.line!.stack.name} on this network cannot make ${name} act`);
-    }
-    if (name === "connTimeout" && value !== "disabled") this.group.values["tcp.userTimeoutChangeable"] = false;
-    if (name !== "connPriority") for (const member of this.group.members) if (member !== this) member.applyShared(name);
-    return done;
+    return this.#live.set(name, value);
   }
 
   applyShared(name: keyof ConnectionProperties): void {
-    if (this.line !== undefined && !this.#apply(name)) this.note("property_unsupported", { property: name });
+    this.#live.applyShared(name);
   }
 
   note(name: string, data: Readonly<Record<string, unknown>>): void {
     this.#trace?.({ at: this.host.now(), protocol: "taps", name: `taps:${name}`, data });
-  }
-
-  #store<Name extends keyof ConnectionProperties>(name: Name, value: ConnectionProperties[Name]): void {
-    if (name === "connPriority") this.connPriority = value as number;
-    else this.group.values[name] = value;
-  }
-
-  /** Makes a property act on the line; false if it cannot. What bounds nothing always can. */
-  #apply(name: keyof ConnectionProperties): boolean {
-    const transport = this.line!.transport;
-    const value = this.property(name);
-    switch (name) {
-      case "connPriority":
-      case "connScheduler":
-        // The group's own scheduler acts in any case; streams have one below it.
-        applyTo(transport, name, value);
-        return true;
-      case "isolateSession":
-        return true;
-      case "groupConnLimit":
-        return transport.session !== undefined || value === "unlimited";
-      case "maxSendRate":
-        this.sending.rate = value as number | "unlimited";
-        return true;
-      case "maxRecvRate":
-        this.#receivePacer = value === "unlimited" ? undefined : new Pacer(value as number);
-        // Datagrams cannot be held back at their sender.
-        return value === "unlimited" || this.line!.stack.dataUnit === "byte-stream";
-      case "keepAliveTimeout": {
-        // §8.1.4: keep-alives that come later than the Connection would fail are none.
-        const limit = this.property("connTimeout");
-        const isVoid = typeof value === "number" && limit !== "disabled" && value > limit;
-        return transport.set(name, isVoid ? "disabled" : (value as number | "disabled")) || value === "disabled";
-      }
-      case "connTimeout":
-        this.#guardProgress();
-        transport.set(name, value as number | "disabled");
-        return true;
-      default:
-        return applyTo(transport, name, value) || value === connectionDefaults[name];
-    }
   }
 
   // Inside.
@@ -507,8 +445,8 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
 
   #stopAlarms(): void {
     this.#linger?.cancel();
-    this.#receiveAlarm?.cancel();
-    this.#watch?.cancel();
+    this.intake.stop();
+    this.progress.stop();
     this.sending.stop();
   }
 
@@ -517,9 +455,7 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   }
 
   #taken(): void {
-    if (this.#paused && this.receiving.size < receiveQueueBytesMark / 2 && this.#receiveAlarm === undefined) {
-      this.#resume();
-    }
+    this.intake.taken();
     // Closed waits for what has come to be taken; in a turn of its own, after the event that took the last of it.
     if (this.#gone && this.receiving.finished && this.state === "established") {
       this.host.soon(() => {
@@ -536,49 +472,6 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
     }
     const message = `${receiveQueueMessagesMax} Messages wait to be received`;
     this.#fail(new ConnectionError({ reason: "queue-full", message, at: "receive" }));
-  }
-
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.line?.transport.pause();
-  }
-
-  #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.line?.transport.resume();
-  }
-
-  #paceReceiving(bytes: number): void {
-    const pacer = this.#receivePacer;
-    if (pacer === undefined) return;
-    const now = this.host.now();
-    pacer.took(bytes, now);
-    if (pacer.nextAt <= now || this.#receiveAlarm !== undefined) return;
-    this.#pause();
-    this.#receiveAlarm = this.host.wakeAt(pacer.nextAt, () => {
-      this.#receiveAlarm = undefined;
-      if (this.receiving.size < receiveQueueBytesMark) this.#resume();
-    });
-  }
-
-  /** `connTimeout` (§8.1.3): what was given to us must make progress within it. */
-  #guardProgress(): void {
-    const timeout = this.property("connTimeout");
-    if (timeout === "disabled" || this.sending.isEmpty || this.#watch !== undefined) return;
-    this.#movedAt = this.host.now();
-    const look = () => {
-      this.#watch = undefined;
-      const limit = this.property("connTimeout");
-      if (this.sending.isEmpty || limit === "disabled" || this.isClosed) return;
-      if (this.host.now() >= this.#movedAt + limit) {
-        this.#fail(
-          new ConnectionError({ reason: "timeout", message: `no progress for ${limit} ms`, at: "connTimeout" }),
-        );
-      } else this.#watch = this.host.wakeAt(this.#movedAt + limit, look);
-    };
-    this.#watch = this.host.wakeAt(this.#movedAt + timeout, look);
   }
 
   #defaults(): MessageProperties {
@@ -610,27 +503,5 @@ export class ConnectionCore implements LineSink, SendQueueOwner, GroupMember {
   }
 }
 
-function applyTo<Name extends keyof ConnectionProperties>(
-  transport: Transport,
-  name: Name,
-  value: ConnectionProperties[keyof ConnectionProperties],
-): boolean {
-  return transport.set(name, value as ConnectionProperties[Name]);
-}
-
 /** Selection Properties that not every stack acts on, and what holds where it does not. */
 export const inactive = { multipath: "disabled", advertisesAltaddr: false } as const;
-
-const done: SetResult = Object.freeze({ ok: true });
-
-function refused(reason: "unsupported" | "wrong-state", at: string, message: string): SetResult {
-  return { ok: false, error: new TapsFailure({ reason, message, at }) };
-}
-
-const connectionDefaults = pickConnectionValues(defaultsFor("initiate"));
-
-function pickConnectionValues(values: TransportValues): ConnectionProperties {
-  return Object.fromEntries(
-    connectionPropertyNames.map((name) => [name, values[name]]),
-  ) as unknown as ConnectionProperties;
-}

@@ -5,7 +5,7 @@ export {
   type Group,
   type SendOptions,
 } from "./connection.js";
-export type { ConnectionEvents, SetResult } from "./core.js";
+export type { ConnectionEvents } from "./core.js";
 export { type DialOptions, dial, type Handler, preconnectionFor, type Server, serve, type UrlOptions } from "./dial.js";
 export {
   type EndpointInit,
@@ -28,6 +28,7 @@ export {
 } from "./failure.js";
 export { type Framer, type FramerIo, type LengthPrefixedOptions, lengthPrefixed, type MakeFramer } from "./framer.js";
 export { Listener, type ListenerOptions, type ServeOptions } from "./listener.js";
+export type { SetResult } from "./live-properties.js";
 export { MessageContext, type Received, type ReceiveMetadata } from "./message.js";
 export { type RacingTimes, readSystemPolicy, type SystemPolicy } from "./policy.js";
 export { Preconnection, type PreconnectionInit } from "./preconnection.js";

@@ -1,6 +1,6 @@
 import { type Alarm, Failure } from "../contract/index.js";
 import { type CloneOptions, Connection, type ConnectionMaker } from "./connection.js";
-import { ConnectionCore, type SetResult } from "./core.js";
+import { ConnectionCore } from "./core.js";
 import {
   type LocalEndpointInit,
   type RemoteEndpoint,
@@ -16,6 +16,7 @@ import type { ConnectionGroup } from "./group.js";
 import { groupMembersMax } from "./limits.js";
 import { Line } from "./line.js";
 import { Listener, type ListenerOptions } from "./listener.js";
+import type { SetResult } from "./live-properties.js";
 import { LocalPaths } from "./paths.js";
 import { type ConnectionProperties, connectionProperties } from "./properties.js";
 import { Race } from "./race.js";

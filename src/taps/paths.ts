@@ -1,8 +1,9 @@
 import type { SocketAddress } from "../contract/index.js";
-import type { ConnectionCore, SetResult } from "./core.js";
+import type { ConnectionCore } from "./core.js";
 import { type LocalEndpoint, type LocalEndpointInit, localEndpoint } from "./endpoint.js";
 import { TapsFailure, type TapsReason } from "./failure.js";
 import { childrenPerNodeMax } from "./limits.js";
+import type { SetResult } from "./live-properties.js";
 import type { StreamGroup } from "./stacks/stack.js";
 
 /**
