@@ -130,10 +130,7 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
     const [remote] = this.#remotes;
     if (local?.port === undefined) throw misuse("Rendezvous needs a local endpoint with a port", "Local Endpoint");
     if (remote === undefined) throw misuse("Rendezvous needs a remote endpoint", "Remote Endpoint");
-    if (local.multicast !== undefined) {
-      // RFC 9622 §6.1.1: a single-source group has one direction. An any-source group could be met; no stack here can.
-      throw new EstablishmentError({ reason: "unsupported", message: "no Rendezvous in a group", at: "Rendezvous" });
-    }
+    if (local.multicast !== undefined || remote.multicast !== undefined) return this.#meetGroup(local, remote, options);
     this.#refuseStun();
     const request = this.#gatherRequest("rendezvous", "client");
     const [best] = gather(request).branches;
@@ -151,6 +148,27 @@ export class Preconnection<Mode extends SecurityMode = SecurityMode> {
       again: (change) => this.#copy(change),
       options,
     });
+  }
+
+  /** Rendezvous in an any-source group (§6.1.1): a Connection that sends to it, and a Listener for each of those who do. */
+  async #meetGroup(local: LocalEndpoint, remote: RemoteEndpoint, options: ActionOptions): Promise<Rendezvous<Mode>> {
+    if (local.multicast?.source !== undefined) {
+      const message = "a single-source group has one direction";
+      throw new EstablishmentError({ reason: "unsupported", message, at: "Rendezvous" });
+    }
+    if (local.multicast === undefined || remote.multicast?.group !== local.multicast.group) {
+      throw misuse("Rendezvous in a group needs the group at both endpoints", "Rendezvous");
+    }
+    const listener = await this.#copy({ remote: [] }).listen();
+    try {
+      // The members share the group's port; who sends does so from one of its own.
+      const { port: _, multicast: __, ...from } = local;
+      const connection = await this.#copy({ local: Object.keys(from).length > 0 ? [from] : [] }).connect(options);
+      return { connection, listener };
+    } catch (error) {
+      await listener.stop();
+      throw error;
+    }
   }
 
   /** Resolve (§6.1): the concrete endpoints that the given ones stand for now. */

@@ -6,6 +6,8 @@ import {
   type Connection,
   disabled,
   EstablishmentError,
+  type LocalEndpointInit,
+  type RemoteEndpointInit,
   secure,
   TapsFailure,
   unreliableDatagram,
@@ -134,9 +136,34 @@ test("a multicast local endpoint joins its group, from any source or from one", 
     const local = { port: 9, multicast: { group: "239.1.2.3", ...(source && { source }) } };
     await world.finish(server.preconnection({ local, security, transport: unreliableDatagram }).listen());
     assert.deepEqual(bound.at(-1)!.options?.multicast, local.multicast);
+  }
+});
+
+test("Rendezvous in an any-source group brings a sender and a listener; in a single-source one it fails", async () => {
+  const { world, server, bound } = watched();
+  const group = "239.1.2.3";
+  const to = { port: 9, multicast: { group, hopLimit: 2 } };
+  const meet = (local: LocalEndpointInit, remote: RemoteEndpointInit) =>
+    world.finish(server.preconnection({ local, remote, security, transport: unreliableDatagram }).rendezvous());
+  const { connection, listener } = await meet({ port: 9, multicast: { group } }, to);
+  assert.deepEqual(listener?.localEndpoints, [{ address: group, port: 9 }]);
+  await connection.send(utf8("to all"));
+  const [member, sender] = bound;
+  assert.deepEqual([member!.options?.multicast, member!.options?.reuseAddress], [{ group }, true]);
+  assert.deepEqual([sender!.options?.multicast, sender!.local.port, sender!.set], [undefined, 0, [["hopLimit", 2]]]);
+  assert.deepEqual(sender!.to, [{ address: group, port: 9 }]);
+  await assert.rejects(
+    meet({ port: 9, multicast: { group, source: "192.0.2.9" } }, to),
+    (error: unknown) => error instanceof EstablishmentError && error.reason === "unsupported",
+  );
+  for (const [local, remote_] of [
+    [{ port: 9 }, to],
+    [{ port: 9, multicast: { group } }, remote],
+    [{ port: 9, multicast: { group: "239.1.2.4" } }, to],
+  ] as const) {
     await assert.rejects(
-      world.finish(server.preconnection({ local, remote, security, transport: unreliableDatagram }).rendezvous()),
-      (error: unknown) => error instanceof EstablishmentError && error.reason === "unsupported",
+      meet(local, remote_),
+      (error: unknown) => (error as TapsFailure).reason === "invalid-configuration",
     );
   }
 });

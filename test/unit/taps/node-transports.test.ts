@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import { test } from "node:test";
 import { fromUtf8, utf8 } from "../../../src/bytes/index.js";
 import { nodeHost } from "../../../src/hosts/node/index.js";
 import {
+  type Connection,
   disabled,
   EstablishmentError,
   lengthPrefixed,
@@ -11,6 +13,7 @@ import {
   TransportServices,
   unreliableDatagram,
 } from "../../../src/taps/index.js";
+import { freePort } from "../../support/free-port.js";
 import { provider } from "../../support/provider.js";
 
 const system = new TransportServices({ host: nodeHost({ crypto: provider }), stacks: protocolStacks });
@@ -118,4 +121,56 @@ test("a refused connection is an EstablishmentError that carries the whole candi
   });
   assert.deepEqual(events, ["establishmentError"]);
   assert.equal(connection.state, "closed");
+});
+
+test("members of a multicast group meet by Rendezvous, and a member that is no Connection of ours hears them and is heard", async () => {
+  const on = system.network.interfaces().find(({ type }) => type === "loopback")!.name;
+  const group = "239.255.7.11";
+  const port = await freePort();
+  const meet = () =>
+    system
+      .preconnection({
+        local: { port, interface: on, multicast: { group } },
+        remote: { port, multicast: { group, hopLimit: 1 } },
+        security: disabled(),
+        transport: unreliableDatagram,
+      })
+      .rendezvous({ timeout: 10_000 });
+  const [one, other] = [await meet(), await meet()];
+  const stranger = createSocket({ type: "udp4", reuseAddr: true });
+  await new Promise<void>((bound) => stranger.bind(port, bound));
+  stranger.addMembership(group, loopback);
+  stranger.setMulticastInterface(loopback);
+  const heard: string[] = [];
+  const accepted: Connection[] = [];
+  stranger.on("message", (bytes) => heard.push(`stranger: ${bytes}`));
+  for (const [name, { listener }] of Object.entries({ one, other })) {
+    listener!.on("connectionReceived", (connection) => {
+      assert.equal(connection.localEndpoint?.port, port);
+      connection.on("received", ({ data }) => void heard.push(`${name}: ${fromUtf8(data)}`));
+      connection.receive().catch(() => undefined);
+      accepted.push(connection);
+    });
+  }
+  const all = ["one", "other", "stranger"].flatMap((who) =>
+    ["from one", "from the other", "from the stranger"].map((what) => `${who}: ${what}`),
+  );
+  try {
+    // A datagram may be lost: each speaks until everybody has been heard by all.
+    for (let tries = 0; tries < 200 && !all.every((each) => heard.includes(each)); tries++) {
+      await one.connection.send(utf8("from one"));
+      await other.connection.send(utf8("from the other"));
+      stranger.send("from the stranger", port, group);
+      await new Promise((later) => setTimeout(later, 20));
+    }
+    assert.deepEqual([...new Set(heard)].toSorted(), all.toSorted());
+    assert.equal(one.connection.remoteEndpoint?.address, group);
+  } finally {
+    stranger.close();
+    for (const { connection, listener } of [one, other]) {
+      connection.abort();
+      await listener!.stop();
+    }
+    for (const each of accepted) each.abort();
+  }
 });
