@@ -66,7 +66,7 @@ export function gather(request: GatherRequest): { readonly root: TreeNode; reado
     const node = new TreeNode("path", path.name);
     root.children.push(node);
     for (const stack of stacks) {
-      const why = exclusion(stack, request);
+      const why = exclusion(stack, request) ?? stack.unfitNetwork?.(path.network ?? request.network);
       if (why !== undefined) {
         node.exclude("stack", stack.name, why);
         continue;

@@ -38,6 +38,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
     transport: reliableInorderStream,
     about: "a stream of QUIC, or TLS over TCP, whichever stands first",
   },
+  tcpcrypt: {
+    allowed: ["tcpcrypt"],
+    transport: reliableInorderStream,
+    about: "tcpcrypt on a TCP of ours, inside a tunnel",
+    protocol: "tcpcrypt",
+  },
   tcp: { allowed: [], transport: reliableInorderStream, about: "TCP without any security", protocol: "TCP" },
   udp: { allowed: [], transport: unreliableDatagram, about: "UDP datagrams without any security", protocol: "UDP" },
 };

@@ -41,6 +41,38 @@ export function forge(segment: ForgedSegment): Uint8Array {
   return packet;
 }
 
+/** A segment in an IPv4 packet, to be changed and forged again. */
+export function readSegment(
+  packet: Uint8Array,
+): ForgedSegment & { readonly options: Uint8Array; readonly payload: Uint8Array } {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+  const at = (packet[0]! & 15) * 4;
+  const data = at + (packet[at + 12]! >> 4) * 4;
+  return {
+    from: packet.subarray(12, 16).join("."),
+    to: packet.subarray(16, 20).join("."),
+    sourcePort: view.getUint16(at),
+    destinationPort: view.getUint16(at + 2),
+    sequence: view.getUint32(at + 4),
+    acknowledgment: view.getUint32(at + 8),
+    flags: packet[at + 13]!,
+    window: view.getUint16(at + 14),
+    options: packet.slice(at + 20, data),
+    payload: packet.slice(data, view.getUint16(2)),
+  };
+}
+
+/** Options without those of a kind, which padding takes the place of: what a middlebox does to what it does not know. */
+export function withoutOption(options: Uint8Array, kind: number): Uint8Array {
+  const left = options.slice();
+  for (let at = 0; at < left.length && left[at] !== 0; ) {
+    const size = left[at] === 1 ? 1 : left[at + 1]!;
+    if (left[at] === kind) left.fill(1, at, at + size);
+    at += size;
+  }
+  return left;
+}
+
 export const Fin = 1;
 export const Syn = 2;
 export const Rst = 4;

@@ -10,6 +10,7 @@ import {
 } from "../../contract/index.js";
 import { negotiationOf, tcpcryptConfig } from "./config.js";
 import type { Negotiation } from "./eno/negotiation.js";
+import { unfitNetwork } from "./network.js";
 import type { TcpcryptClientOptions, TcpcryptOptions } from "./options.js";
 import type { TcpcryptSession, TcpcryptSink } from "./session.js";
 import { StreamSession } from "./stream-session.js";
@@ -58,10 +59,6 @@ export async function listen(
     below.listen,
   );
 }
-
-/** Why a network cannot carry tcpcrypt; undefined if it can. */
-export const unfitNetwork = ({ name, enoStreams }: Network): string | undefined =>
-  enoStreams === undefined ? `the TCP of ${name} is not ours, so TCP-ENO cannot be negotiated on it` : undefined;
 
 function enoStreamsOf(network: Network): EnoStreams {
   const why = unfitNetwork(network);

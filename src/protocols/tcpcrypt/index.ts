@@ -1,5 +1,5 @@
 export { type TcpcryptConfig, type TcpcryptGround, tcpcryptConfig } from "./config.js";
-export { connect, listen, type TcpcryptBelow, unfitNetwork } from "./door.js";
+export { connect, listen, type TcpcryptBelow } from "./door.js";
 export { type ApplicationAware, type EnoOutcome, Negotiation, type NegotiationConfig } from "./eno/negotiation.js";
 export {
   type EnoOption,
@@ -12,6 +12,7 @@ export {
 export { type EnoReason, enoReasons, type TcpcryptFailure, type TcpcryptReason } from "./failure.js";
 export { limits as tcpcryptLimits } from "./limits.js";
 export { TcpcryptMachine } from "./machine.js";
+export { unfitNetwork } from "./network.js";
 export type * from "./options.js";
 export { type SymCipher, type SymCipherName, symCiphers, type Tep, type TepName, teps } from "./parameters.js";
 export { tcpcryptProfile } from "./profile.js";

@@ -47,10 +47,23 @@ export interface TcpcryptClientOptions extends TcpcryptOptions {
   readonly scope?: string;
 }
 
+/** What the outcomes of protocols that authenticate tell, and tcpcrypt does not. */
+interface Absent {
+  readonly peer?: undefined;
+  readonly version?: undefined;
+  readonly suite?: undefined;
+  readonly group?: undefined;
+  readonly alpn?: undefined;
+  readonly serverName?: undefined;
+  readonly mode?: undefined;
+  readonly roundTrips?: undefined;
+  readonly earlyData?: undefined;
+}
+
 /** What a session came to. */
 export type TcpcryptOutcome = EncryptedOutcome | PlainOutcome;
 
-export interface EncryptedOutcome {
+export interface EncryptedOutcome extends Absent {
   readonly encrypted: true;
   readonly role: "A" | "B";
   readonly tep: TepName;
@@ -63,7 +76,7 @@ export interface EncryptedOutcome {
 }
 
 /** Plain TCP, for who asked for `opportunistic`. */
-export interface PlainOutcome {
+export interface PlainOutcome extends Absent {
   readonly encrypted: false;
   readonly reason: EnoReason;
   readonly peerAware: boolean;

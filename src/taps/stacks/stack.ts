@@ -13,6 +13,7 @@ import type { CurveCpSession } from "../../protocols/curvecp/index.js";
 import type { DtlsOutcome, DtlsSession } from "../../protocols/dtls/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
 import type { SrtpSession } from "../../protocols/srtp/index.js";
+import type { TcpcryptSession } from "../../protocols/tcpcrypt/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
 import type { ReceiveMetadata } from "../message.js";
 import type {
@@ -65,6 +66,8 @@ export interface ProtocolStack<Offers extends Service = Service> extends StackCo
     allowed: readonly SecurityProtocol[],
     role: "client" | "server",
   ): string | undefined;
+  /** Why a network cannot carry it, before any packet; undefined if it can. */
+  unfitNetwork?(network: Network): string | undefined;
   /**
    * Loads the code that `open` needs, where that is not loaded with the row; rejects if it cannot be. Undefined: it is
    * there. `listen` waits for it by itself.
@@ -253,7 +256,13 @@ export interface PathChange {
  * The session of the protocol that secures a Connection: a union over protocols, told apart by `protocol`. Each has the
  * interfaces that its row of RFC 8922's Table 1 gives it, and no others.
  */
-export type SecuritySession = TlsSecurity | DtlsSecurity | QuicSecurity | CurveCpSecurity | SrtpSecurity;
+export type SecuritySession =
+  | TlsSecurity
+  | DtlsSecurity
+  | QuicSecurity
+  | CurveCpSecurity
+  | TcpcryptSecurity
+  | SrtpSecurity;
 
 /** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
 export type TlsSecurity = Pick<
@@ -298,6 +307,20 @@ export type CurveCpSecurity = Pick<
   CurveCpSession,
   "protocol" | "role" | "outcome" | "peer" | "onMoved" | "migrate" | "statistics"
 >;
+
+/** A tcpcrypt session as its Connection's owner may use it: bytes go through the Connection. */
+export type TcpcryptSecurity = Pick<
+  TcpcryptSession,
+  | "protocol"
+  | "opener"
+  | "outcome"
+  | "sessionId"
+  | "isProven"
+  | "updateKeys"
+  | "exportKey"
+  | "flushSessions"
+  | "statistics"
+> & { readonly peer?: undefined };
 
 /** An SRTP session as its Connection's owner may use it: packets go through the Connection. */
 export interface SrtpSecurity {

@@ -4,6 +4,7 @@ import { quicStacks } from "./quic.js";
 import { srtp } from "./srtp.js";
 import type { ProtocolStack } from "./stack.js";
 import { tcp } from "./tcp.js";
+import { tcpcrypt } from "./tcpcrypt.js";
 import { tls } from "./tls.js";
 import { udp } from "./udp.js";
 
@@ -13,6 +14,7 @@ export const protocolStacks: readonly ProtocolStack[] = [
   quicStacks.streams,
   quicStacks.messages,
   curvecp,
+  tcpcrypt,
   tcp,
   dtls,
   srtp,
