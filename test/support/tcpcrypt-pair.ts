@@ -70,6 +70,8 @@ export interface TcpcryptPair {
   readonly a: Ear;
   /** The passive end's, when it has been accepted. */
   readonly b: Ear;
+  /** Of passive ends that were accepted after it. */
+  readonly others: readonly Ear[];
   readonly session: TcpcryptSession;
   readonly listener: PortListener;
 }
@@ -83,13 +85,16 @@ export async function tcpcryptPair(
   at = port,
 ): Promise<TcpcryptPair> {
   const [a, b] = [new Ear(), new Ear(true)];
+  const others: Ear[] = [];
   const listening = listen(
     wire.hosts[1],
     { address: addresses[1], port: at },
     passive,
     (session) => {
-      b.session = session;
-      return b;
+      const ear = b.session === undefined ? b : new Ear(true);
+      ear.session = session;
+      if (ear !== b) others.push(ear);
+      return ear;
     },
     { network: wire.ends[1].network },
   );
@@ -97,7 +102,7 @@ export async function tcpcryptPair(
   a.session = connect(wire.hosts[0], { address: addresses[1], port: at }, active, a, {
     network: wire.ends[0].network,
   });
-  return { a, b, session: a.session, listener };
+  return { a, b, others, session: a.session, listener };
 }
 
 /** Sends so much from the active end, has it echoed, and ends both directions. */

@@ -12,8 +12,9 @@ export const limits = {
   sendQueueMark: 1 << 20,
   /** Bytes that may come while the application authenticates the session. */
   heldMax: 8 << 20,
-  /** Frames without data in a row, rekeying or not. */
+  /** Frames without data, rekeying or not: so many at once, and so many a second after that. */
   emptyFramesMax: 1_024,
+  emptyFramesPerSecond: 10,
   /** Sessions that a cache keeps. */
   sessionsMax: 1_024,
   /** SYNs that an opportunistic opener sends with the option before it tries without (RFC 8547 §4.6). */

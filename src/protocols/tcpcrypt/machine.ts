@@ -8,6 +8,7 @@ import {
   type Transmit,
   type Wake,
 } from "../../contract/index.js";
+import { TokenBucket } from "../../mechanisms/token-bucket.js";
 import type { TcpcryptConfig } from "./config.js";
 import type { EnoOutcome } from "./eno/negotiation.js";
 import { Exchange, type Exchanged } from "./exchange.js";
@@ -47,7 +48,8 @@ export class TcpcryptMachine implements Machine<TcpcryptInput, TcpcryptEvent> {
   #peerEnded = false;
   #finishedTold = false;
   #closeWanted = false;
-  #emptyFrames = 0;
+  /** Frames without data: rekeying, keep-alives; more than a few a second are a flood. */
+  readonly #emptyFrames = new TokenBucket(limits.emptyFramesPerSecond, limits.emptyFramesMax, 0);
   #now: Instant = 0;
   #exchangeBy: Instant | undefined;
   #keepAliveMs = 0;
@@ -88,7 +90,7 @@ export class TcpcryptMachine implements Machine<TcpcryptInput, TcpcryptEvent> {
 
   handle(input: TcpcryptInput | Wake, now: Instant): void {
     this.#now = now;
-    if (this.#state === "failed" && !heardAfterFailure.has(input.kind)) return;
+    if (this.#state === "failed") return;
     switch (input.kind) {
       case "opened":
         this.#opened();
@@ -305,11 +307,10 @@ export class TcpcryptMachine implements Machine<TcpcryptInput, TcpcryptEvent> {
     if (opener.hasRekeyed) this.#rekeyed(opener.generation);
     const { dataAt, dataSize, urgent } = opener;
     if (dataSize > 0) {
-      this.#emptyFrames = 0;
       const urgentAt = urgent === undefined ? undefined : this.bytesReceived + urgent;
       this.bytesReceived += dataSize;
       this.#events.push({ kind: "data", bytes: bytes.subarray(dataAt, dataAt + dataSize), urgentAt });
-    } else if (!opener.isLast && ++this.#emptyFrames > limits.emptyFramesMax) {
+    } else if (!opener.isLast && !this.#emptyFrames.take(this.#now)) {
       this.#fail("too-many-empty-frames", "a flood of frames without data", "data");
       return;
     }
@@ -348,7 +349,7 @@ export class TcpcryptMachine implements Machine<TcpcryptInput, TcpcryptEvent> {
   }
 
   #send(bytes: Uint8Array, urgent: boolean): void {
-    if (this.#state === "failed" || bytes.length === 0) this.#events.push({ kind: "sent", count: 1 });
+    if (bytes.length === 0) this.#events.push({ kind: "sent", count: 1 });
     else this.#outbox.send(bytes, urgent);
   }
 
@@ -415,8 +416,6 @@ export class TcpcryptMachine implements Machine<TcpcryptInput, TcpcryptEvent> {
       else this.#failWith(tcpcryptFailure("connection-lost", "the stream below broke off", { at: "stream", cause }));
     }
     this.#wipe();
-    const sent = this.#outbox.takeSent();
-    if (sent > 0) this.#events.push({ kind: "sent", count: sent });
   }
 
   #fail(reason: TcpcryptReason, message: string, at: string): void {
@@ -450,4 +449,3 @@ export class TcpcryptMachine implements Machine<TcpcryptInput, TcpcryptEvent> {
 
 const none = new Uint8Array(0);
 const nameOf = ({ name }: SymCipher): SymCipherName => name as SymCipherName;
-const heardAfterFailure: ReadonlySet<(TcpcryptInput | Wake)["kind"]> = new Set(["send", "send-urgent", "closed"]);

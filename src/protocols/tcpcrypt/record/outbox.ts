@@ -99,11 +99,10 @@ export class Outbox {
     return size;
   }
 
-  /** Nothing is sent any more: every buffer is the caller's again. */
+  /** Nothing is sent any more, and nothing more is told of it. */
   abandon(): void {
-    this.#sent += this.#data.length;
     this.#data.length = 0;
-    this.#queued = this.#at = 0;
+    this.#queued = this.#at = this.#sent = 0;
     this.#closing = "done";
     this.#sealer?.destroy();
     this.#sealer = undefined;
