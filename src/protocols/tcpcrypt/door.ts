@@ -10,7 +10,6 @@ import {
 } from "../../contract/index.js";
 import { negotiationOf, tcpcryptConfig } from "./config.js";
 import type { Negotiation } from "./eno/negotiation.js";
-import { unfitNetwork } from "./network.js";
 import type { TcpcryptClientOptions, TcpcryptOptions } from "./options.js";
 import type { TcpcryptSession, TcpcryptSink } from "./session.js";
 import { StreamSession } from "./stream-session.js";
@@ -60,10 +59,11 @@ export async function listen(
   );
 }
 
-function enoStreamsOf(network: Network): EnoStreams {
-  const why = unfitNetwork(network);
-  if (network.enoStreams !== undefined) return network.enoStreams;
-  throw networkFailure("not-supported", why!, { hint: "take a tunnel's inside, or a stack on a device" });
+function enoStreamsOf({ name, enoStreams }: Network): EnoStreams {
+  if (enoStreams !== undefined) return enoStreams;
+  throw networkFailure("not-supported", `the TCP of ${name} is not ours and negotiates no TCP-ENO`, {
+    hint: "take a tunnel's inside, or a stack on a device",
+  });
 }
 
 const silent: TcpcryptSink = {

@@ -12,7 +12,6 @@ export {
 export { type EnoReason, enoReasons, type TcpcryptFailure, type TcpcryptReason } from "./failure.js";
 export { limits as tcpcryptLimits } from "./limits.js";
 export { TcpcryptMachine } from "./machine.js";
-export { unfitNetwork } from "./network.js";
 export type * from "./options.js";
 export { type SymCipher, type SymCipherName, symCiphers, type Tep, type TepName, teps } from "./parameters.js";
 export { tcpcryptProfile } from "./profile.js";

@@ -23,6 +23,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
     const [{ openStage }, { zrtpProbes }] = await Promise.all([import("./zrtp/stage.js"), import("./zrtp/index.js")]);
     return zrtpProbes(openStage(host));
   },
+  async (host) => (await import("./tcpcrypt/index.js")).tcpcryptProbes(host),
   async (host) => (await import("./curvecp/index.js")).curvecpProbes(host),
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
   async (host) => (await import("./openvpn/index.js")).openVpnProbes(host),

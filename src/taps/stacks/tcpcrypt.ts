@@ -1,4 +1,3 @@
-import { unfitNetwork } from "../../protocols/tcpcrypt/network.js";
 import { tcpcryptProfile } from "../../protocols/tcpcrypt/profile.js";
 import type { SecurityInit } from "../security.js";
 import { lazily } from "./lazily.js";
@@ -30,7 +29,12 @@ const unfit: NonNullable<ProtocolStack["unfit"]> = ({ init }) => {
 };
 
 /** TCP as our own stack has it: it lets the layer above negotiate TCP-ENO. */
-const enoTcp: ProtocolStack<"eno-stream"> = { ...tcp, offers: "eno-stream" };
+const enoTcp: ProtocolStack<"eno-stream"> = {
+  ...tcp,
+  offers: "eno-stream",
+  unfitNetwork: ({ name, enoStreams }) =>
+    enoStreams === undefined ? `the TCP of ${name} is not ours, so TCP-ENO cannot be negotiated on it` : undefined,
+};
 
 /**
  * tcpcrypt over our own TCP, mapped as RFC 9623 §10.1 maps TCP: a Connection is a tcpcrypt session, Ready once there are keys and the
@@ -39,6 +43,5 @@ const enoTcp: ProtocolStack<"eno-stream"> = { ...tcp, offers: "eno-stream" };
 export const tcpcrypt = over(tcpcryptProfile, enoTcp, {
   connectionObject: "tcpcrypt session on a TCP connection",
   unfit,
-  unfitNetwork,
   ...lazily(() => import("./tcpcrypt-transport.js")),
 });
