@@ -38,6 +38,8 @@ export interface EncryptionRow {
   readonly keyBits: number | undefined;
   /** As people write it. */
   readonly name: string;
+  /** As Wireshark's table of ESP SAs does. */
+  readonly wireshark: string;
   readonly keySize: number;
   /** Behind the key in the keying material (RFC 4106 §8.1, RFC 7634 §2). */
   readonly saltSize: number;
@@ -57,6 +59,7 @@ export const encryptions: readonly EncryptionRow[] = [
     id: Encryption.chaCha20Poly1305,
     keyBits: undefined,
     name: "ChaCha20-Poly1305",
+    wireshark: "ChaCha20 with Poly1305 [RFC7634]",
     keySize: 32,
     saltSize: 4,
     ivSize: 8,
@@ -70,6 +73,7 @@ export const encryptions: readonly EncryptionRow[] = [
     id: Encryption.null,
     keyBits: undefined,
     name: "NULL",
+    wireshark: "NULL",
     keySize: 0,
     saltSize: 0,
     ivSize: 0,
@@ -80,20 +84,31 @@ export const encryptions: readonly EncryptionRow[] = [
 
 /** RFC 4106: a salt of four bytes, an explicit IV of eight, a full tag. */
 function gcm(keyBits: number, how: { readonly aead: AeadName }): EncryptionRow {
-  const name = `AES-GCM-16-${keyBits}`;
-  return { id: Encryption.aesGcm16, keyBits, name, keySize: keyBits / 8, saltSize: 4, ivSize: 8, blockSize: 1, how };
+  const names = { name: `AES-GCM-16-${keyBits}`, wireshark: "AES-GCM with 16 octet ICV [RFC4106]" };
+  return {
+    id: Encryption.aesGcm16,
+    keyBits,
+    ...names,
+    keySize: keyBits / 8,
+    saltSize: 4,
+    ivSize: 8,
+    blockSize: 1,
+    how,
+  };
 }
 
 /** RFC 3602. */
 function cbc(keyBits: number, cipher: CipherName): EncryptionRow {
   const row = { keyBits, keySize: keyBits / 8, saltSize: 0, ivSize: 16, blockSize: 16 };
-  return { id: Encryption.aesCbc, name: `AES-CBC-${keyBits}`, ...row, how: { cipher } };
+  return { id: Encryption.aesCbc, name: `AES-CBC-${keyBits}`, wireshark: "AES-CBC [RFC3602]", ...row, how: { cipher } };
 }
 
 /** How an integrity algorithm works. Sizes are in bytes. */
 export interface IntegrityRow {
   readonly id: number;
   readonly name: string;
+  /** As Wireshark's table of ESP SAs has it. */
+  readonly wireshark: string;
   readonly hash: HashName;
   readonly keySize: number;
   /** Of the tag as it is cut for the packet. */
@@ -102,10 +117,38 @@ export interface IntegrityRow {
 
 /** One row an integrity algorithm (RFC 4868, RFC 2404). */
 export const integrities: readonly IntegrityRow[] = [
-  { id: Integrity.hmacSha256, name: "HMAC-SHA-256-128", hash: "SHA-256", keySize: 32, icvSize: 16 },
-  { id: Integrity.hmacSha384, name: "HMAC-SHA-384-192", hash: "SHA-384", keySize: 48, icvSize: 24 },
-  { id: Integrity.hmacSha512, name: "HMAC-SHA-512-256", hash: "SHA-512", keySize: 64, icvSize: 32 },
-  { id: Integrity.hmacSha1, name: "HMAC-SHA1-96", hash: "SHA-1", keySize: 20, icvSize: 12 },
+  {
+    id: Integrity.hmacSha256,
+    name: "HMAC-SHA-256-128",
+    wireshark: "HMAC-SHA-256-128 [RFC4868]",
+    hash: "SHA-256",
+    keySize: 32,
+    icvSize: 16,
+  },
+  {
+    id: Integrity.hmacSha384,
+    name: "HMAC-SHA-384-192",
+    wireshark: "HMAC-SHA-384-192 [RFC4868]",
+    hash: "SHA-384",
+    keySize: 48,
+    icvSize: 24,
+  },
+  {
+    id: Integrity.hmacSha512,
+    name: "HMAC-SHA-512-256",
+    wireshark: "HMAC-SHA-512-256 [RFC4868]",
+    hash: "SHA-512",
+    keySize: 64,
+    icvSize: 32,
+  },
+  {
+    id: Integrity.hmacSha1,
+    name: "HMAC-SHA1-96",
+    wireshark: "HMAC-SHA-1-96 [RFC2404]",
+    hash: "SHA-1",
+    keySize: 20,
+    icvSize: 12,
+  },
 ];
 
 /** What a pair of associations is protected by. */
@@ -154,4 +197,10 @@ export function canProtect(crypto: CryptoProvider, { encryption, integrity }: Es
   const { how } = encryption;
   const isKnown = how === "null" || crypto.has("aead" in how ? how.aead : how.cipher);
   return isKnown && (integrity === undefined || crypto.has(integrity.hash));
+}
+
+/** Bytes that ESP adds to an inner packet at the most: header, IV, padding, trailer and tag. */
+export function espOverhead({ encryption, integrity }: EspSuite): number {
+  const align = Math.max(4, encryption.blockSize);
+  return 8 + encryption.ivSize + (align - 1) + 2 + (integrity?.icvSize ?? aeadTagSize);
 }

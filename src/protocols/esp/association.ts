@@ -63,6 +63,11 @@ export interface AssociationPair {
    */
   readonly ends?: { readonly local: Uint8Array; readonly remote: Uint8Array } | undefined;
   readonly lifetime?: Lifetime | undefined;
+  /**
+   * Send to wherever authentic packets come from (RFC 7296 §2.23: for whoever is not behind a NAT itself, and without MOBIKE).
+   * Default false.
+   */
+  readonly follows?: boolean | undefined;
   /** The pair that this one takes over from (`spiIn` of it): it still receives until it is removed (RFC 7296 §2.8). */
   readonly replaces?: number | undefined;
   /**
