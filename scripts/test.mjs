@@ -40,6 +40,8 @@ const once = [
   "interop/srtp-media",
   "interop/webrtc",
   "interop/wireguard",
+  "interop/esp",
+  "interop/ipsec",
   "interop/openvpn",
   "interop/ml-dsa",
   "interop/quic-",

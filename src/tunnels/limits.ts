@@ -22,3 +22,5 @@ export const outerPacketSize = 1_500;
 export const acceptedStreamsMax = 4_096;
 /** Packets that are taken from a device, or handed to it, in one go. */
 export const devicePacketsMax = 64;
+/** Bytes of IPv6's header and UDP's, which go around a packet outside. */
+export const udpHeadersSize = 48;

@@ -1,4 +1,5 @@
 import type { AeadName, CipherName, CryptoProvider, HashName } from "../../contract/index.js";
+import { headerSize, trailerSize } from "./packet.js";
 
 /**
  * The algorithms of a pair of associations as IKEv2 negotiates them, in the numbers of its registry ("Internet Key Exchange
@@ -38,8 +39,8 @@ export interface EncryptionRow {
   readonly keyBits: number | undefined;
   /** As people write it. */
   readonly name: string;
-  /** As Wireshark's table of ESP SAs does. */
-  readonly wireshark: string;
+  /** As Wireshark's table of ESP SAs does; its 4.0 does not know ChaCha20-Poly1305 there. */
+  readonly wireshark: string | undefined;
   readonly keySize: number;
   /** Behind the key in the keying material (RFC 4106 §8.1, RFC 7634 §2). */
   readonly saltSize: number;
@@ -59,7 +60,7 @@ export const encryptions: readonly EncryptionRow[] = [
     id: Encryption.chaCha20Poly1305,
     keyBits: undefined,
     name: "ChaCha20-Poly1305",
-    wireshark: "ChaCha20 with Poly1305 [RFC7634]",
+    wireshark: undefined,
     keySize: 32,
     saltSize: 4,
     ivSize: 8,
@@ -199,8 +200,9 @@ export function canProtect(crypto: CryptoProvider, { encryption, integrity }: Es
   return isKnown && (integrity === undefined || crypto.has(integrity.hash));
 }
 
-/** Bytes that ESP adds to an inner packet at the most: header, IV, padding, trailer and tag. */
-export function espOverhead({ encryption, integrity }: EspSuite): number {
+/** The largest inner packet whose ESP packet, header to tag, has `size` bytes at the most: blocks are whole. */
+export function innerSize({ encryption, integrity }: EspSuite, size: number): number {
   const align = Math.max(4, encryption.blockSize);
-  return 8 + encryption.ivSize + (align - 1) + 2 + (integrity?.icvSize ?? aeadTagSize);
+  const room = size - headerSize - encryption.ivSize - (integrity?.icvSize ?? aeadTagSize);
+  return room - (room % align) - trailerSize;
 }

@@ -5,10 +5,10 @@ export {
   type EspAlgorithms,
   type EspSuite,
   encryptions,
-  espOverhead,
   espSuite,
   Integrity,
   type IntegrityRow,
+  innerSize,
   integrities,
   keySizes,
 } from "./algorithms.js";

@@ -4,10 +4,11 @@ import type { AssociationPair, EspKeys } from "./association.js";
 
 /**
  * Lines of Wireshark's table of ESP SAs (`esp_sa` in its configuration, `uat:esp_sa` by option), one an association. Addresses
- * are left open, for they change.
+ * are left open, for they change. None for what that table has no name for.
  */
 export function keyLogLines({ algorithms, spiIn, spiOut, keysIn, keysOut, peer }: AssociationPair): readonly string[] {
   const { encryption, integrity } = espSuite(algorithms)!;
+  if (encryption.wireshark === undefined) return [];
   const family = peer.address.includes(":") ? "IPv6" : "IPv4";
   const line = (spi: number, keys: EspKeys): string =>
     [

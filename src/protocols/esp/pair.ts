@@ -1,4 +1,4 @@
-import { type CryptoProvider, type Entropy, type Instant, type SocketAddress } from "../../contract/index.js";
+import type { CryptoProvider, Entropy, Instant, SocketAddress } from "../../contract/index.js";
 import { canProtect, espSuite } from "./algorithms.js";
 import type { AssociationPair, LifetimeLimits } from "./association.js";
 import { failure } from "./failure.js";

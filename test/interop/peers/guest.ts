@@ -38,6 +38,29 @@ const tools = [
   "kill",
 ];
 
+/** What a guest has beyond that, for who asks for it. */
+export interface GuestParts {
+  readonly modules?: readonly string[];
+  readonly programs?: readonly string[];
+}
+
+/** The kernel's ESP and what it computes with, and iproute2 to set it up. */
+export const espParts: GuestParts = {
+  modules: [
+    ...["esp4", "esp6", "xfrm_user", "jitterentropy_rng", "drbg", "seqiv", "echainiv", "authenc", "authencesn"],
+    ...[
+      "gcm",
+      "ghash_generic",
+      "aesni_intel",
+      "sha512_generic",
+      "chacha20poly1305",
+      "chacha_generic",
+      "poly1305_generic",
+    ],
+  ],
+  programs: ["ip"],
+};
+
 let count = 0;
 /** Devices outlive the process that made them. */
 const devices = new Set<string>();
@@ -57,11 +80,11 @@ export class Guest implements AsyncDisposable {
   readonly #folder: string;
   #commands = 0;
 
-  static async boot(): Promise<Guest> {
+  static async boot(parts: GuestParts = {}): Promise<Guest> {
     const kernel =
       existsSync(join(root, "boot")) && readdirSync(join(root, "boot")).find((each) => /^vmlinuz/.test(each));
     if (!kernel) throw new Error("Debian's cloud kernel is not here; scripts/peers/install.sh kernel unpacks it");
-    const guest = new Guest(join(root, "boot", kernel));
+    const guest = new Guest(join(root, "boot", kernel), parts);
     try {
       await guest.#program.says(/GUEST-READY/);
     } catch (error) {
@@ -71,7 +94,7 @@ export class Guest implements AsyncDisposable {
     return guest;
   }
 
-  private constructor(kernel: string) {
+  private constructor(kernel: string, parts: GuestParts) {
     const id = process.pid % 100_000;
     this.#device = `spt${id}x${count}`;
     const net = (id + 97 * count++) % 250;
@@ -83,7 +106,7 @@ export class Guest implements AsyncDisposable {
     ip("addr", "add", `${this.host.v6}/64`, "dev", this.#device, "nodad");
     ip("link", "set", this.#device, "up");
     this.#folder = mkdtempSync(join(tmpdir(), "sealport-guest-"));
-    const image = this.#image();
+    const image = this.#image(parts);
     this.#program = new Program("guest", "qemu-system-x86_64", [
       // Emulated: a machine that runs tests seldom lends its own virtualization.
       ...["-accel", "tcg", "-cpu", "max", "-m", "320", "-smp", "1", "-nographic", "-nodefaults", "-no-reboot"],
@@ -116,13 +139,13 @@ export class Guest implements AsyncDisposable {
   }
 
   /** The guest's whole file system, in a cpio archive. */
-  #image(): string {
+  #image({ modules: more = [], programs: others = [] }: GuestParts): string {
     const top = join(this.#folder, "root");
     for (const each of ["bin", "lib/modules", "lib64", "proc", "sys", "dev", "run", "tmp"])
       mkdirSync(join(top, each), { recursive: true });
     copyFileSync("/bin/busybox", join(top, "bin/busybox"));
-    for (const tool of tools) symlinkSync("busybox", join(top, "bin", tool));
-    for (const program of programs) {
+    for (const tool of tools.filter((each) => !others.includes(each))) symlinkSync("busybox", join(top, "bin", tool));
+    for (const program of [...programs, ...others]) {
       const path = execFileSync("which", [program], { encoding: "utf8" }).trim();
       cpSync(path, join(top, "bin", program), { dereference: true });
       for (const [library] of execFileSync("ldd", [path], { encoding: "utf8" }).matchAll(/\/\S+/g)) {
@@ -130,7 +153,7 @@ export class Guest implements AsyncDisposable {
         cpSync(library, join(top, library), { dereference: true });
       }
     }
-    const files = modulesInOrder();
+    const files = modulesInOrder([...modules, ...more]);
     for (const file of files) copyFileSync(file, join(top, "lib/modules", basename(file)));
     const init = [
       "#!/bin/sh",
@@ -153,7 +176,7 @@ export class Guest implements AsyncDisposable {
 }
 
 /** The files of the modules, what each needs before it. What the kernel has built in has no file. */
-function modulesInOrder(): readonly string[] {
+function modulesInOrder(wanted: readonly string[]): readonly string[] {
   const version = readdirSync(join(root, "lib/modules"))[0]!;
   const files = new Map(
     execFileSync("find", [join(root, "lib/modules", version), "-name", "*.ko"], { encoding: "utf8" })
@@ -169,6 +192,6 @@ function modulesInOrder(): readonly string[] {
     for (const each of needs.split(",")) add(each.replaceAll("-", "_"));
     ordered.add(file);
   };
-  for (const each of modules) add(each);
+  for (const each of wanted) add(each);
   return [...ordered];
 }
