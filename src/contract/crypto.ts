@@ -11,6 +11,8 @@ export type HashName = "MD5" | "SHA-1" | "SHA-224" | "SHA-256" | "SHA-384" | "SH
 export type AeadName =
   | "AES-128-GCM"
   | "AES-192-GCM"
+  /** With the tag cut to twelve bytes (SP 800-38D §5.2.1.2), as Google QUIC has it. */
+  | "AES-128-GCM-12"
   | "AES-256-GCM"
   | "AES-128-CCM"
   | "AES-256-CCM"

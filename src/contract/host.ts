@@ -4,12 +4,15 @@ import type { Failure } from "./failure.js";
 import type { Ecn, SocketAddress } from "./machine.js";
 import type { Clock, Instant } from "./time.js";
 import type { KeyLog, Trace } from "./trace.js";
+import type { Zlib } from "./zlib.js";
 
 /** What runs machines: it owns waiting, sockets, entropy. Node is one, the simulator another. */
 export interface Host extends Clock {
   readonly name: string;
   readonly entropy: Entropy;
   readonly crypto: CryptoProvider;
+  /** Absent where the platform has none: only Google QUIC cannot do without. */
+  readonly zlib?: Zlib;
   /** The network that this host itself is on. A tunnel is another Network on the same host. */
   readonly network: Network;
   /** Where session secrets are written for capture tools, if anywhere. */

@@ -16,3 +16,4 @@ export type * from "./session.js";
 export type * from "./streams.js";
 export * from "./time.js";
 export type * from "./trace.js";
+export type * from "./zlib.js";

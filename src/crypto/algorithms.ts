@@ -20,6 +20,7 @@ export interface HashRow {
 export const aeads = {
   "AES-128-GCM": { keySize: 16, nonceSize: 12, tagSize: 16 },
   "AES-192-GCM": { keySize: 24, nonceSize: 12, tagSize: 16 },
+  "AES-128-GCM-12": { keySize: 16, nonceSize: 12, tagSize: 12 },
   "AES-256-GCM": { keySize: 32, nonceSize: 12, tagSize: 16 },
   "AES-128-CCM": { keySize: 16, nonceSize: 12, tagSize: 16 },
   "AES-256-CCM": { keySize: 32, nonceSize: 12, tagSize: 16 },

@@ -7,6 +7,7 @@ import { nodeEntropy } from "./entropy.js";
 import { interfaces } from "./interfaces.js";
 import { type NameService, resolveName, resolveServiceName } from "./names.js";
 import { loadRoots, type RootSource } from "./roots.js";
+import { zlib } from "../zlib.js";
 import { diagnosticsTrace, keyLogFile } from "./sinks.js";
 import { connectStream, listenStreams } from "./streams.js";
 
@@ -45,6 +46,7 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
     get crypto() {
       return options.crypto ?? chooseCrypto().provider;
     },
+    zlib,
     network: nodeNetwork(options.names, options.datagrams),
     keyLog: keyLogPath ? keyLogFile(keyLogPath, warn) : undefined,
     get trace() {

@@ -1,3 +1,4 @@
+import { zlib } from "../zlib.js";
 import {
   type Alarm,
   type CryptoProvider,
@@ -76,6 +77,7 @@ export class SimulatedHost implements Host, Node {
   readonly network: SimulatedNetwork;
   readonly keyLog: KeyLog;
   readonly trace: Trace;
+  readonly zlib = zlib;
   readonly streams: StreamModel;
   readonly surroundings: Surroundings;
   readonly #interfaces = new Map<string, InterfaceOptions>();

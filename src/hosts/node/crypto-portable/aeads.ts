@@ -17,6 +17,7 @@ type OpensslName = CipherGCMTypes | CipherCCMTypes | CipherChaCha20Poly1305Types
 const opensslNames: { readonly [N in AeadName]?: OpensslName } = {
   "AES-128-GCM": "aes-128-gcm",
   "AES-192-GCM": "aes-192-gcm",
+  "AES-128-GCM-12": "aes-128-gcm",
   "AES-256-GCM": "aes-256-gcm",
   "AES-128-CCM": "aes-128-ccm",
   "AES-256-CCM": "aes-256-ccm",

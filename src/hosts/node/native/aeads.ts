@@ -6,6 +6,7 @@ import { type Libcrypto, slots } from "./libcrypto.js";
 const opensslNames: { readonly [N in AeadName]?: string } = {
   "AES-128-GCM": "AES-128-GCM",
   "AES-192-GCM": "AES-192-GCM",
+  "AES-128-GCM-12": "AES-128-GCM",
   "AES-256-GCM": "AES-256-GCM",
   "AES-128-CCM": "AES-128-CCM",
   "AES-256-CCM": "AES-256-CCM",

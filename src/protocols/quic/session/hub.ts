@@ -1,12 +1,12 @@
 import { deferred } from "../../../contract/deferred.js";
 import type { AskOf, DatagramPort, Failure, Host } from "../../../contract/index.js";
 import { DatagramDriver, type DriverHandlers } from "../../../mechanisms/driver/index.js";
+import { Gathering } from "../../../mechanisms/streams/gathering.js";
 import { answerQuestion, scopeOf } from "../../tls/answers.js";
 import { dialects } from "../../tls/index.js";
 import type { QuicEndpoint } from "../endpoint/endpoint.js";
 import type { QuicClientOptions, QuicServerOptions } from "../options.js";
 import type { ConnectionEvent, ConnectionNumber, QuicEvent, QuicInput } from "../vocabulary.js";
-import { Gathering } from "./gathering.js";
 import type { SessionOfConnection } from "./session.js";
 
 /** What drives an endpoint, and hands what it tells to the sessions. */

@@ -12,6 +12,7 @@ import {
   type SocketAddress,
 } from "../../../contract/index.js";
 import { NumberMap } from "../../../mechanisms/number-map.js";
+import { priorityDefault } from "../../../mechanisms/streams/limits.js";
 import type { Connection } from "../connection/connection.js";
 import { type QuicFailure, quicFailure } from "../failure.js";
 import { quicProfile } from "../profile.js";
@@ -23,7 +24,6 @@ import type {
   QuicStatistics,
   QuicStream,
 } from "../session.js";
-import { priorityDefault } from "../streams/limits.js";
 import { isUnidirectional, type Stream } from "../streams/stream.js";
 import type { ConnectionEvent, ConnectionInput, ConnectionNumber } from "../vocabulary.js";
 import type { Hub } from "./hub.js";

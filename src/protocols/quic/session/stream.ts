@@ -5,10 +5,10 @@ import type {
   StreamDirection,
   StreamPort,
 } from "../../../contract/index.js";
+import { writeQueueMark } from "../../../mechanisms/streams/limits.js";
 import { quicFailure } from "../failure.js";
 import type { QuicSession, QuicStream } from "../session.js";
 import type { StreamEvent } from "../streams/index.js";
-import { writeQueueMark } from "../streams/limits.js";
 import type { Stream } from "../streams/stream.js";
 import type { ConnectionInput, ConnectionNumber } from "../vocabulary.js";
 

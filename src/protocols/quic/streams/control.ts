@@ -1,7 +1,7 @@
 import { putVarint, varintSize } from "../../../bytes/index.js";
+import type { ReceiveWindow } from "../../../mechanisms/streams/receive-window.js";
+import type { SendCredit } from "../../../mechanisms/streams/send-credit.js";
 import { Held, type Holder } from "../contents.js";
-import type { ReceiveWindow } from "../flow/receive-window.js";
-import type { SendCredit } from "../flow/send-credit.js";
 import { FrameType } from "../wire/frame-types.js";
 import { stepSending } from "./lifecycle.js";
 import { Pending, type Stream } from "./stream.js";

@@ -1,7 +1,7 @@
 import type { Instant } from "../../../contract/index.js";
 import { Reassembly } from "../../../mechanisms/streams/reassembly.js";
+import type { ReceiveWindow } from "../../../mechanisms/streams/receive-window.js";
 import { refuse } from "../failure.js";
-import type { ReceiveWindow } from "../flow/receive-window.js";
 import { type ReceiveState, stepReceiving } from "./lifecycle.js";
 
 /** The receiving part of a stream (RFC 9000 §3.2): puts bytes in order and holds the peer to its word. */

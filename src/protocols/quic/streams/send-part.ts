@@ -1,12 +1,11 @@
 import { putVarint, varintSize } from "../../../bytes/index.js";
 import { Ranges } from "../../../mechanisms/ranges.js";
-import { sentRangesMax } from "../../../mechanisms/streams/limits.js";
+import { frameDataMin, sentRangesMax, writeQueueLow, writeQueueMark } from "../../../mechanisms/streams/limits.js";
 import { noRanges, type Released, SendBuffer } from "../../../mechanisms/streams/send-buffer.js";
+import { SendCredit } from "../../../mechanisms/streams/send-credit.js";
 import { Held, type Holder } from "../contents.js";
-import { SendCredit } from "../flow/send-credit.js";
 import { FrameType } from "../wire/frame-types.js";
 import { type SendState, stepSending } from "./lifecycle.js";
-import { frameDataMin, writeQueueLow, writeQueueMark } from "./limits.js";
 
 const offBit = 4;
 const lenBit = 2;

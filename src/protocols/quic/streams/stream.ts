@@ -1,6 +1,6 @@
 import type { StreamDirection } from "../../../contract/index.js";
+import type { Level, Scheduled } from "../../../mechanisms/streams/schedule.js";
 import type { ReceivePart } from "./receive-part.js";
-import type { Level, Scheduled } from "./schedule.js";
 import type { SendPart } from "./send-part.js";
 
 /** Frames of a stream that wait to be written, in bits. */

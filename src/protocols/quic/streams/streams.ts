@@ -1,12 +1,11 @@
 import type { Instant, StreamDirection } from "../../../contract/index.js";
+import { connectionFactor, connectionWindowMaxDefault, priorityDefault } from "../../../mechanisms/streams/limits.js";
+import { ReceiveWindow } from "../../../mechanisms/streams/receive-window.js";
+import { Schedule } from "../../../mechanisms/streams/schedule.js";
 import type { Released } from "../../../mechanisms/streams/send-buffer.js";
+import { SendCredit } from "../../../mechanisms/streams/send-credit.js";
 import { Held, type Holder } from "../contents.js";
-import { connectionFactor, connectionWindowMaxDefault } from "../flow/limits.js";
-import { ReceiveWindow } from "../flow/receive-window.js";
-import { SendCredit } from "../flow/send-credit.js";
 import { Control, Wanted } from "./control.js";
-import { priorityDefault } from "./limits.js";
-import { Schedule } from "./schedule.js";
 import { Pending, type Stream } from "./stream.js";
 import { type StreamLimits, StreamTable } from "./table.js";
 

@@ -1,9 +1,8 @@
 import type { StreamDirection } from "../../../contract/index.js";
 import { NumberMap } from "../../../mechanisms/number-map.js";
+import { priorityDefault, streamWindowMaxDefault } from "../../../mechanisms/streams/limits.js";
+import { ReceiveWindow } from "../../../mechanisms/streams/receive-window.js";
 import { refuse } from "../failure.js";
-import { streamWindowMaxDefault } from "../flow/limits.js";
-import { ReceiveWindow } from "../flow/receive-window.js";
-import { priorityDefault } from "./limits.js";
 import { ReceivePart } from "./receive-part.js";
 import { SendPart } from "./send-part.js";
 import { isByServer, isUnidirectional, Stream } from "./stream.js";

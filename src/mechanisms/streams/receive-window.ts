@@ -1,4 +1,4 @@
-import type { Instant } from "../../../contract/index.js";
+import type { Instant } from "../../contract/index.js";
 import { tuneRoundTrips } from "./limits.js";
 
 /**
