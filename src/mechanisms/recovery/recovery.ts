@@ -226,6 +226,11 @@ export class Recovery {
     this.ptoCount = 0;
   }
 
+  /** All numbers below have been settled: nobody awaits an acknowledgement of them. */
+  leastAwaited(space: number): number {
+    return this.#at(space).packets.base;
+  }
+
   /** When `timeout` must be called; undefined if nothing is awaited. */
   deadline(): Instant | undefined {
     return this.#earliestLoss() ?? this.#probeTimeout();

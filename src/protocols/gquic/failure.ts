@@ -82,6 +82,7 @@ export const reasons = {
   "stateless-reset": { fault: "unreachable", code: undefined },
   "idle-timeout": { fault: "unreachable", code: "QUIC_NETWORK_IDLE_TIMEOUT" },
   "handshake-timeout": { fault: "unreachable", code: "QUIC_HANDSHAKE_TIMEOUT" },
+  "no-viable-path": { fault: "unreachable", code: "QUIC_ERROR_MIGRATING_ADDRESS" },
   "connection-lost": { fault: "unreachable", code: undefined },
   // The caller asked for something out of order, or the host could not do it.
   misuse: { fault: "misuse", code: "QUIC_INTERNAL_ERROR" },

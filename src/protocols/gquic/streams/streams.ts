@@ -11,7 +11,7 @@ import { type StreamLimits, StreamTable } from "./table.js";
 
 export interface StreamsOptions {
   readonly isClient: boolean;
-  /** Id of a client's first stream: what the handshake leaves it. */
+  /** The least id that a client's stream may have: what the handshake leaves it. */
   readonly firstClient: number;
   readonly limits: StreamLimits;
   readonly connectionWindowMax: number;

@@ -40,7 +40,8 @@ export class StreamTable {
   constructor(isClient: boolean, firstClient: number, ours: StreamLimits, windowMax: number = streamWindowMaxDefault) {
     this.#ours = ours;
     this.#windowMax = windowMax;
-    this.#nextOwn = isClient ? firstClient : 2;
+    // A client's first is 3 in every version: a negotiation may change the version, and not what has its number already.
+    this.#nextOwn = isClient ? 3 : 2;
     this.#peerNext = isClient ? 2 : firstClient;
     this.#peersMax = Math.max(Math.floor(ours.streams * leewayFactor), ours.streams + leewayMin);
   }

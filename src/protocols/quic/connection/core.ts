@@ -1,5 +1,6 @@
 import type { CryptoProvider, Entropy, Instant, SocketAddress, Trace } from "../../../contract/index.js";
 import { EcnValidator } from "../../../mechanisms/ecn.js";
+import { IdleTimer } from "../../../mechanisms/idle.js";
 import { PathMtu } from "../../../mechanisms/pmtu/index.js";
 import { initialRttMsDefault, Recovery, type SentContents } from "../../../mechanisms/recovery/index.js";
 import { OwnCids, PeerCids, type ResetTokens } from "../cids/index.js";
@@ -15,7 +16,6 @@ import type { AddressTokens } from "../tokens.js";
 import type { ConnectionNumber, QuicEvent } from "../vocabulary.js";
 import type { PreferredAddress, TransportParameters } from "../wire/transport-parameters.js";
 import { Closing } from "./closing.js";
-import { IdleTimer } from "./idle.js";
 import { ownParameters, streamLimits } from "./parameters.js";
 import { Path } from "./path.js";
 import { Paths } from "./paths.js";

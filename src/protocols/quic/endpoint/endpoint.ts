@@ -12,6 +12,7 @@ import {
   type Wake,
 } from "../../../contract/index.js";
 import { Heap, type Heaped } from "../../../mechanisms/heap.js";
+import { Routes } from "../../../mechanisms/routes.js";
 import { plainCids, ResetTokens } from "../cids/index.js";
 import { Connection } from "../connection/connection.js";
 import type { Beginning, Ground } from "../connection/core.js";
@@ -25,7 +26,6 @@ import { settingsOf } from "../settings.js";
 import { AddressTokens, claimsRetry } from "../tokens.js";
 import type { ConnectionNumber, QuicEvent, QuicInput } from "../vocabulary.js";
 import { HeaderView } from "../wire/header.js";
-import { Routes } from "./routes.js";
 import { StatelessAnswers, type StatelessDatagram } from "./stateless.js";
 
 export interface EndpointGround {
@@ -38,7 +38,7 @@ const secretSize = 32;
 /** An endpoint: one UDP port, or several, and the connections over it (RFC 9000 §5). */
 export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
   readonly #ground: Ground;
-  readonly #routes: Routes;
+  readonly #routes: Routes<Connection>;
   readonly #stateless: StatelessAnswers;
   readonly #connections = new Map<ConnectionNumber, Slot>();
   readonly #due = new Heap<Slot>((a, b) => a.at < b.at);
@@ -61,7 +61,7 @@ export class QuicEndpoint implements Machine<QuicInput, QuicEvent> {
 
   private constructor(ground: Ground, now: Instant) {
     this.#ground = ground;
-    this.#routes = new Routes(ground.generator.size);
+    this.#routes = new Routes<Connection>(ground.generator.size);
     this.#stateless = new StatelessAnswers(ground.crypto, ground.entropy, now);
     const { connectionsMax, halfOpenMax } = ground.options as QuicServerOptions;
     this.#connectionsMax = connectionsMax ?? defaults.connectionsMax;

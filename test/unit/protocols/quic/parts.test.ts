@@ -6,7 +6,7 @@ import { Failure } from "../../../../src/contract/index.js";
 import { seededEntropy } from "../../../../src/crypto/index.js";
 import { Closing, closeMessage } from "../../../../src/protocols/quic/connection/closing.js";
 import { CryptoReceiver, CryptoSender } from "../../../../src/protocols/quic/connection/crypto-stream.js";
-import { IdleTimer } from "../../../../src/protocols/quic/connection/idle.js";
+import { IdleTimer } from "../../../../src/mechanisms/idle.js";
 import { Path } from "../../../../src/protocols/quic/connection/path.js";
 import { recall, reducedLimit, remember } from "../../../../src/protocols/quic/connection/remembered.js";
 import { FrameView } from "../../../../src/protocols/quic/wire/frame-view.js";

@@ -1,7 +1,6 @@
-import { toHex } from "../../../bytes/index.js";
-import type { Connection } from "../connection/connection.js";
+import { toHex } from "../bytes/index.js";
 
-interface Route {
+interface Route<Connection> {
   readonly cid: Uint8Array;
   readonly connection: Connection;
 }
@@ -10,12 +9,12 @@ interface Route {
  * Which connection a datagram is for, by the id in its first packet (RFC 9000 §5.2). Our own ids have one size and are found
  * by their last bytes, which are the ones that differ whatever the scheme; ids that clients make up are found whole.
  */
-export class Routes {
+export class Routes<Connection> {
   readonly #size: number;
-  readonly #own = new Map<number, Route[]>();
+  readonly #own = new Map<number, Route<Connection>[]>();
   readonly #clients = new Map<string, Connection>();
   /** Most datagrams are for the same connection as the one before. */
-  #last: Route | undefined;
+  #last: Route<Connection> | undefined;
 
   constructor(size: number) {
     this.#size = size;

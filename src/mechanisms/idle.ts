@@ -1,4 +1,4 @@
-import { earliest, type Instant } from "../../../contract/index.js";
+import { earliest, type Instant } from "../contract/index.js";
 
 /** Silence: when it ends a connection, and when a PING breaks it (RFC 9000 §10.1). */
 export class IdleTimer {
