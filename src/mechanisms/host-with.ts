@@ -8,6 +8,7 @@ export function hostWith(
   return {
     name: host.name,
     entropy: host.entropy,
+    ...(host.zlib && { zlib: host.zlib }),
     get crypto() {
       return host.crypto;
     },

@@ -25,6 +25,7 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   dtls: ["tls"],
   quic: ["tls"],
   openvpn: ["tls"],
+  gquic: ["quic"],
   "dtls-srtp": ["dtls", "srtp", "tls"],
   zrtp: ["srtp"],
   esp: [],

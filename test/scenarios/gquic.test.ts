@@ -11,7 +11,11 @@ const options = { start: startOfTime };
 const versions: readonly GquicVersion[] = ["Q039", "Q043", "Q044", "Q046", "Q050"];
 
 /** A stream goes there and back. */
-async function echoed(world: { until(isSo: () => boolean): Promise<void> }, pair: GquicPair, bytes: Uint8Array): Promise<void> {
+async function echoed(
+  world: { until(isSo: () => boolean): Promise<void> },
+  pair: GquicPair,
+  bytes: Uint8Array,
+): Promise<void> {
   const stream = pair.client.open();
   stream.stream.write(bytes);
   stream.stream.finish();
@@ -180,7 +184,7 @@ scenario(
     back.stream.write(utf8("from the server"));
     back.stream.finish();
     await world.until(() => streams.every((stream) => stream.isClosed) && pair.client.streams[0]?.isEnded === true);
-    streams.forEach((stream, i) => assert.ok(equal(stream.all(), pattern(3_000 + i, i))));
+    for (const [i, stream] of streams.entries()) assert.ok(equal(stream.all(), pattern(3_000 + i, i)));
     assert.equal(new TextDecoder().decode(pair.client.streams[0]!.all()), "from the server");
     pair.client.session.close();
     await world.finish(pair.listener.closeAll());
@@ -192,7 +196,12 @@ scenario(
   "who does not read holds the writer back, of one stream and of all",
   2,
   async (world) => {
-    const window = { receiveWindow: 65_536, receiveWindowMax: 65_536, streamReceiveWindow: 32_768, streamReceiveWindowMax: 32_768 };
+    const window = {
+      receiveWindow: 65_536,
+      receiveWindowMax: 65_536,
+      streamReceiveWindow: 32_768,
+      streamReceiveWindowMax: 32_768,
+    };
     const pair = await gquicPair(world, { server: window });
     const streams = [0, 1, 2, 3].map(() => pair.client.open());
     for (const { stream } of streams) {
@@ -345,7 +354,7 @@ scenario(
       return stream;
     });
     await world.until(() => streams.every((stream) => stream.isEnded));
-    streams.forEach((stream, i) => assert.ok(equal(stream.all(), pattern(5_000, i))));
+    for (const [i, stream] of streams.entries()) assert.ok(equal(stream.all(), pattern(5_000, i)));
     assert.equal(pair.listener.connections, 21);
     await world.finish(pair.listener.closeAll());
     assert.ok(clients.every((client) => client.isClosed && client.failure === undefined));

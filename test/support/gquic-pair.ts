@@ -1,6 +1,7 @@
 import { concat } from "../../src/bytes/index.js";
 import type { Failure, SessionStreamSink, SocketAddress } from "../../src/contract/index.js";
 import type { Link, LinkOptions, SimulatedHost, World } from "../../src/hosts/simulator/index.js";
+import { isPkiFailure, parseCertificate } from "../../src/pki/index.js";
 import {
   connect,
   type GquicClientOptions,
@@ -13,9 +14,8 @@ import {
   listen,
   type VerifyServer,
 } from "../../src/protocols/gquic/index.js";
-import { isPkiFailure, parseCertificate } from "../../src/pki/index.js";
-import { identityFor } from "./tls-pair.js";
 import { provider } from "./provider.js";
+import { identityFor } from "./tls-pair.js";
 
 /** Trusts whoever shows a certificate that parses: its signature of the config is checked all the same. */
 export const trustingServer: VerifyServer = ({ chain }) => {

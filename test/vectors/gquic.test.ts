@@ -3,7 +3,13 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fromHex, toHex, utf8 } from "../../src/bytes/index.js";
 import { zlib } from "../../src/hosts/zlib.js";
-import { type Certificate, createVerifier, isPkiFailure, parseCertificate, readCertificates } from "../../src/pki/index.js";
+import {
+  type Certificate,
+  createVerifier,
+  isPkiFailure,
+  parseCertificate,
+  readCertificates,
+} from "../../src/pki/index.js";
 import { compressChain, decompressChain } from "../../src/protocols/gquic/messages/certificates.js";
 import { decodeMessage, encodeMessage } from "../../src/protocols/gquic/messages/message.js";
 import { proofAlgorithm, proofInput } from "../../src/protocols/gquic/messages/proof.js";

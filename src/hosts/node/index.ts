@@ -1,4 +1,5 @@
 import type { CryptoProvider, Host, Network, Trace } from "../../contract/index.js";
+import { zlib } from "../zlib.js";
 import { Alarms } from "./alarms.js";
 import { NodeClock } from "./clock.js";
 import { chooseCrypto } from "./crypto.js";
@@ -7,7 +8,6 @@ import { nodeEntropy } from "./entropy.js";
 import { interfaces } from "./interfaces.js";
 import { type NameService, resolveName, resolveServiceName } from "./names.js";
 import { loadRoots, type RootSource } from "./roots.js";
-import { zlib } from "../zlib.js";
 import { diagnosticsTrace, keyLogFile } from "./sinks.js";
 import { connectStream, listenStreams } from "./streams.js";
 

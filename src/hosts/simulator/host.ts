@@ -1,4 +1,3 @@
-import { zlib } from "../zlib.js";
 import {
   type Alarm,
   type CryptoProvider,
@@ -14,6 +13,7 @@ import {
   type Trace,
   type TraceEvent,
 } from "../../contract/index.js";
+import { zlib } from "../zlib.js";
 import type { LinkEnd } from "./link.js";
 import { SimulatedNetwork } from "./network.js";
 import { type Node, route } from "./node.js";

@@ -1,5 +1,13 @@
 import { addressFamily } from "../../bytes/index.js";
-import type { DatagramOptions, DatagramPort, Failure, Host, Network, SocketAddress, Zlib } from "../../contract/index.js";
+import type {
+  DatagramOptions,
+  DatagramPort,
+  Failure,
+  Host,
+  Network,
+  SocketAddress,
+  Zlib,
+} from "../../contract/index.js";
 import { type EndpointGround, GquicEndpoint } from "./endpoint/endpoint.js";
 import { gquicFailure } from "./failure.js";
 import type { GquicClientOptions, GquicServerOptions } from "./options.js";

@@ -1,5 +1,5 @@
-import type { Verifier } from "../../pki/index.js";
 import { addressFamily } from "../../bytes/index.js";
+import type { Verifier } from "../../pki/index.js";
 import type { VerifyServer } from "./options.js";
 
 /** Trusts what a verifier finds a path for, to the name that was asked for. */

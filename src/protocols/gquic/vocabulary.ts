@@ -31,7 +31,11 @@ export type ConnectionInput = { readonly connection: ConnectionNumber } & (
   | { readonly kind: "stream-priority"; readonly stream: number; readonly priority: number }
   | { readonly kind: "stream-pause"; readonly stream: number }
   | { readonly kind: "stream-resume"; readonly stream: number }
-  | { readonly kind: "send-datagram"; readonly bytes: Uint8Array; readonly fate?: ((fate: DatagramFate) => void) | undefined }
+  | {
+      readonly kind: "send-datagram";
+      readonly bytes: Uint8Array;
+      readonly fate?: ((fate: DatagramFate) => void) | undefined;
+    }
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   | { readonly kind: "abort" }
   /** Client: the network says that nobody listens there. It counts only while nothing has been heard of the server. */

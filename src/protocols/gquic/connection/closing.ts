@@ -25,7 +25,13 @@ export class Closing {
     return this.state === "open";
   }
 
-  close(code: number, reason: string, failure: GquicFailure | undefined, levels: readonly Level[], until: Instant): void {
+  close(
+    code: number,
+    reason: string,
+    failure: GquicFailure | undefined,
+    levels: readonly Level[],
+    until: Instant,
+  ): void {
     if (!this.isOpen) return;
     this.state = "closing";
     this.code = code;

@@ -41,11 +41,10 @@ export class Connection implements InboundEvents {
   readonly #client: ClientHandshake | undefined;
   readonly #server: ServerHandshake | undefined;
   readonly #startedAt: Instant;
-  /** Client: a server that keeps many half-open connections shows proof to proved addresses alone. */
+  /** Server: with many handshakes open, proof is shown to proved addresses alone. */
   isBusy = false;
   #questions = 0;
   #outcome: HandshakeOutcome | undefined;
-  #flights = 0;
   #negotiated = false;
   #isClosedTold = false;
   #isGoneTold = false;
@@ -83,7 +82,14 @@ export class Connection implements InboundEvents {
     });
   }
 
-  datagram(bytes: Uint8Array, from: number, end: number, local: SocketAddress, remote: SocketAddress, now: Instant): void {
+  datagram(
+    bytes: Uint8Array,
+    from: number,
+    end: number,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: Instant,
+  ): void {
     const { core } = this;
     if (core.closing.state === "draining" || this.isGone) return;
     core.closing.heard();
@@ -109,7 +115,8 @@ export class Connection implements InboundEvents {
     this.#guard(now, () => {
       if (this.#client !== undefined) this.#client.judged(answer as ProofVerdict | undefined, now);
       else {
-        for (const hello of this.#server!.signed(answer as Uint8Array | undefined)) this.#hello(hello, Level.clear, now);
+        for (const hello of this.#server!.signed(answer as Uint8Array | undefined))
+          this.#hello(hello, Level.clear, now);
       }
       this.#pump(now);
     });
@@ -160,9 +167,7 @@ export class Connection implements InboundEvents {
         break;
       case "refused":
         if (core.isClient && core.packetsReceived === 0) {
-          core.closing.end(
-            gquicFailure("connection-lost", "port", "nobody listens there", { cause: input.cause }),
-          );
+          core.closing.end(gquicFailure("connection-lost", "port", "nobody listens there", { cause: input.cause }));
         }
         break;
       case "ping":
@@ -321,10 +326,15 @@ export class Connection implements InboundEvents {
     const failure =
       cleanCodes.has(code) && core.isComplete
         ? undefined
-        : gquicFailure("closed-by-peer", "CONNECTION_CLOSE", `the peer closed with ${errorName(code)}${said && `: ${said}`}`, {
-            code,
-            byPeer: true,
-          });
+        : gquicFailure(
+            "closed-by-peer",
+            "CONNECTION_CLOSE",
+            `the peer closed with ${errorName(code)}${said && `: ${said}`}`,
+            {
+              code,
+              byPeer: true,
+            },
+          );
     core.closing.drain(failure, now);
   }
 
@@ -346,7 +356,6 @@ export class Connection implements InboundEvents {
     const { core } = this;
     switch (output.kind) {
       case "message":
-        if (core.isClient) this.#flights++;
         core.crypto.push(output.level, output.bytes);
         break;
       case "keys":
@@ -356,10 +365,7 @@ export class Connection implements InboundEvents {
           output.keys,
           core.isClient ? undefined : core.ground.entropy.fill(new Uint8Array(nonceSize)),
         );
-        if (output.level === "initial" && core.isClient) {
-          core.streams.startEarly(earlyLimits);
-          if (core.earlyData === "none" && core.streams.wants) core.earlyData = "offered";
-        }
+        if (output.level === "initial" && core.isClient) core.streams.startEarly(earlyLimits);
         break;
       case "question":
         core.emit({
@@ -508,7 +514,9 @@ export class Connection implements InboundEvents {
       return;
     }
     if (this.#suspectedUntil !== undefined && now >= this.#suspectedUntil) {
-      closing.end(gquicFailure("public-reset", "Public Reset", "the peer does not know the connection, and answers nothing else"));
+      closing.end(
+        gquicFailure("public-reset", "Public Reset", "the peer does not know the connection, and answers nothing else"),
+      );
       return;
     }
     const moving = this.#moving;

@@ -87,7 +87,12 @@ export class Core {
   bytesReceived = 0;
   readonly dropped = noDrops();
 
-  constructor(ground: Ground, { number, version, cid, local, remote }: Beginning, contents: SentContents, now: Instant) {
+  constructor(
+    ground: Ground,
+    { number, version, cid, local, remote }: Beginning,
+    contents: SentContents,
+    now: Instant,
+  ) {
     const { settings } = ground;
     this.ground = ground;
     this.number = number;

@@ -5,7 +5,7 @@ import { refuse } from "../failure.js";
 import { limits } from "../limits.js";
 import { messageSize } from "../messages/message.js";
 import { cryptoHeadSize, putCryptoHead, putStreamHead, streamHeadSize } from "../wire/frame-writers.js";
-import { Level } from "../wire/header.js";
+import type { Level } from "../wire/header.js";
 
 /** The stream of the handshake, in versions without CRYPTO frames. */
 export const cryptoStreamId = 1;

@@ -51,7 +51,14 @@ export class Inbound {
     this.#writer = core.isClient ? "server" : "client";
   }
 
-  datagram(bytes: Uint8Array, from: number, to: number, local: SocketAddress, remote: SocketAddress, now: Instant): void {
+  datagram(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: Instant,
+  ): void {
     const core = this.#core;
     core.bytesReceived += to - from;
     const header = this.#header;
@@ -158,7 +165,8 @@ export class Inbound {
     }
     if (core.readLevel === Level.clear) {
       const clear = keyring.read[Level.clear]!;
-      if (clear.open(bytes, at, header.payloadAt, header.end, 0)) return this.#settled(Level.clear, clear, bytes, this.#number(bytes));
+      if (clear.open(bytes, at, header.payloadAt, header.end, 0))
+        return this.#settled(Level.clear, clear, bytes, this.#number(bytes));
     }
     const top = keyring.read[Level.forwardSecure];
     const initial = core.isClient || isTop ? undefined : keyring.read[Level.initial];
@@ -189,7 +197,13 @@ export class Inbound {
     return level === Level.initial && isClient ? keyring.withNonce(bytes, this.#header.nonceAt) : keyring.read[level];
   }
 
-  #try(level: Level, protection: Protection | undefined, bytes: Uint8Array, at: number, now: Instant): Level | undefined {
+  #try(
+    level: Level,
+    protection: Protection | undefined,
+    bytes: Uint8Array,
+    at: number,
+    now: Instant,
+  ): Level | undefined {
     const core = this.#core;
     const header = this.#header;
     if (protection === undefined) return this.#refused("no-keys", now);
@@ -224,7 +238,10 @@ export class Inbound {
     return decodePacketNumber(uintAt(bytes, numberAt, numberSize), numberSize, this.#core.received.largest + 1);
   }
 
-  #refused(why: "old-level" | "malformed" | "not-authentic" | "no-keys" | "early-data-refused", now: Instant): undefined {
+  #refused(
+    why: "old-level" | "malformed" | "not-authentic" | "no-keys" | "early-data-refused",
+    now: Instant,
+  ): undefined {
     this.#core.drop(why, now);
     return undefined;
   }
@@ -309,7 +326,13 @@ export class Inbound {
           return;
         }
         this.#early0(level);
-        core.streams.onStream(id, frame.offset, view.subarray(frame.dataAt, frame.dataAt + frame.dataSize), frame.fin, now);
+        core.streams.onStream(
+          id,
+          frame.offset,
+          view.subarray(frame.dataAt, frame.dataAt + frame.dataSize),
+          frame.fin,
+          now,
+        );
         return;
       case FrameType.rstStream:
         this.#noCrypto(id, type);

@@ -3,8 +3,8 @@ import { Sent } from "../../../mechanisms/recovery/index.js";
 import { Held } from "../contents.js";
 import { limits, wideAfterBytes } from "../limits.js";
 import { hideHeader, type Protection } from "../protection/protection.js";
-import { FrameType } from "../wire/frames.js";
 import { putAck, putClose, putStopWaiting } from "../wire/frame-writers.js";
+import { FrameType } from "../wire/frames.js";
 import { HeaderPlan, Level } from "../wire/header.js";
 import { putUint } from "../wire/numbers.js";
 import type { Core } from "./core.js";
@@ -109,7 +109,9 @@ export class Outbound {
     this.#at = core.crypto.fill(level, this.#into, this.#at, this.#end, core.recovery);
     const hasCrypto = this.#at > before;
     if (level === Level.initial && core.isClient) {
+      const from = this.#at;
       this.#at = core.streams.fill(this.#into, this.#at, this.#end, core.recovery);
+      if (this.#at > from && core.earlyData === "none") core.earlyData = "offered";
     }
     if (this.#at > before) this.#isEliciting = true;
     if ((core.recovery.probes > 0 && !this.#isEliciting) || core.pingWanted) this.#ping();
@@ -228,14 +230,7 @@ export class Outbound {
     const core = this.#core;
     const { received, recovery } = core;
     if (!received.hasUntold) return;
-    const to = putAck(
-      this.#into,
-      this.#at,
-      this.#end,
-      received.ranges,
-      received.firstToTell,
-      received.delayMs(now),
-    );
+    const to = putAck(this.#into, this.#at, this.#end, received.ranges, received.firstToTell, received.delayMs(now));
     if (to === this.#at) return;
     this.#at = to;
     received.told();

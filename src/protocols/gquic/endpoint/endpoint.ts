@@ -223,7 +223,14 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
     }
   }
 
-  #datagram(bytes: Uint8Array, at: number, end: number, local: SocketAddress, remote: SocketAddress, now: Instant): void {
+  #datagram(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: Instant,
+  ): void {
     if (this.#ground.server === undefined) {
       for (const slot of this.#connections.values()) {
         slot.connection.datagram(bytes, at, end, local, remote, now);
@@ -340,7 +347,11 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
     this.#given(slot);
   }
 
-  #begin(beginning: Beginning, now: Instant, known?: ReturnType<NonNullable<GquicClientOptions["known"]>["get"]>): Slot {
+  #begin(
+    beginning: Beginning,
+    now: Instant,
+    known?: ReturnType<NonNullable<GquicClientOptions["known"]>["get"]>,
+  ): Slot {
     const connection = new Connection(this.#ground, beginning, known, now);
     const slot: Slot = { connection, at: 0, place: -1 };
     this.#connections.set(beginning.number, slot);

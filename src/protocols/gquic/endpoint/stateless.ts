@@ -50,7 +50,15 @@ export class StatelessAnswers {
     const head =
       form === "public"
         ? [0x09, ...cid]
-        : [0x80 | (this.#entropy.fill(new Uint8Array(1))[0]! & 0x7f), 0, 0, 0, 0, ...(form === "nibbles" ? [0x05] : [0, cidSize]), ...cid];
+        : [
+            0x80 | (this.#entropy.fill(new Uint8Array(1))[0]! & 0x7f),
+            0,
+            0,
+            0,
+            0,
+            ...(form === "nibbles" ? [0x05] : [0, cidSize]),
+            ...cid,
+          ];
     const bytes = new Uint8Array(head.length + 4 * versions.length);
     bytes.set(head);
     versions.forEach(({ code }, i) => void putU32(bytes, head.length + 4 * i, code));

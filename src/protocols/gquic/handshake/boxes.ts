@@ -102,7 +102,6 @@ function putTime(into: Uint8Array, at: number, now: Instant): void {
   new DataView(into.buffer, into.byteOffset).setFloat64(at, now);
 }
 
-const timeAt = (bytes: Uint8Array, at: number): Instant =>
-  new DataView(bytes.buffer, bytes.byteOffset).getFloat64(at);
+const timeAt = (bytes: Uint8Array, at: number): Instant => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(at);
 
 const isWithin = (time: Instant, now: Instant, ms: number): boolean => Math.abs(now - time) <= ms;

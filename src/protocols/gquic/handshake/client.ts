@@ -8,8 +8,8 @@ import { decodeMessage, encodeMessage, le, type Message, required, u32Le } from 
 import { proofAlgorithm, proofInput } from "../messages/proof.js";
 import { Tag, tagText } from "../messages/tags.js";
 import type { ProofVerdict } from "../options.js";
-import { deriveKeys } from "../protection/keys.js";
 import { fnv64 } from "../protection/fnv.js";
+import { deriveKeys } from "../protection/keys.js";
 import type { Settings } from "../settings.js";
 import { Level } from "../wire/header.js";
 import { putU32 } from "../wire/numbers.js";
@@ -269,7 +269,8 @@ export class ClientHandshake {
     if (negotiated === undefined) return;
     if (said === undefined || said.length % 4 !== 0) refuse("downgrade", "VER", "the server does not say its versions");
     const codes: number[] = [];
-    for (let at = 0; at < said.length; at += 4) codes.push(((said[at]! << 24) | (said[at + 1]! << 16) | (said[at + 2]! << 8) | said[at + 3]!) >>> 0);
+    for (let at = 0; at < said.length; at += 4)
+      codes.push(((said[at]! << 24) | (said[at + 1]! << 16) | (said[at + 2]! << 8) | said[at + 3]!) >>> 0);
     const real = (list: readonly number[]): string => list.filter((code) => !isReserved(code)).join(" ");
     if (real(codes) !== real(negotiated)) {
       refuse("downgrade", "VER", "the versions of the server are not those that were negotiated");

@@ -25,7 +25,10 @@ export type HandshakeOutput =
   | { readonly kind: "message"; readonly level: Level; readonly bytes: Uint8Array }
   /** Keys of both directions: what they are for follows from the level and the role. */
   | { readonly kind: "keys"; readonly level: "initial" | "forward-secure"; readonly keys: LevelKeys }
-  | { readonly kind: "question"; readonly question: { [K in keyof HandshakeAsks]: { readonly kind: K } & HandshakeAsks[K] }[keyof HandshakeAsks] }
+  | {
+      readonly kind: "question";
+      readonly question: { [K in keyof HandshakeAsks]: { readonly kind: K } & HandshakeAsks[K] }[keyof HandshakeAsks];
+    }
   /** The peer's limits as they were remembered (client), or as its hello has them. */
   | { readonly kind: "parameters"; readonly parameters: PeerParameters }
   /** Client: the server did not take our hello, and what was sent under its keys was lost. */

@@ -1,6 +1,6 @@
 import { concat, equal, fromUtf8 } from "../../../bytes/index.js";
 import type { CryptoProvider, Entropy, Identity, Instant, Secret, Zlib } from "../../../contract/index.js";
-import { refuse } from "../failure.js";
+import { gquicFailure, refuse } from "../failure.js";
 import { configLifetimeMs, helloMin, limits, strikeWindowMs } from "../limits.js";
 import { compressChain } from "../messages/certificates.js";
 import { decodeMessage, encodeMessage, fromLe, le, type Message, required, tagList } from "../messages/message.js";
@@ -82,7 +82,7 @@ export class ServerHandshake {
     const { identity } = this.#ground;
     const chosen = typeof identity === "function" ? identity(serverName) : identity;
     if (chosen?.certificates[0] === undefined) {
-      return refuse("no-common-crypto", "SNI", "there is no identity for that name");
+      throw gquicFailure("no-common-crypto", "SNI", "there is no identity for that name");
     }
     const { reasons, config, serverNonce } = this.#judge(message, chosen, address, now);
     if (reasons.length > 0) this.#reject(message, chosen, serverName, reasons, isBusy, now);
@@ -177,7 +177,7 @@ export class ServerHandshake {
     values.set(Tag.STTL, le(Math.min(configLifetimeMs, config.expiresAt - now) / 1000, 8));
     values.set(Tag.CERT, chain);
     const algorithm = proofAlgorithm(identity.publicKey);
-    if (algorithm === undefined) return refuse("no-common-crypto", "PROF", "the identity's key cannot sign a config");
+    if (algorithm === undefined) refuse("no-common-crypto", "PROF", "the identity's key cannot sign a config");
     this.#rejection = { values };
     const input = proofInput(crypto, message.raw, config.raw);
     this.#outputs.push({
@@ -209,9 +209,19 @@ export class ServerHandshake {
     const share = required(message, Tag.PUBS, 32);
     const parameters = readParameters(message);
     const nonce = required(message, Tag.NONC, 32);
-    const inputs = { version: this.#version, cid: this.#cid, hello: message.raw, config: config.raw, leaf: identity.certificates[0]! };
-    const derive = (level: "initial" | "forward-secure", more: Uint8Array | undefined, shared: Secret | undefined): void => {
-      if (shared === undefined) return refuse("invalid-share", "PUBS", "the client's public value is none");
+    const inputs = {
+      version: this.#version,
+      cid: this.#cid,
+      hello: message.raw,
+      config: config.raw,
+      leaf: identity.certificates[0]!,
+    };
+    const derive = (
+      level: "initial" | "forward-secure",
+      more: Uint8Array | undefined,
+      shared: Secret | undefined,
+    ): void => {
+      if (shared === undefined) throw gquicFailure("invalid-share", "PUBS", "the client's public value is none");
       const nonces = more === undefined ? nonce : concat(nonce, more);
       this.#outputs.push({ kind: "keys", level, keys: deriveKeys(crypto, { ...inputs, level, nonces, shared }) });
       shared.wipe();

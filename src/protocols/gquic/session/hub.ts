@@ -75,7 +75,8 @@ function answer(
     return chosen?.sign(question.algorithm, question.message, signal);
   }
   const { verify } = options as GquicClientOptions;
-  if (verify === undefined) return { trusted: false, message: "there is nothing to judge the server by: give `verify`" };
+  if (verify === undefined)
+    return { trusted: false, message: "there is nothing to judge the server by: give `verify`" };
   return verdict(() => verify(question, signal));
 }
 

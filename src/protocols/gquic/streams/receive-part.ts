@@ -96,7 +96,8 @@ export class ReceivePart {
     }
     if (end > window.limit) refuse("flow-control", at, `${end} is beyond the stream's limit, ${window.limit}`);
     const grown = Math.max(0, end - window.received);
-    if (grown > connectionLeft) refuse("flow-control", at, `${grown} bytes more, and the connection has ${connectionLeft}`);
+    if (grown > connectionLeft)
+      refuse("flow-control", at, `${grown} bytes more, and the connection has ${connectionLeft}`);
     window.received += grown;
     if (finalOffset !== undefined) this.finalOffset = finalOffset;
     return grown;

@@ -265,7 +265,8 @@ export class Streams {
   }
 
   #permit(): void {
-    for (let stream = this.#table.permit(); stream !== undefined; stream = this.#table.permit()) this.#reschedule(stream);
+    for (let stream = this.#table.permit(); stream !== undefined; stream = this.#table.permit())
+      this.#reschedule(stream);
   }
 
   #find(id: number, at: string): Stream | undefined {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromHex } from "../../../../src/bytes/index.js";
-import type { Connection } from "../../../../src/protocols/quic/connection/connection.js";
 import { Routes } from "../../../../src/mechanisms/routes.js";
+import type { Connection } from "../../../../src/protocols/quic/connection/connection.js";
 
 /** Routes hand connections back and never look into them. */
 const connections = [{ isGone: false }, { isGone: false }] as readonly object[] as readonly Connection[];
