@@ -1,5 +1,5 @@
-import { Failure, type Fault } from "../../contract/index.js";
-import { noCounts } from "../../contract/reasons.js";
+import type { Failure, Fault } from "../../contract/index.js";
+import { failuresOf, noCounts } from "../../contract/reasons.js";
 
 /** Why a packet was dropped: one counter each. None of these ever ends a session. */
 export const dropReasons = [
@@ -56,11 +56,13 @@ const faults = {
 export type CurveCpReason = keyof typeof faults;
 export type CurveCpFailure = Failure<CurveCpReason>;
 
+const made = failuresOf("CurveCP", faults);
+
 export function curvecpFailure(
   reason: CurveCpReason,
   at: string,
   message: string,
   more: { readonly hint?: string; readonly cause?: unknown; readonly byPeer?: boolean } = {},
 ): CurveCpFailure {
-  return new Failure({ protocol: "CurveCP", fault: faults[reason], reason, at, message, ...more });
+  return made(reason, message, { at, ...more });
 }

@@ -1,5 +1,5 @@
 import { Failure, type Fault } from "../../contract/index.js";
-import { noCounts } from "../../contract/reasons.js";
+import { failuresOf, noCounts } from "../../contract/reasons.js";
 
 /** Why a packet was dropped: one counter each. None of these ever ends a session. */
 export const dropReasons = [
@@ -58,11 +58,11 @@ const faults = {
 export type OpenVpnReason = keyof typeof faults;
 export type OpenVpnFailure = Failure<OpenVpnReason>;
 
-export function failure(
-  reason: OpenVpnReason,
-  message: string,
-  more: { at?: string; hint?: string; cause?: unknown; byPeer?: boolean } = {},
-): OpenVpnFailure {
-  const fault = more.cause instanceof Failure && reason === "tls-failed" ? more.cause.fault : faults[reason];
-  return new Failure({ protocol: "OpenVPN", fault, reason, message, ...more });
-}
+const made = failuresOf("OpenVPN", faults);
+
+/** What TLS failed of is the fault of whom TLS says. */
+export const failure: typeof made = (reason, message, more = {}) =>
+  made(reason, message, {
+    ...more,
+    ...(reason === "tls-failed" && more.cause instanceof Failure && { fault: more.cause.fault }),
+  });

@@ -1,5 +1,5 @@
-import { Failure, type Fault } from "../../contract/index.js";
-import { noCounts } from "../../contract/reasons.js";
+import type { Failure, Fault } from "../../contract/index.js";
+import { failuresOf, noCounts } from "../../contract/reasons.js";
 
 /** Why a packet or message was dropped: one counter each. None of these ends anything. */
 export const dropReasons = [
@@ -79,14 +79,7 @@ export type ZrtpReason = keyof typeof rows;
 /** The code that tells the peer of it. */
 export const codeOf = (reason: ZrtpReason): number | undefined => rows[reason].code;
 
-export function failure(
-  reason: ZrtpReason,
-  message: string,
-  more: { at?: string; hint?: string; byPeer?: boolean; code?: number; cause?: unknown } = {},
-): Failure<ZrtpReason> {
-  const { fault, code } = rows[reason];
-  return new Failure({ protocol: "ZRTP", fault, reason, message, ...(code !== undefined && { code }), ...more });
-}
+export const failure = failuresOf("ZRTP", rows);
 
 /** The failure that a peer's Error message means. */
 export function failureOfCode(code: number): Failure<ZrtpReason> {
