@@ -4,20 +4,34 @@ import { parseCertificate } from "../pki/certificate.js";
 import { isPkiFailure } from "../pki/failure.js";
 import type { Connection } from "../taps/index.js";
 
-/** What a Connection came to, as the event `connected` says it; docs/json.md has the fields. */
-export function description(connection: Connection, host: Host): Readonly<Record<string, unknown>> {
-  const { security, stack } = connection;
-  const common = {
-    stack,
-    local: addressText(connection.localEndpoint),
-    remote: addressText(connection.remoteEndpoint),
-  };
-  const outcome = security?.outcome;
+/** What is told of a session: of a Connection's, or of one that stands alone. */
+export interface Described {
+  readonly stack: string | undefined;
+  readonly local: SocketAddress | undefined;
+  readonly remote: SocketAddress | undefined;
+  readonly protocol?: string | undefined;
+  readonly outcome?: SecurityOutcome | undefined;
+}
+
+type SecurityOutcome = NonNullable<NonNullable<Connection["security"]>["outcome"]>;
+
+export const described = ({ stack, localEndpoint, remoteEndpoint, security }: Connection): Described => ({
+  stack,
+  local: localEndpoint,
+  remote: remoteEndpoint,
+  protocol: security?.protocol,
+  outcome: security?.outcome,
+});
+
+/** What a session came to, as the events `connected` and `accepted` say it; docs/json.md has the fields. */
+export function description(of: Described, host: Host): Readonly<Record<string, unknown>> {
+  const { stack, protocol, outcome } = of;
+  const common = { stack, local: addressText(of.local), remote: addressText(of.remote) };
   if (outcome === undefined) return common;
   const { version, suite, group, alpn, serverName, mode, roundTrips, earlyData, peer } = outcome;
   return {
     ...common,
-    protocol: security?.protocol,
+    protocol,
     version,
     suite,
     group,
@@ -31,13 +45,12 @@ export function description(connection: Connection, host: Host): Readonly<Record
 }
 
 /** The same in one line for people. */
-export function summary(connection: Connection): string {
-  const outcome = connection.security?.outcome;
-  const where = addressText(connection.remoteEndpoint);
-  if (outcome === undefined) return `${connection.stack} ${where}, without any security`;
+export function summary({ stack, remote, protocol, outcome }: Described): string {
+  const where = addressText(remote);
+  if (outcome === undefined) return `${stack} ${where}, without any security`;
   const { version, suite, group, alpn, mode, peer } = outcome;
   const words = [
-    version === undefined ? connection.security?.protocol : `${connection.security?.protocol} ${version}`,
+    version === undefined ? protocol : `${protocol} ${version}`,
     suite,
     group,
     alpn === undefined ? undefined : `alpn ${alpn}`,
@@ -46,7 +59,7 @@ export function summary(connection: Connection): string {
   return `${where}: ${words.filter((word) => word !== undefined).join(", ")}, peer ${peerText(peer)}`;
 }
 
-export function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Record<string, unknown>> | undefined {
+function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Record<string, unknown>> | undefined {
   if (peer === undefined) return undefined;
   const { kind } = peer;
   if (kind === "certificate") {

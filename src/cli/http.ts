@@ -5,7 +5,7 @@ import { isPkiFailure, parseCertificate } from "../pki/index.js";
 import type { QuicClientOptions, QuicOptions, QuicOutcome, QuicSession, QuicVersion } from "../protocols/quic/index.js";
 import { ClientSessionCache, type SessionStore, suites13, type VerifyPeer } from "../protocols/tls/index.js";
 import type { SecurityInit } from "../taps/index.js";
-import { addressText, peerOf } from "./describe.js";
+import type { Described } from "./describe.js";
 import { UsageError } from "./exit.js";
 import { securityOf } from "./security.js";
 import type { SessionValues } from "./session-options.js";
@@ -108,32 +108,11 @@ const anyone =
     return { trusted: true, publicKey, peer: { kind: "certificate", chain: [first], publicKey } };
   };
 
-/** The events `connected` and `accepted` of a QUIC session. */
-export function quicDescription(
-  session: QuicSession,
-  outcome: QuicOutcome,
-  host: Host,
-): Readonly<Record<string, unknown>> {
-  const { version, suite, group, alpn, serverName, mode, roundTrips, earlyData, peer } = outcome;
-  return {
-    stack: "QUIC/UDP",
-    local: addressText(session.local),
-    remote: addressText(session.remote),
-    protocol: "QUIC",
-    version,
-    suite,
-    group,
-    alpn,
-    serverName,
-    mode,
-    roundTrips,
-    earlyData,
-    peer: peerOf(peer, host),
-  };
-}
-
-/** The same in one line for people. */
-export function quicSummary(session: QuicSession, { version, suite, group, alpn, mode }: QuicOutcome): string {
-  const words = [`QUIC ${version}`, suite, group, alpn === undefined ? undefined : `alpn ${alpn}`, mode];
-  return `${addressText(session.remote)}: ${words.filter((word) => word !== undefined).join(", ")}`;
-}
+/** What is told of a QUIC session. */
+export const describedQuic = ({ local, remote }: QuicSession, outcome: QuicOutcome): Described => ({
+  stack: "QUIC/UDP",
+  local,
+  remote,
+  protocol: "QUIC",
+  outcome,
+});

@@ -5,7 +5,7 @@ import { UsageError } from "./exit.js";
 // What the commands of srtp: and zrtp: have in common: packets behind their lengths (RFC 4571) on stdin and stdout.
 
 /** How long nothing has come behind the end of the input before connect ends, in milliseconds. */
-export const quietMs = 500;
+const quietMs = 500;
 
 /** Sends what stdin has, until its end. */
 export async function sendInput(end: { readonly session: DatagramPort; sent: number }): Promise<void> {
@@ -15,6 +15,18 @@ export async function sendInput(end: { readonly session: DatagramPort; sent: num
   });
   for await (const chunk of process.stdin) frames.push(new Uint8Array(chunk as Buffer));
 }
+
+/** Behind the end of the input: until nothing comes any more. */
+export async function untilQuiet(end: { readonly received: number }, signal: AbortSignal): Promise<void> {
+  for (let heard = -1; heard !== end.received && !signal.aborted; ) {
+    heard = end.received;
+    await new Promise((later) => setTimeout(later, quietMs));
+  }
+}
+
+/** Of what was dropped, the reasons that there were. */
+export const counted = (drops: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0));
 
 export function framed(packet: Uint8Array): Uint8Array {
   const frame = new Uint8Array(frameHeaderSize + packet.length);

@@ -3,8 +3,9 @@ import { FileSessionStore } from "../../adapters/file-sessions.js";
 import { type IncomingBody, Origin } from "../../adapters/http3/index.js";
 import { addressOf } from "../../adapters/quic/index.js";
 import type { CommandContext } from "../command.js";
+import { description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
-import { httpClientOptions, httpTarget, quicDescription, quicSummary } from "../http.js";
+import { describedQuic, httpClientOptions, httpTarget } from "../http.js";
 import { readSource } from "../secrets.js";
 import { openSessionHost } from "../session-host.js";
 import type { Terminal } from "../terminal.js";
@@ -31,8 +32,9 @@ export async function connectHttp(values: ConnectValues, { terminal, signal }: C
     asked.catch(() => undefined);
     const outcome = await session.confirmed;
     const ms = Math.round((host.now() - started) * 10) / 10;
-    terminal.event("connected", { ...quicDescription(session, outcome, host), ms });
-    terminal.note(`${quicSummary(session, outcome)} (${ms} ms)`);
+    const told = describedQuic(session, outcome);
+    terminal.event("connected", { ...description(told, host), ms });
+    terminal.note(`${summary(told)} (${ms} ms)`);
     const { status, headers, body } = await asked;
     if (status !== undefined) {
       terminal.event("response", { status, headers: headers && Object.fromEntries(headers) });

@@ -10,9 +10,9 @@ import {
 import { addressOf, serverSecurity } from "../../adapters/quic/index.js";
 import { listen as listenQuic, type QuicSession } from "../../protocols/quic/index.js";
 import type { CommandContext } from "../command.js";
-import { addressText } from "../describe.js";
+import { addressText, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
-import { httpProtocols, httpTarget, quicDescription, quicOptions, quicSummary } from "../http.js";
+import { describedQuic, httpProtocols, httpTarget, quicOptions } from "../http.js";
 import { openSessionHost } from "../session-host.js";
 import type { ListenValues } from "./listen.js";
 
@@ -54,8 +54,9 @@ export async function listenHttp(values: ListenValues, { terminal, signal }: Com
     return {
       ...sink,
       confirmed: (outcome) => {
-        terminal.event("accepted", quicDescription(session, outcome, host));
-        terminal.note(quicSummary(session, outcome));
+        const told = describedQuic(session, outcome);
+        terminal.event("accepted", description(told, host));
+        terminal.note(summary(told));
         sink.confirmed?.(outcome, session);
       },
       closed: (failure) => {

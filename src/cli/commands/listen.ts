@@ -4,7 +4,7 @@ import { systemServices } from "../../adapters/system.js";
 import { toHex } from "../../bytes/index.js";
 import { type Connection, serve } from "../../taps/index.js";
 import type { CommandContext } from "../command.js";
-import { addressText, description, summary } from "../describe.js";
+import { addressText, described, description, summary } from "../describe.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { hasMessages, pipeBothWays } from "../pipe.js";
 import { securityFor } from "../security.js";
@@ -58,8 +58,9 @@ export async function listen(values: ListenValues, { terminal, signal }: Command
     system,
     at.url,
     async (connection) => {
-      terminal.event("accepted", description(connection, host));
-      terminal.note(summary(connection));
+      const told = described(connection);
+      terminal.event("accepted", description(told, host));
+      terminal.note(summary(told));
       const abort = () => connection.abort(signal.reason);
       signal.addEventListener("abort", abort, { once: true });
       try {

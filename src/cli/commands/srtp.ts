@@ -4,7 +4,7 @@ import type { Host, SocketAddress } from "../../contract/index.js";
 import { bind, optionsOf, parseSdes, type SrtpSession } from "../../protocols/srtp/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
-import { addressOf, anyPort, framed, quietMs, sendInput, text } from "../media.js";
+import { addressOf, anyPort, counted, framed, sendInput, text, untilQuiet } from "../media.js";
 import { readSource } from "../secrets.js";
 import { openSessionHost } from "../session-host.js";
 import type { SessionValues } from "../session-options.js";
@@ -35,10 +35,7 @@ export async function connectSrtp(values: SrtpValues, { terminal, signal }: Comm
   const stop = () => end.session.close();
   signal.addEventListener("abort", stop, { once: true });
   await sendInput(end);
-  for (let heard = -1; heard !== end.received && !signal.aborted; ) {
-    heard = end.received;
-    await new Promise((later) => setTimeout(later, quietMs));
-  }
+  await untilQuiet(end, signal);
   return finish(end, terminal, signal);
 }
 
@@ -117,8 +114,6 @@ function keysOf(values: SrtpValues) {
 
 function finish(end: End, terminal: Terminal, signal: AbortSignal): ExitName {
   const { sent, received, session } = end;
-  const counted = (drops: Readonly<Record<string, number>>) =>
-    Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0));
   terminal.event("closed", {
     sent,
     received,

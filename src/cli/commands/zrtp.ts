@@ -12,7 +12,7 @@ import {
 } from "../../protocols/zrtp/index.js";
 import type { CommandContext } from "../command.js";
 import type { ExitName } from "../exit.js";
-import { addressOf, anyPort, framed, quietMs, sendInput, text } from "../media.js";
+import { addressOf, anyPort, counted, framed, sendInput, text, untilQuiet } from "../media.js";
 import { readKey } from "../secrets.js";
 import { openSessionHost } from "../session-host.js";
 import type { SessionValues } from "../session-options.js";
@@ -41,10 +41,7 @@ export async function connectZrtp(values: ZrtpValues, { terminal, signal }: Comm
   giveUp.addEventListener("abort", () => end.session.outcome === undefined && stop(), { once: true });
   await end.session.confirmed;
   await sendInput(end);
-  for (let heard = -1; heard !== end.received && !signal.aborted; ) {
-    heard = end.received;
-    await new Promise((later) => setTimeout(later, quietMs));
-  }
+  await untilQuiet(end, signal);
   return finish(end, terminal, signal);
 }
 
@@ -137,8 +134,6 @@ const summary = ({ words, profile, keyAgreement, hash, verified }: ZrtpOutcome):
 async function finish(end: End, terminal: Terminal, signal: AbortSignal): Promise<ExitName> {
   const { sent, received, session } = end;
   await session.stored;
-  const counted = (drops: Readonly<Record<string, number>> = {}) =>
-    Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0));
   terminal.event("closed", {
     sent,
     received,
