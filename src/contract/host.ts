@@ -82,6 +82,14 @@ export interface InterfaceAddress {
   readonly temporary: boolean;
 }
 
+/**
+ * What a tunnel sends outside, for those who keep it out of the tunnel: everything from or to a UDP port of ours, or what goes to a
+ * peer by TCP, whose connections have another port every time.
+ */
+export type OuterFlow =
+  | { readonly transport: "udp"; readonly port: number }
+  | { readonly transport: "tcp"; readonly to: SocketAddress };
+
 export interface StreamOptions {
   readonly local?: Partial<SocketAddress>;
   readonly interface?: string;

@@ -1,10 +1,8 @@
 import type { Failure, Host, PacketPort, PacketSink } from "../contract/index.js";
 import {
-  type Inside,
   type OpenVpnClientEvent,
   type OpenVpnClientInput,
   type OvpnFile,
-  openVpnFailure,
   parseOvpn,
 } from "../protocols/openvpn/index.js";
 import { DeviceTunnel } from "./device-tunnel.js";
@@ -72,7 +70,6 @@ export async function openOpenVpnDevice(
       client.port.local,
     );
     await client.opened;
-    refuseLoop(client.face.inside(), file);
   } catch (failure) {
     tunnel.close();
     throw failure;
@@ -101,11 +98,3 @@ export async function openOpenVpnDevice(
 
 const any4 = { address: new Uint8Array(4), length: 0 };
 const any6 = { address: new Uint8Array(16), length: 0 };
-
-/** The rules that keep the tunnel's own packets out of it go by its UDP port, and a TCP connection has another every time. */
-function refuseLoop({ redirect4, redirect6 }: Inside, { remotes }: OvpnFile): void {
-  if (!(redirect4 || redirect6) || remotes.every(({ transport }) => transport === "udp")) return;
-  throw openVpnFailure("not-supported", "redirect-gateway with a device is for UDP alone", {
-    hint: "use proto udp, or pull-filter ignore redirect-gateway; without --tun everything goes through anyway",
-  });
-}

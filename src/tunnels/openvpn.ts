@@ -1,5 +1,12 @@
 import type { Prefix } from "../bytes/index.js";
-import { Failure, type Host, type Network, type Secret, type SocketAddress } from "../contract/index.js";
+import {
+  Failure,
+  type Host,
+  type Network,
+  type OuterFlow,
+  type Secret,
+  type SocketAddress,
+} from "../contract/index.js";
 import {
   answerTls,
   type Credentials,
@@ -37,6 +44,8 @@ export interface OpenVpnOptions {
   /** Bits of IV_PROTO that are announced; less makes servers treat us as an older client. */
   readonly announce?: number | undefined;
   readonly on?: ((notice: TunnelNotice) => void) | undefined;
+  /** Is told, and awaited, before anything is sent outside that was not there before. */
+  readonly outside?: ((flow: OuterFlow) => Promise<void>) | undefined;
 }
 
 export interface OpenVpnTunnelOptions extends OpenVpnOptions {
@@ -202,6 +211,7 @@ export class ClientEnd {
       options.network ?? host.network,
       { address: options.localAddress ?? file.localAddress, port: file.localPort },
       (failure) => carrier.handle({ kind: "lost", failure: lost(failure) }),
+      options.outside,
     );
     this.opened = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };

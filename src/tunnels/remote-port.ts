@@ -6,6 +6,7 @@ import {
   type Failure,
   type Network,
   networkFailure,
+  type OuterFlow,
   type SocketAddress,
   type StreamPort,
   type StreamSink,
@@ -28,6 +29,9 @@ export class RemotePort implements DatagramPort, Pick<Network, "bindDatagrams"> 
   readonly #outside: Network;
   readonly #from: { readonly address: string | undefined; port: number };
   readonly #lost: (failure: Failure | undefined) => void;
+  readonly #announce: ((flow: OuterFlow) => Promise<void>) | undefined;
+  /** What names were when they were last found: while the tunnel is down, nobody may be there to ask. */
+  readonly #known = new Map<string, readonly string[]>();
   #sink: DatagramSink | undefined;
   #below: DatagramPort | undefined;
   #remote: (SocketAddress & { readonly transport: "udp" | "tcp" }) | undefined;
@@ -37,12 +41,14 @@ export class RemotePort implements DatagramPort, Pick<Network, "bindDatagrams"> 
   #isReferenced = true;
   #isClosed = false;
 
-  /** `lost` is told when what was connected is gone. */
+  /** `lost` is told when what was connected is gone; `announce`, and waited for, before another flow begins. */
   constructor(
     outside: Network,
     from: { readonly address: string | undefined; readonly port: number | undefined },
     lost: (failure: Failure | undefined) => void,
+    announce?: (flow: OuterFlow) => Promise<void>,
   ) {
+    this.#announce = announce;
     this.#outside = outside;
     this.#from = { address: from.address, port: from.port ?? 0 };
     this.#lost = lost;
@@ -58,13 +64,26 @@ export class RemotePort implements DatagramPort, Pick<Network, "bindDatagrams"> 
     this.#leave();
     const generation = ++this.#generation;
     const family = end.family ?? (this.#from.address === undefined ? undefined : addressFamily(this.#from.address));
-    const found = await this.#outside.resolve(end.host, family === undefined ? {} : { family });
+    const found = await this.#resolve(end.host, family);
     // A name's addresses take turns: one that does not answer is not asked twice in a row.
     const address = found[this.#tries++ % found.length];
     if (address === undefined) throw networkFailure("name-not-found", `${end.host} has no address`);
     const remote = { address, port: end.port, transport: end.transport };
     await this.#open(remote, generation);
     return { address, port: end.port };
+  }
+
+  async #resolve(host: string, family: 4 | 6 | undefined): Promise<readonly string[]> {
+    const key = `${host} ${family}`;
+    try {
+      const found = await this.#outside.resolve(host, family === undefined ? {} : { family });
+      if (found.length > 0) this.#known.set(key, found);
+      return found;
+    } catch (failure) {
+      const known = this.#known.get(key);
+      if (known === undefined) throw failure;
+      return known;
+    }
   }
 
   /** Goes on from another local port, to the same end: what a change of network looks like. UDP alone. */
@@ -78,8 +97,10 @@ export class RemotePort implements DatagramPort, Pick<Network, "bindDatagrams"> 
   }
 
   async #open(remote: NonNullable<typeof this.remote>, generation: number, port = this.#from.port): Promise<void> {
+    if (remote.transport === "tcp") await this.#announce?.({ transport: "tcp", to: remote });
     const below =
       remote.transport === "udp" ? await this.#udp(remote, generation, port) : await this.#tcp(remote, generation);
+    if (remote.transport === "udp") await this.#announce?.({ transport: "udp", port: below.local.port });
     if (this.#isClosed || generation !== this.#generation) {
       below.close();
       throw networkFailure("aborted", "another end is wanted by now");

@@ -99,6 +99,36 @@ test("--tun: a device with the addresses and routes that the server pushed, for 
   await server.says(/exit message received/);
 });
 
+test("--tun as the default route by TCP: the tunnel's own connections stay outside, the next one too", async () => {
+  using wires = new Namespaces();
+  // The server is behind the default route, as it is for most.
+  ip("-n", wires.a, "route", "add", "default", "via", "10.77.0.2");
+  for (const address of ["192.0.2.1/32", "192.0.2.9/32"]) ip("-n", wires.b, "addr", "add", address, "dev", "lo");
+  const within = { namespace: wires.b, address: "192.0.2.1" };
+  const more = ['push "redirect-gateway def1"', "persist-tun", "persist-key"];
+  await using server = await OpenVpnServer.start({ within, transport: "tcp", more });
+  const file = join(scratch(), "default.ovpn");
+  const text = server.file("connect-retry 1 1").replace("remote 127.0.0.1", "remote 192.0.2.1");
+  writeFileSync(file, text, { mode: 0o600 });
+  const rules = ip("-n", wires.a, "rule");
+  await using tun = wires.run(wires.a, "sealport", process.execPath, program, "tunnel", file, "--tun", "tun0");
+  await tun.says(/tun0 is open/);
+  const reaches = async () => {
+    await using ping = wires.run(wires.a, "ping", "ping", "-c", "1", "-W", "30", "192.0.2.9");
+    assert.equal(await ping.ends(), "exited with 0", ping.said);
+  };
+  assert.match(ip("-n", wires.a, "route", "get", "192.0.2.9"), /dev tun0/);
+  await reaches();
+  const before = [server.said.length, tun.said.length] as const;
+  server.signal("SIGUSR1");
+  await server.says(/Initialization Sequence Completed/, before[0]);
+  await tun.says(/handshake done with/, before[1]);
+  await reaches();
+  tun.kill("SIGINT");
+  assert.equal(await tun.ends(), "exited with 130", tun.said);
+  assert.equal(ip("-n", wires.a, "rule"), rules);
+});
+
 for (const transport of ["udp", "tcp"] as const) {
   test(`${megabytes} MB go each way over ${transport}, intact, while keys are renewed by bytes`, async () => {
     await using server = await OpenVpnServer.start({ transport, more: ["topology subnet"] });

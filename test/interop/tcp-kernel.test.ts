@@ -36,7 +36,7 @@ async function place(impairment: Impairment): Promise<Place> {
   const behind = await DeviceStack.open(host, name, [`${ours[4]}/24`, `${ours[6]}/64`], impairment);
   open.push(behind);
   const addresses = [`${kernel[4]}/24`, `${kernel[6]}/64`];
-  await configureDevice({ name, mtu: 1_420, addresses, routes: [], port: 0, overhead: 0 });
+  await configureDevice({ name, mtu: 1_420, addresses, routes: [], outside: [], overhead: 0 });
   return { behind, kernel, ours };
 }
 

@@ -1,6 +1,6 @@
 import { formatAddress, formatPrefix, toBase64 } from "../../bytes/index.js";
-import type { Failure, Host, Secret, SocketAddress } from "../../contract/index.js";
-import { configureDevice } from "../../hosts/node/device.js";
+import type { Failure, Host, OuterFlow, Secret, SocketAddress } from "../../contract/index.js";
+import { type ConfiguredDevice, configureDevice } from "../../hosts/node/device.js";
 import { setNameServers } from "../../hosts/node/name-servers.js";
 import { openTun } from "../../hosts/node/tun.js";
 import {
@@ -40,12 +40,18 @@ export async function openDeviceTunnel(
     options.pcapng === undefined
       ? undefined
       : (await import("../../hosts/node/capture.js")).captureToFile(host, options.pcapng, { inside: device });
+  let routing: ConfiguredDevice | undefined;
+  const flows: OuterFlow[] = [];
   const opening = openBelow(capture?.host ?? host, text, {
     device: (mtu, sink) => openTun(device, mtu, sink),
     read,
     on,
     ended,
     tap: capture?.inside,
+    outside: async (flow) => {
+      flows.push(flow);
+      await routing?.alsoOutside(flow);
+    },
     privateKey: privateKey && readKeySource(privateKey),
     ...openVpnSecrets(options),
   });
@@ -56,16 +62,16 @@ export async function openDeviceTunnel(
   const { addresses, routes, table, overhead, dns, searchDomains } = below.inside();
   const undo: (() => Promise<void>)[] = [async () => below.close(), async () => capture?.close()];
   try {
-    const routing = await configureDevice({
+    routing = await configureDevice({
       name: device,
       mtu: below.status().mtu,
       addresses: addresses.map(formatPrefix),
       routes: routes.map(networkOf),
-      port: below.local.port,
+      outside: flows.length > 0 ? [...flows] : [{ transport: "udp", port: below.local.port }],
       overhead,
       table,
     });
-    undo.unshift(routing);
+    undo.unshift(routing.takeBack);
     const told = dns.length > 0 ? await setNameServers({ device, servers: dns, searchDomains }) : undefined;
     if (told !== undefined) undo.unshift(told.takeBack);
     return new DeviceTunnel(device, below, told?.by, undo);

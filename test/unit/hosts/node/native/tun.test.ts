@@ -37,7 +37,7 @@ async function device(mtu = 1_420) {
   // A kernel greets every new link.
   heard.onReadable = () => void pullAll(port);
   const [kernel, far] = [`10.203.${net}.1`, `10.203.${net}.2`];
-  await configureDevice({ name, mtu, addresses: [`${kernel}/24`], routes: [], port: 0, overhead: 0 });
+  await configureDevice({ name, mtu, addresses: [`${kernel}/24`], routes: [], outside: [], overhead: 0 });
   return { port, heard, name, kernel, far };
 }
 
