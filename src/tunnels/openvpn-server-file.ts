@@ -160,6 +160,7 @@ class Service {
       tap,
       ...(name !== undefined && { name }),
       ...(network && { network }),
+      ...(file.replayWindow !== undefined && { replayWindow: file.replayWindow }),
       ...(file.dataCiphers && { dataCiphers: file.dataCiphers }),
       ...(file.clientsMax !== undefined && { clientsMax: file.clientsMax }),
       ...(file.pingMs !== undefined && { pingMs: file.pingMs }),

@@ -198,6 +198,7 @@ export class ClientEnd {
       ...definedOf({
         announce: options.announce,
         dataCiphers: file.dataCiphers,
+        replayWindow: file.replayWindow,
         fallbackCipher: file.fallbackCipher,
         handshakeWindowMs: file.handshakeWindowMs,
         transitionWindowMs: file.transitionWindowMs,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -62,9 +63,21 @@ const ways: readonly Way[] = [
     client: (server) => server.shared("tls-crypt-v2"),
     says: /Control Channel: TLSv1\.3/,
   },
-  ...["AES-128-GCM", "CHACHA20-POLY1305"].map((cipher) => ({
+  {
+    title: "TLS 1.2 with one suite and two groups, as the file says",
+    client: () =>
+      "tls-version-max 1.2\ntls-cipher TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256\ntls-groups secp384r1:prime256v1\n",
+    says: /Control Channel: TLSv1\.2, cipher TLSv1\.2 ECDHE-ECDSA-CHACHA20-POLY1305/,
+  },
+  {
+    title: "TLS 1.3 with one suite and two groups, as the file says",
+    client: () => "tls-ciphersuites TLS_CHACHA20_POLY1305_SHA256\ntls-groups secp521r1:X448\nreplay-window 128\n",
+    says: /Control Channel: TLSv1\.3, cipher TLSv1\.3 TLS_CHACHA20_POLY1305_SHA256/,
+  },
+  ...["AES-128-GCM", "AES-192-GCM", "CHACHA20-POLY1305"].map((cipher) => ({
     title: cipher,
     more: [`data-ciphers ${cipher}`],
+    client: () => `data-ciphers ${cipher}\n`,
     says: new RegExp(`Data Channel: Cipher '${cipher}'|cipher ${cipher}`, "i"),
     cipher,
   })),
@@ -75,13 +88,13 @@ const ways: readonly Way[] = [
     says: new RegExp(`Outgoing Data Channel: Using \\d+ bit message hash '${auth}'`),
     cipher: "AES-256-CBC",
   })),
-  {
-    title: "AES-128-CBC",
-    more: ["data-ciphers AES-128-CBC", "auth SHA256"],
-    client: () => "data-ciphers AES-128-CBC\nauth SHA256\n",
-    says: /Data Channel: Cipher 'AES-128-CBC'/,
-    cipher: "AES-128-CBC",
-  },
+  ...["AES-128-CBC", "AES-192-CBC"].map((cipher) => ({
+    title: cipher,
+    more: [`data-ciphers ${cipher}`, "auth SHA384"],
+    client: () => `data-ciphers ${cipher}\nauth SHA384\n`,
+    says: new RegExp(`Data Channel: Cipher '${cipher}'`),
+    cipher,
+  })),
   {
     title: "the framing that comp-lzo no leaves behind",
     more: ["comp-lzo no", 'push "comp-lzo no"'],
@@ -124,6 +137,34 @@ test("openvpn derives the same keys by the PRF of old, when a client does not an
   await server.says(/TLS: soft reset|SENT CONTROL[\s\S]*Control Channel: TLS/);
   assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
   tunnel.close();
+});
+
+test("IPv6 outside, with a key that a passphrase unlocks and a login, each in a file of its own", async () => {
+  await using server = await OpenVpnServer.start({
+    users: { ada: "correct horse" },
+    more: ["proto udp6", "local ::1"],
+  });
+  const files: Record<string, string> = {
+    login: "ada\ncorrect horse\n",
+    passphrase: "open sesame\n",
+    "locked.key": execFileSync(
+      "openssl",
+      ["pkcs8", "-topk8", "-in", identity("client").key, "-passout", "pass:open sesame"],
+      { encoding: "utf8" },
+    ),
+  };
+  const text = server
+    .file("auth-user-pass login\naskpass passphrase\n")
+    .replace(/<key>[\s\S]*<\/key>/, "key locked.key")
+    .replace("remote 127.0.0.1", "remote ::1")
+    .replace("proto udp", "proto udp6");
+  const read = (name: string): string | undefined => files[name];
+  const tunnel = await openOpenVpn(host, text, { read });
+  assert.ok((await echo(tunnel, "fd79::1")) > 0);
+  assert.equal(tunnel.status().peers[0]!.endpoint!.address, "::1");
+  tunnel.close();
+  files["passphrase"] = "wrong\n";
+  await assert.rejects(openOpenVpn(host, text, { read }), { reason: "bad-configuration", at: "key" });
 });
 
 test("a user and a password open the tunnel, by the file or by option; a wrong one is refused with the server's text", async () => {

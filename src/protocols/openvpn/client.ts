@@ -70,6 +70,8 @@ export interface OpenVpnClientConfig {
   readonly fallbackCipher?: string;
   /** HMAC of ciphers that are no AEAD. Default SHA-1, as openvpn(8) has it. */
   readonly auth?: HashName;
+  /** Data packets that may come late: `--replay-window`. Default 4064. */
+  readonly replayWindow?: number;
   readonly credentials?: Credentials;
   /** Remotes to try, one after the other: the machine asks for them by number. */
   readonly remotes: number;
@@ -569,7 +571,8 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
       this.#token = { user, password: inside.authToken };
     }
     const { tlsExport, dynamicTlsCrypt, peerId } = inside;
-    this.#session!.agree({ cipher, auth: config.auth ?? "SHA-1", peerId, tlsExport, dynamicTlsCrypt }, now);
+    const { auth = "SHA-1", replayWindow } = config;
+    this.#session!.agree({ cipher, auth, peerId, tlsExport, dynamicTlsCrypt, replayWindow }, now);
     this.#framing = framings[inside.framing];
     this.#inside = inside;
     this.#cipher = cipher.name;

@@ -44,6 +44,8 @@ export const outgoingMessagesMax = 32;
 /** Packet IDs of tls-auth and tls-crypt that are remembered, in bits; of the data channel too. */
 export const controlReplayWindow = 128;
 export const dataReplayWindow = 4_096;
+/** The most that `--replay-window` may ask for, in packets. */
+export const replayWindowMax = 65_536;
 /** A wrapped client key (tls-crypt-v2). */
 export const wrappedKeyMax = 1_024;
 

@@ -17,6 +17,8 @@ export interface OpenVpnServerConfig {
   /** ALG of the data channel, most wanted first. */
   readonly dataCiphers?: readonly string[];
   readonly auth?: HashName;
+  /** Data packets that may come late: `--replay-window`. Default 4064. */
+  readonly replayWindow?: number;
   /** Ours inside, by family: pushed as the gateway. */
   readonly addresses: readonly Prefix[];
   /** Pushed: how often a client says that it lives, and after how much silence it begins anew. Default 10 s and 60 s. */

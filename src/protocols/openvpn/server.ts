@@ -443,7 +443,8 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
     if (guest.isUp) return;
     const { dataV2, tlsExport, dynamicTlsCrypt } = abilitiesOf(guest);
     const peerId = dataV2 ? guest.peerId : undefined;
-    guest.session.agree({ cipher, auth: this.#config.auth ?? "SHA-1", peerId, tlsExport, dynamicTlsCrypt }, now);
+    const { auth = "SHA-1", replayWindow } = this.#config;
+    guest.session.agree({ cipher, auth, peerId, tlsExport, dynamicTlsCrypt, replayWindow }, now);
     guest.cipher = cipher.name;
     this.#events.push({ kind: "joined", client: guest.status });
   }

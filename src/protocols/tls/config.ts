@@ -8,7 +8,7 @@ import type { TlsClientOptions, TlsOptions, TlsServerOptions, TlsVersion } from 
 import { type Dialect, dialects } from "./parameters/dialect.js";
 import { type Group, groupByName } from "./parameters/groups.js";
 import { type Scheme, schemeByName, schemes } from "./parameters/schemes.js";
-import { type Suite, suiteByName } from "./parameters/suites.js";
+import { type Suite, type SuiteName, suiteByName } from "./parameters/suites.js";
 import { suites12 } from "./parameters/suites12.js";
 
 /** What a handshake runs on, beside the options: everything that is not decided by who is talking to whom. */
@@ -114,7 +114,8 @@ function common<Role extends "client" | "server", Options extends TlsOptions>(
 
 const defaultVersions: readonly TlsVersion[] = ["1.3", "1.2"];
 
-const defaultSuites: readonly string[] = [
+/** What is offered where nobody says otherwise. */
+export const defaultSuites: readonly SuiteName[] = [
   "TLS_AES_128_GCM_SHA256",
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",

@@ -4,6 +4,7 @@ export {
   type ClientConfig,
   type Config,
   clientConfig,
+  defaultSuites,
   type Ground,
   type ServerConfig,
   serverConfig,

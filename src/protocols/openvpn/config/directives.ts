@@ -1,8 +1,9 @@
 import { fromHex, parseAddress, utf8 } from "../../../bytes/index.js";
 import { Secret } from "../../../contract/index.js";
+import { type GroupName, groups, type SuiteName, suites12, suites13 } from "../../tls/parameters/index.js";
 import { readClientKey, readStaticKey } from "../control/static-key.js";
 import { dataCipher, digestNamed } from "../data/ciphers.js";
-import { remotesMax } from "../limits.js";
+import { remotesMax, replayWindowMax } from "../limits.js";
 import { unsupported, wrong } from "./complaints.js";
 import { numberOf } from "./inside.js";
 import type { Directive } from "./lines.js";
@@ -172,9 +173,15 @@ export const directives: Readonly<Record<string, Take>> = {
   },
   "ncp-disable": noEffect("ciphers are always negotiated"),
   keysize: noEffect("a cipher has its key's size"),
-  "tls-cipher": noEffect("suites are TLS's own, strong ones alone"),
-  "tls-ciphersuites": noEffect("suites are TLS's own, strong ones alone"),
-  "tls-groups": noEffect("groups are TLS's own"),
+  "tls-cipher": (draft, directive) => {
+    draft.suites12 = namesOf(draft, directive, suiteNamed12);
+  },
+  "tls-ciphersuites": (draft, directive) => {
+    draft.suites13 = namesOf(draft, directive, suiteNamed13);
+  },
+  "tls-groups": (draft, directive) => {
+    draft.groups = namesOf(draft, directive, groupNamed);
+  },
   "tls-cert-profile": noEffect("certificates are held to today's rules"),
   // ── who asks for whom
   "auth-user-pass": (draft, directive) => {
@@ -222,6 +229,10 @@ export const directives: Readonly<Record<string, Take>> = {
   keepalive: (draft, { line, words: [, every, after] }) => {
     draft.inside.pingMs = secondsOf(line, "keepalive", every);
     draft.inside.pingRestartMs = secondsOf(line, "keepalive", after);
+  },
+  "replay-window": (draft, { line, words: [, packets] }) => {
+    // How late in seconds is not asked: a packet that the window remembers is none that was seen.
+    draft.replayWindow = countOf(line, "replay-window", packets, replayWindowMax);
   },
   "pull-filter": (draft, { line, words: [, action, text] }) => {
     if ((action !== "accept" && action !== "ignore" && action !== "reject") || text === undefined) {
@@ -292,7 +303,6 @@ export const directives: Readonly<Record<string, Take>> = {
     "script-security": "scripts never run",
     "block-outside-dns": "names inside are asked inside anyway",
     "register-dns": "the system's resolver is not touched",
-    "replay-window": "the window is wide, and fixed",
     mssfix: "packets inside are made to fit",
     "link-mtu": "packets inside are made to fit",
     "mtu-disc": "packets inside are made to fit",
@@ -353,6 +363,40 @@ function takeDataCiphers(draft: OvpnDraft, { line, words: [, text = ""] }: Direc
   }
   if (names.length === 0) throw unsupported(line, "none of these ciphers exists here");
   draft.dataCiphers = [...new Set(names)];
+}
+
+/** A list with colons between; what does not exist here is a warning, and nothing at all is refused. */
+function namesOf<T>(
+  draft: OvpnDraft,
+  { line, words: [option, text = ""] }: Directive,
+  find: (name: string) => T | undefined,
+): readonly T[] {
+  const found: T[] = [];
+  for (const name of text.split(":")) {
+    const known = find(name.replace(/^\?/, ""));
+    if (known !== undefined) found.push(known);
+    else if (!name.startsWith("?")) draft.warnings.push({ line, message: `${option}: ${name} does not exist here` });
+  }
+  if (found.length === 0) throw unsupported(line, `${option}: nothing of it exists here`);
+  return found;
+}
+
+/** As IANA writes it, with - for _ as openvpn(8) does, or as OpenSSL has it: ECDHE-RSA-AES256-GCM-SHA384. */
+function suiteNamed12(name: string): SuiteName | undefined {
+  const plain = (text: string): string => text.replace(/^TLS_|WITH_|_/g, "");
+  const wanted = plain(name.replaceAll("-", "_"));
+  // Suites without certificates, or without forward secrecy, are no business of this protocol's.
+  return suites12.find((suite) => /^TLS_(EC)?DHE_(RSA|ECDSA)_/.test(suite.name) && plain(suite.name) === wanted)?.name;
+}
+
+const suiteNamed13 = (name: string): SuiteName | undefined =>
+  suites13.find((suite) => suite.name === name.replaceAll("-", "_"))?.name;
+
+/** Curves by the names that OpenSSL has for them, too. */
+function groupNamed(name: string): GroupName | undefined {
+  const own = { "P-256": "secp256r1", PRIME256V1: "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1" };
+  const wanted = Object.entries(own).find(([each]) => each === name.toUpperCase())?.[1] ?? name;
+  return groups.find((group) => group.name.toLowerCase() === wanted.toLowerCase())?.name;
 }
 
 function takePoll(draft: OvpnDraft, { line, words: [name = "", value] }: Directive): void {

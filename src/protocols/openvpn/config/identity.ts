@@ -12,8 +12,10 @@ import {
 } from "../../../pki/index.js";
 import { attributeNames, attributes } from "../../../pki/oids.js";
 import {
+  defaultSuites,
   type PeerVerdict,
   pkiFailure,
+  suiteByName,
   type TlsClientOptions,
   type TlsServerOptions,
   tlsFailure,
@@ -49,7 +51,7 @@ export function clientTls(provider: CryptoProvider, file: OvpnFile, options: Cli
       mustBe: file.checksServerRole || (nameCheck === undefined && peerFingerprints.length === 0),
       also: options.also,
     }),
-    versions: versionsOf(file),
+    ...algorithmsOf(file),
     // The authority is the file's own, and nobody staples for it.
     requestStatus: false,
   };
@@ -65,14 +67,21 @@ export function serverTls(
     identity: identityOf(provider, file, passphrase)!,
     verify: peerCheck(provider, { ...file, nameCheck: undefined, role: "client", mustBe: file.checksClientRole }),
     clientAuthentication: file.clientCertificate,
-    versions: versionsOf(file),
+    ...algorithmsOf(file),
   };
 }
 
-function versionsOf({ tlsVersionMin: min, tlsVersionMax: max }: Pick<OvpnFile, "tlsVersionMin" | "tlsVersionMax">) {
-  return (["1.3", "1.2"] as const).filter(
+type Algorithms = Pick<OvpnFile, "tlsVersionMin" | "tlsVersionMax" | "suites12" | "suites13" | "groups">;
+
+/** ALG of the control channel. A list for one version of TLS leaves the other's as it is. */
+function algorithmsOf(file: Algorithms) {
+  const { tlsVersionMin: min, tlsVersionMax: max, suites12: own12, suites13: own13, groups } = file;
+  const versions = (["1.3", "1.2"] as const).filter(
     (version) => (min === undefined || version >= min) && (max === undefined || version <= max),
   );
+  const usual = (version: "1.2" | "1.3") => defaultSuites.filter((name) => suiteByName(name)?.version === version);
+  const suites = [...(own13 ?? usual("1.3")), ...(own12 ?? usual("1.2"))];
+  return { versions, ...((own12 ?? own13) && { suites }), ...(groups && { groups }) };
 }
 
 type Identified = Pick<OvpnFile, "cert" | "key" | "extraCerts" | "passphrase">;

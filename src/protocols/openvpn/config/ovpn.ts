@@ -1,4 +1,5 @@
 import type { HashName, Secret } from "../../../contract/index.js";
+import type { GroupName, SuiteName } from "../../tls/index.js";
 import type { ControlKey } from "../control/wrap.js";
 import { failure } from "../failure.js";
 import { remotesMax } from "../limits.js";
@@ -43,6 +44,11 @@ export interface OvpnFile {
   readonly nameCheck: NameCheck | undefined;
   readonly tlsVersionMin: "1.2" | "1.3" | undefined;
   readonly tlsVersionMax: "1.2" | "1.3" | undefined;
+  /** `tls-cipher`, `tls-ciphersuites` and `tls-groups` by IANA's names; undefined is what is usual. */
+  readonly suites12: readonly SuiteName[] | undefined;
+  readonly suites13: readonly SuiteName[] | undefined;
+  readonly groups: readonly GroupName[] | undefined;
+  readonly replayWindow: number | undefined;
   readonly auth: HashName;
   readonly dataCiphers: readonly string[] | undefined;
   readonly fallbackCipher: string | undefined;
@@ -224,6 +230,10 @@ export const newDraft = (): OvpnDraft => ({
   nameCheck: undefined,
   tlsVersionMin: undefined,
   tlsVersionMax: undefined,
+  suites12: undefined,
+  suites13: undefined,
+  groups: undefined,
+  replayWindow: undefined,
   auth: "SHA-1",
   dataCiphers: undefined,
   fallbackCipher: undefined,

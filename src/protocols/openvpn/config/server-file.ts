@@ -9,7 +9,7 @@ import { unsupported, wrong } from "./complaints.js";
 import { countOf, secondsOf, textOf } from "./directives.js";
 import { maskLength, numberOf } from "./inside.js";
 import { type Directive, directivesOf, type ReadNamed } from "./lines.js";
-import { newDraft, type OvpnDraft, type OvpnWarning, sharedControl, takeShared } from "./ovpn.js";
+import { newDraft, type OvpnDraft, type OvpnFile, type OvpnWarning, sharedControl, takeShared } from "./ovpn.js";
 import { wordsOf } from "./words.js";
 
 /** What `client-config-dir` says of one client, by its common name or user. */
@@ -43,6 +43,10 @@ export interface OvpnServerFile {
   readonly clientCertificate: "none" | "request" | "require";
   readonly tlsVersionMin: "1.2" | "1.3" | undefined;
   readonly tlsVersionMax: "1.2" | "1.3" | undefined;
+  readonly suites12: OvpnFile["suites12"];
+  readonly suites13: OvpnFile["suites13"];
+  readonly groups: OvpnFile["groups"];
+  readonly replayWindow: number | undefined;
   readonly control: ServerControlKey;
   readonly dataCiphers: readonly string[] | undefined;
   readonly auth: HashName;

@@ -14,6 +14,7 @@ export interface DataCipher {
  */
 export const dataCiphers: readonly DataCipher[] = [
   { name: "AES-256-GCM", keySize: 32, protection: { aead: "AES-256-GCM", hasBlockLimit: true } },
+  { name: "AES-192-GCM", keySize: 24, protection: { aead: "AES-192-GCM", hasBlockLimit: true } },
   { name: "AES-128-GCM", keySize: 16, protection: { aead: "AES-128-GCM", hasBlockLimit: true } },
   { name: "CHACHA20-POLY1305", keySize: 32, protection: { aead: "ChaCha20-Poly1305", hasBlockLimit: false } },
   { name: "AES-256-CBC", keySize: 32, protection: { cbc: "AES-256-CBC" } },

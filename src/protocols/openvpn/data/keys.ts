@@ -26,6 +26,8 @@ export interface DataParameters {
   readonly auth: HashName;
   /** Of P_DATA_V2; undefined sends P_DATA_V1. */
   readonly peerId: number | undefined;
+  /** `--replay-window`: packets that may come late. Default `dataReplayWindow`, less the 32 that are being cleared. */
+  readonly replayWindow?: number | undefined;
 }
 
 /** One key ID's way of protecting packets. Everything happens in place. */
@@ -43,6 +45,9 @@ interface Protection {
   destroy(): void;
 }
 
+/** The next power of two that remembers so many. */
+const windowBits = (packets: number): number => 2 ** Math.ceil(Math.log2(Math.max(packets + 32, 64)));
+
 const pairSize = 128;
 
 /** The keys of one negotiation, for both directions, with their packet IDs and their window (wire document §7). */
@@ -56,7 +61,7 @@ export class DataKeys {
   readonly #header: number;
   readonly #first: number;
   readonly #peerId: number;
-  readonly #window = new ReplayWindow(dataReplayWindow);
+  readonly #window: ReplayWindow;
   #sent = 0;
   #bytes = 0;
   #received = 0;
@@ -66,7 +71,7 @@ export class DataKeys {
   constructor(
     crypto: CryptoProvider,
     entropy: Entropy,
-    { cipher, auth, peerId }: DataParameters,
+    { cipher, auth, peerId, replayWindow }: DataParameters,
     block: Secret,
     role: Role,
     keyId: number,
@@ -74,6 +79,7 @@ export class DataKeys {
   ) {
     this.keyId = keyId;
     this.bornAt = now;
+    this.#window = new ReplayWindow(replayWindow === undefined ? dataReplayWindow : windowBits(replayWindow));
     const own = role === "client" ? 0 : pairSize;
     const other = role === "client" ? pairSize : 0;
     const bytes = block.expose();
