@@ -2,6 +2,7 @@ import { toHex } from "../bytes/index.js";
 import type { Host, PeerIdentity, SocketAddress } from "../contract/index.js";
 import { parseCertificate } from "../pki/certificate.js";
 import { isPkiFailure } from "../pki/failure.js";
+import type { TcpcryptOutcome } from "../protocols/tcpcrypt/index.js";
 import type { Connection } from "../taps/index.js";
 
 /** What is told of a session: of a Connection's, or of one that stands alone. */
@@ -28,6 +29,7 @@ export function description(of: Described, host: Host): Readonly<Record<string, 
   const { stack, protocol, outcome } = of;
   const common = { stack, local: addressText(of.local), remote: addressText(of.remote) };
   if (outcome === undefined) return common;
+  if ("encrypted" in outcome) return { ...common, protocol, ...tcpcryptOf(outcome) };
   const { version, suite, group, alpn, serverName, mode, roundTrips, earlyData, peer } = outcome;
   return {
     ...common,
@@ -48,6 +50,10 @@ export function description(of: Described, host: Host): Readonly<Record<string, 
 export function summary({ stack, remote, protocol, outcome }: Described): string {
   const where = addressText(remote);
   if (outcome === undefined) return `${stack} ${where}, without any security`;
+  if ("encrypted" in outcome) {
+    const { tep, cipher, role, sessionId } = tcpcryptOf(outcome);
+    return `${where}: tcpcrypt, ${tep}, ${cipher}, role ${role}, session ID ${sessionId}, peer without proof of who it is`;
+  }
   const { version, suite, group, alpn, mode, peer } = outcome;
   const words = [
     version === undefined ? protocol : `${protocol} ${version}`,
@@ -57,6 +63,13 @@ export function summary({ stack, remote, protocol, outcome }: Described): string
     mode,
   ];
   return `${where}: ${words.filter((word) => word !== undefined).join(", ")}, peer ${peerText(peer)}`;
+}
+
+/** The session ID is no secret: people compare it to find out whether anybody stands between them (RFC 8548 §8). */
+function tcpcryptOf(outcome: TcpcryptOutcome): Readonly<Record<string, unknown>> {
+  if (!outcome.encrypted) return { reason: outcome.reason };
+  const { tep, cipher, role, resumed, peerAware, sessionId } = outcome;
+  return { tep, cipher, role, resumed, peerAware, sessionId: toHex(sessionId) };
 }
 
 function peerOf(peer: PeerIdentity | undefined, host: Host): Readonly<Record<string, unknown>> | undefined {

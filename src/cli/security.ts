@@ -29,6 +29,9 @@ export async function securityFor(
   if (target.row.allowed[0] === "CurveCP") {
     return (await import("./curvecp-security.js")).curvecpSecurityOf(target, values, host, role);
   }
+  if (target.row.allowed[0] === "tcpcrypt") {
+    return (await import("./tcpcrypt-security.js")).tcpcryptSecurityOf(target, values);
+  }
   if (values["peer-key"].length > 0) throw new UsageError("--peer-key is for curvecp:");
   return securityOf(target, values, host);
 }
