@@ -48,12 +48,11 @@ export class Curve {
   readonly #publicOnly: number;
   readonly #withPrivate: number;
 
-  /** Undefined where structures have another layout, or OpenSSL has no such keys. */
+  /** Undefined where OpenSSL has no such keys. */
   static open(libcrypto: Libcrypto, name: CurveName, hashes: ProviderTables["hashes"]): Curve | undefined {
-    const is64Bit = process.arch === "x64" || process.arch === "arm64";
     const { call, scratch } = libcrypto;
     scratch.put(new TextEncoder().encode("EC\0"), slots.name);
-    const importing = is64Bit ? call.EVP_PKEY_CTX_new_from_name(0, scratch.address + slots.name, 0) : 0;
+    const importing = call.EVP_PKEY_CTX_new_from_name(0, scratch.address + slots.name, 0);
     if (importing !== 0 && call.EVP_PKEY_fromdata_init(importing) === 1) {
       return new Curve(libcrypto, name, hashes, importing);
     }

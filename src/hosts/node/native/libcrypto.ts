@@ -24,6 +24,10 @@ const declarations = {
   EVP_CIPHER_CTX_set_padding: "int EVP_CIPHER_CTX_set_padding(uintptr_t context, int padding)",
   EVP_CipherInit_ex:
     "int EVP_CipherInit_ex(uintptr_t context, uintptr_t cipher, uintptr_t engine, uintptr_t key, uintptr_t iv, int encrypt)",
+  EVP_CipherInit_ex2:
+    "int EVP_CipherInit_ex2(uintptr_t context, uintptr_t cipher, uintptr_t key, uintptr_t iv, int encrypt, uintptr_t parameters)",
+  EVP_CIPHER_CTX_get_params: "int EVP_CIPHER_CTX_get_params(uintptr_t context, uintptr_t parameters)",
+  EVP_Cipher: "int EVP_Cipher(uintptr_t context, uintptr_t out, uintptr_t in, unsigned int size)",
   EVP_CipherUpdate:
     "int EVP_CipherUpdate(uintptr_t context, uintptr_t out, uintptr_t outSize, uintptr_t in, int inSize)",
   EVP_CipherFinal_ex: "int EVP_CipherFinal_ex(uintptr_t context, uintptr_t out, uintptr_t outSize)",
@@ -70,11 +74,15 @@ export const slots = {
   /** What is hashed in one go; copying so little costs less than asking where it lies. */
   message: 576,
   messageSizeMax: 448,
-  size: 1024,
+  /** A list of OSSL_PARAM with the tag alone, and the name that it has there. */
+  tagParameter: 1024,
+  tagName: 1104,
+  size: 1112,
 } as const;
 
 /** Opens it; throws with the reason if anything is in doubt. */
 export function openLibcrypto(): Libcrypto {
+  if (!with64Bits.includes(process.arch)) throw new Error(`OpenSSL's structures on ${process.arch} are not known`);
   const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
   // Null means the running program: never a libcrypto beside it, whose structures and locks would be others.
   const program = koffi.load(null);
@@ -89,6 +97,10 @@ export function openLibcrypto(): Libcrypto {
   // By way of a view, since koffi does not know a SharedArrayBuffer itself.
   const memory = new Memory((buffer) => Number(koffi.address(new Uint8Array(buffer))));
   const scratch = new Scratch(memory, slots.size);
+  // OSSL_PARAM: key, data_type, data, data_size, return_size, in 40 bytes; one with no key ends the list.
+  scratch.put(new TextEncoder().encode("tag\0"), slots.tagName);
+  scratch.setNumber(slots.tagParameter, scratch.address + slots.tagName);
+  scratch.setNumber(slots.tagParameter + 8, octetString);
   const named = (fetch: (...numbers: number[]) => number) => (name: string) => {
     scratch.put(new TextEncoder().encode(`${name}\0`), slots.name);
     const found = fetch(0, scratch.address + slots.name, 0);
@@ -106,3 +118,6 @@ export function openLibcrypto(): Libcrypto {
 
 /** OPENSSL_VERSION. */
 const fullVersion = 0;
+/** OSSL_PARAM_OCTET_STRING. */
+const octetString = 5;
+const with64Bits = ["x64", "arm64", "riscv64", "loong64"];

@@ -43,11 +43,12 @@ export class Memory {
 export class Scratch {
   readonly bytes: Uint8Array;
   readonly address: number;
-  readonly #view: DataView;
+  /** The same memory in halves of pointers and sizes: these are numbers, which a bigint for the whole would not be. */
+  readonly #halves: Uint32Array;
 
   constructor(memory: Memory, size: number) {
     this.bytes = new Uint8Array(new ArrayBuffer(size));
-    this.#view = new DataView(this.bytes.buffer);
+    this.#halves = new Uint32Array(this.bytes.buffer);
     this.address = memory.addressOf(this.bytes);
   }
 
@@ -57,13 +58,16 @@ export class Scratch {
     for (let i = 0; i < from.length; i++) bytes[at + i] = from[i]!;
   }
 
-  /** A pointer or size_t that a call has written. */
+  /** A pointer or size_t that a call has written; `at` is a multiple of 8, as in `setNumber`. */
   number(at: number): number {
-    return Number(this.#view.getBigUint64(at, littleEndian));
+    const i = at / 4;
+    return this.#halves[i + low]! + this.#halves[i + high]! * 2 ** 32;
   }
 
   setNumber(at: number, value: number): void {
-    this.#view.setBigUint64(at, BigInt(value), littleEndian);
+    const i = at / 4;
+    this.#halves[i + low] = value; // What is above 32 bits falls off.
+    this.#halves[i + high] = value / 2 ** 32;
   }
 
   /** Copies all parts in, one behind the other; answers their size, or undefined where they do not fit. */
@@ -81,3 +85,5 @@ export class Scratch {
 }
 
 export const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+/** Which half of a pointer comes first. */
+const [low, high] = littleEndian ? [0, 1] : [1, 0];
