@@ -43,7 +43,9 @@ const declarations = {
   EVP_PKEY_CTX_new: "uintptr_t EVP_PKEY_CTX_new(uintptr_t key, uintptr_t engine)",
   EVP_PKEY_CTX_free: "void EVP_PKEY_CTX_free(uintptr_t context)",
   EVP_PKEY_derive_init: "int EVP_PKEY_derive_init(uintptr_t context)",
-  EVP_PKEY_derive_set_peer: "int EVP_PKEY_derive_set_peer(uintptr_t context, uintptr_t peer)",
+  EVP_PKEY_set1_encoded_public_key:
+    "int EVP_PKEY_set1_encoded_public_key(uintptr_t key, uintptr_t encoded, size_t size)",
+  EVP_PKEY_derive_set_peer_ex: "int EVP_PKEY_derive_set_peer_ex(uintptr_t context, uintptr_t peer, int validate)",
   EVP_PKEY_derive: "int EVP_PKEY_derive(uintptr_t context, uintptr_t out, uintptr_t size)",
   EVP_PKEY_CTX_new_from_name:
     "uintptr_t EVP_PKEY_CTX_new_from_name(uintptr_t context, uintptr_t name, uintptr_t properties)",

@@ -3,7 +3,6 @@ import { Secret } from "../../../contract/secret.js";
 import { agreements as sizes } from "../../../crypto/algorithms.js";
 import { checkSize } from "../../../crypto/checks.js";
 import { type Libcrypto, slots } from "./libcrypto.js";
-import { littleEndian } from "./memory.js";
 
 /** X25519 and X448 (RFC 7748) on OpenSSL's keys, without the detour over JWK. */
 export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agreement {
@@ -37,10 +36,7 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
     return handle;
   };
   /** Where OpenSSL reads how much room there is, and writes how much it took: a size_t. */
-  const offer = (): void => {
-    scratch.bytes.fill(0, slots.outSize, slots.outSize + 8);
-    scratch.bytes[slots.outSize + (littleEndian ? 0 : 7)] = size;
-  };
+  const offer = (): void => scratch.setNumber(slots.outSize, size);
   const share = ({ key }: Handle): Uint8Array => {
     offer();
     if (call.EVP_PKEY_get_raw_public_key(key, keyAddress, outSize) !== 1) {
@@ -48,16 +44,19 @@ export function montgomery(libcrypto: Libcrypto, name: "X25519" | "X448"): Agree
     }
     return scratch.bytes.slice(slots.key, slots.key + size);
   };
+  /** One key for all peers, which takes each one's share: a fiftieth of what making and freeing it costs. */
+  let peer = 0;
   const agree = ({ context }: Handle, theirs: Uint8Array): Secret | undefined => {
     if (theirs.length !== size) return undefined;
     scratch.put(theirs, slots.key);
-    const peer = call.EVP_PKEY_new_raw_public_key(type, 0, keyAddress, size);
+    peer ||= call.EVP_PKEY_new_raw_public_key(type, 0, keyAddress, size);
     offer();
+    // Every string is a public key (RFC 7748 §5): there is nothing to validate before the outcome.
     const agreed =
       peer !== 0 &&
-      call.EVP_PKEY_derive_set_peer(context, peer) === 1 &&
+      call.EVP_PKEY_set1_encoded_public_key(peer, keyAddress, size) === 1 &&
+      call.EVP_PKEY_derive_set_peer_ex(context, peer, 0) === 1 &&
       call.EVP_PKEY_derive(context, keyAddress, outSize) === 1;
-    call.EVP_PKEY_free(peer);
     const secret = agreed ? new Secret(scratch.bytes.slice(slots.key, slots.key + size)) : undefined;
     scratch.bytes.fill(0, slots.key, slots.key + size);
     if (secret === undefined) call.ERR_clear_error(); // An all-zero outcome, RFC 7748 §6.1.

@@ -2,7 +2,7 @@ import type { AeadName, CryptoProvider, Instant, Secret } from "../../../contrac
 import type { Suite13 } from "../../tls/index.js";
 import { HeaderMask } from "./header-protection.js";
 import { PacketKey } from "./protection.js";
-import { nextSecret, protectionKeys } from "./secrets.js";
+import { nextSecret, packetKeys, protectionKeys } from "./secrets.js";
 import type { Version } from "./versions.js";
 
 /** Packets that one key may seal, and that may fail to open under all keys of a connection: RFC 9001 §6.6. */
@@ -27,12 +27,12 @@ class Generations {
 
   constructor(crypto: CryptoProvider, version: Version, suite: Suite13, secret: Secret, direction: "read" | "write") {
     this.#secret = secret;
-    this.#make = (each) => new PacketKey(crypto, version, suite, each, direction);
+    this.#make = (each) => new PacketKey(crypto, suite, packetKeys(crypto, version, suite, each), direction);
     this.#next = (each) => nextSecret(crypto, version, suite, each);
-    const { key, iv, headerKey } = protectionKeys(crypto, version, suite, secret);
-    this.header = new HeaderMask(crypto, suite.aead, headerKey);
-    for (const each of [key, iv, headerKey]) each.wipe();
-    this.current = this.#make(secret);
+    const keys = protectionKeys(crypto, version, suite, secret);
+    this.header = new HeaderMask(crypto, suite.aead, keys.headerKey);
+    this.current = new PacketKey(crypto, suite, keys, direction);
+    keys.headerKey.wipe();
   }
 
   /** The key behind the current one; the secret moves on, so that it can be made once. */

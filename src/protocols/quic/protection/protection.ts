@@ -3,7 +3,7 @@ import type { Suite13 } from "../../tls/index.js";
 import { associated } from "./associated.js";
 import { HeaderMask, sampleSize } from "./header-protection.js";
 import { decodePacketNumber, setNonce } from "./packet-number.js";
-import { initialSecrets, initialSuite, packetKeys, protectionKeys } from "./secrets.js";
+import { initialSecrets, initialSuite, type PacketKeys, protectionKeys } from "./secrets.js";
 import type { Version } from "./versions.js";
 
 /** Every AEAD that QUIC takes has a tag of this many bytes (RFC 9001 §5.3). */
@@ -18,9 +18,8 @@ export class PacketKey {
   readonly #opener: Opener | undefined;
   readonly #iv: Uint8Array;
 
-  constructor(crypto: CryptoProvider, version: Version, suite: Suite13, secret: Secret, direction: "read" | "write") {
+  constructor(crypto: CryptoProvider, suite: Suite13, { key, iv }: PacketKeys, direction: "read" | "write") {
     const aead = crypto.aead(suite.aead);
-    const { key, iv } = packetKeys(crypto, version, suite, secret, aead.keySize, aead.nonceSize);
     if (direction === "write") this.#sealer = aead.sealer(key.expose());
     else this.#opener = aead.opener(key.expose());
     this.#iv = iv.expose().slice();
@@ -52,10 +51,10 @@ export class Protection {
   readonly packet: PacketKey;
 
   constructor(crypto: CryptoProvider, version: Version, suite: Suite13, secret: Secret, direction: "read" | "write") {
-    const { headerKey, key, iv } = protectionKeys(crypto, version, suite, secret);
-    this.header = new HeaderMask(crypto, suite.aead, headerKey);
-    this.packet = new PacketKey(crypto, version, suite, secret, direction);
-    for (const each of [headerKey, key, iv]) each.wipe();
+    const keys = protectionKeys(crypto, version, suite, secret);
+    this.header = new HeaderMask(crypto, suite.aead, keys.headerKey);
+    this.packet = new PacketKey(crypto, suite, keys, direction);
+    keys.headerKey.wipe();
   }
 
   destroy(): void {

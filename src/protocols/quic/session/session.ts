@@ -381,11 +381,12 @@ export class SessionOfConnection implements QuicSession, StreamHome {
     this.#last = statisticsOf(this.#connection?.core, this.#openedAt, this.#confirmedAt);
     this.#isClosed = true;
     this.#failure = failure;
-    const why = failure ?? quicFailure("connection-lost", "connection", "the session is closed");
-    this.#reject(why);
+    // Made for whoever waits: an Error takes its stack down, which costs more than all else that is done here.
+    const why = () => failure ?? quicFailure("connection-lost", "connection", "the session is closed");
+    if (this.#confirmedAt === undefined) this.#reject(why());
     for (const input of this.#early ?? []) if (input.kind === "stream-write") input.released?.();
     this.#early = undefined;
-    for (const resolve of this.#migrating?.values() ?? []) resolve(why);
+    for (const resolve of this.#migrating?.values() ?? []) resolve(why());
     for (const stream of this.#streams.values()) stream.over(failure);
     this.#streams.clear();
     this.unref();

@@ -161,20 +161,23 @@ export function readParameters(bytes: Uint8Array, sender: "client" | "server"): 
   return { ...defaultParameters, ...(found as Partial<TransportParameters>) };
 }
 
+/** Bytes of a parameter, a preferred address with the longest id; what is longer is written, too. */
+const longestValue = 64;
+
 /** Writes all that is not the default. `grease`, if given, is one more parameter that nobody knows (§18.1). */
 export function writeParameters(
   parameters: Partial<TransportParameters>,
   grease?: { readonly id: number; readonly data: Uint8Array },
 ): Uint8Array {
   const writer = new Writer();
+  const inner = new Writer(longestValue);
   for (const row of rows) {
     const value = parameters[row.name];
     if (value === undefined || value === false || value === defaultParameters[row.name]) continue;
-    const inner = new Writer();
     row.write(inner, value as never);
     writeVarint(writer, row.id);
     writeVarint(writer, inner.size);
-    writer.put(inner.view());
+    writer.put(inner.take());
   }
   if (grease !== undefined) {
     writeVarint(writer, grease.id);
