@@ -13,6 +13,7 @@ export type Order =
       readonly count: number;
       readonly bytes: number;
       readonly atOnce: number;
+      readonly before: number;
     }
   | {
       readonly kind: "latency";
@@ -21,7 +22,13 @@ export type Order =
       readonly count: number;
       readonly before: number;
     }
-  | { readonly kind: "shake"; readonly with: ImplementationName; readonly to: To; readonly ms: number }
+  | {
+      readonly kind: "shake";
+      readonly with: ImplementationName;
+      readonly to: To;
+      readonly ms: number;
+      readonly before: number;
+    }
   | { readonly kind: "hold"; readonly with: ImplementationName; readonly to: To; readonly count: number }
   | { readonly kind: "weigh" }
   | { readonly kind: "cpu" };
@@ -50,9 +57,6 @@ const implementations = {
 } satisfies Record<string, () => Promise<QuicImplementation>>;
 export type ImplementationName = keyof typeof implementations;
 
-/** What is done before the clock starts, so that either side is warm. */
-const warmUp = { handshakes: 50 };
-
 const held: unknown[] = [];
 const open = async (order: { readonly with: ImplementationName; readonly to: To }): Promise<QuicLink> =>
   (await implementations[order.with]()).connect(order.to.port, order.to.trust, order.to.alpn);
@@ -73,16 +77,20 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
     return timed;
   },
 
-  /** Requests on streams of their own, so many under way at a time. */
+  /** Requests on streams of their own, so many under way at a time; so many `before` warm either side. */
   async streams(order) {
     const link = await open(order);
-    await link.ask(order.bytes);
-    const since = clock();
-    let left = order.count;
+    let left = 0;
     const lane = async () => {
       while (left-- > 0) await link.ask(order.bytes);
     };
-    await Promise.all(Array.from({ length: order.atOnce }, lane));
+    const ask = async (count: number) => {
+      left = count;
+      await Promise.all(Array.from({ length: order.atOnce }, lane));
+    };
+    await ask(order.before);
+    const since = clock();
+    await ask(order.count);
     const timed = since(order.count);
     link.close();
     return timed;
@@ -104,9 +112,9 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
     return { p50: at(0.5), p99: at(0.99) };
   },
 
-  /** Handshakes, each with a request of a byte, four at a time. */
+  /** Handshakes, each with a request of a byte, four at a time; so many `before` warm either side. */
   async shake(order) {
-    let count = -warmUp.handshakes;
+    let count = -order.before;
     let since = clock();
     let started = performance.now();
     const lane = async () => {
