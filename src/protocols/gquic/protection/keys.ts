@@ -1,7 +1,7 @@
 import { concat, utf8 } from "../../../bytes/index.js";
 import { type CryptoProvider, Secret } from "../../../contract/index.js";
 import { expand, extract } from "../../../crypto/hkdf.js";
-import { expandLabel } from "../../quic/protection/secrets.js";
+import { Labels } from "../../quic/protection/secrets.js";
 import type { Version } from "../wire/versions.js";
 
 /** AESG: AES-128-GCM, whose keys, and those that hide headers, have sixteen bytes. */
@@ -102,17 +102,21 @@ export function obfuscationKeys(
 ): { readonly client: DirectionKeys; readonly server: DirectionKeys } {
   const hash = crypto.hash("SHA-256");
   const initial = new Secret(extract(hash, obfuscationSalt, cid));
+  const ofInitial = new Labels(hash, initial);
   const direction = (label: string): DirectionKeys => {
-    const secret = expandLabel(hash, initial, label, hash.size);
+    const secret = ofInitial.expand(label, hash.size);
+    const own = new Labels(hash, secret);
     const keys = {
-      key: expandLabel(hash, secret, "quic key", keySize),
-      iv: expandLabel(hash, secret, "quic iv", 12),
-      header: expandLabel(hash, secret, "quic hp", keySize),
+      key: own.expand("quic key", keySize),
+      iv: own.expand("quic iv", 12),
+      header: own.expand("quic hp", keySize),
     };
+    own.destroy();
     secret.wipe();
     return keys;
   };
   const keys = { client: direction("client in"), server: direction("server in") };
+  ofInitial.destroy();
   initial.wipe();
   return keys;
 }

@@ -74,7 +74,7 @@ export function nextSecret(crypto: CryptoProvider, { labelPrefix }: Version, sui
 }
 
 /** HKDF-Expand-Label of TLS 1.3 without a context (RFC 9846 §7.1), of one secret: a Mac is keyed once for all its labels. */
-class Labels {
+export class Labels {
   readonly #mac: Mac;
 
   constructor(hash: Hash, secret: Secret) {
