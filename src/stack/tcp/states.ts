@@ -1,5 +1,5 @@
 /**
- * The connection's lifecycle, to be read beside RFC 9293 §3.3.2, Figure 5. What happens in a state is in connection.ts;
+ * The connection's lifecycle, to be read beside RFC 9293 §3.3.2, Figure 5. What happens in a state is in arrival.ts;
  * what may follow it is here, and nothing else may.
  */
 export const transitions = {
