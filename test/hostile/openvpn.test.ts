@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { SocketAddress } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
 import { clientsHalfOpenMax } from "../../src/protocols/openvpn/limits.js";
-import { arriving, ends, inner, makeServer, OpenVpnPair } from "../support/openvpn-pair.js";
+import { arriving, ends, inner, makeServer, OpenVpnPair, wrappings } from "../support/openvpn-pair.js";
 import { ipPacket } from "../unit/wireguard/pair.js";
 
 const isUp = (pair: OpenVpnPair) => () => pair.count("a", "up") === 1 && pair.count("b", "joined") === 1;
@@ -31,6 +31,43 @@ test("everything that was ever sent, sent again, delivers nothing and changes no
   pair.run(() => pair.received.b.length === 2, 5_000);
   assert.equal(pair.received.b.length, 2, "the tunnel still works");
 });
+
+for (const [wrapping, keys] of Object.entries(wrappings)) {
+  // Without a wrapping nothing protects what TLS has not finished yet: who is in between can end it, and no more than that.
+  const isBare = wrapping === "bare TLS";
+  test(`${wrapping}: any bit of any ${isBare ? "data packet" : "message"} turned, and it counts as dropped and changes nothing`, () => {
+    const { a, b } = keys();
+    const pair = new OpenVpnPair({ seed: 5 }, { control: a }, { control: b });
+    const into = new Uint8Array(65_536);
+    let messages = 0;
+    let flips = 0;
+    pair.arrives = (from, bytes) => {
+      const opcode = bytes[0]! >> 3;
+      if (isBare && opcode !== 6 && opcode !== 9) return;
+      messages++;
+      const machine = from === "a" ? pair.server : pair.client;
+      const before = sum(machine.drops);
+      for (let bit = 0; bit < 8 * bytes.length; bit++) {
+        const turned = bytes.slice();
+        turned[bit >> 3]! ^= 1 << (bit & 7);
+        machine.handle(arriving(turned, from), pair.now);
+      }
+      flips += 8 * bytes.length;
+      assert.equal(sum(machine.drops) - before, 8 * bytes.length, `opcode ${opcode} from ${from}`);
+      assert.equal(machine.transmit(into, pair.now), undefined, `opcode ${opcode} from ${from} was answered`);
+      assert.equal(machine.event(), undefined, `opcode ${opcode} from ${from} was told`);
+    };
+    pair.open().run(isUp(pair));
+    assert.ok(isUp(pair)());
+    pair.send("a", ipPacket(inner.a, inner.b, 60, 1)).send("b", ipPacket(inner.b, inner.a, 60, 2));
+    pair.client.handle({ kind: "renegotiate" }, pair.now);
+    pair.drain().run(() => pair.count("a", "renewed") === 1 && pair.count("b", "renewed") === 1);
+    pair.send("a", ipPacket(inner.a, inner.b, 60, 3)).run(() => pair.received.b.length === 2, 5_000);
+    assert.deepEqual([pair.received.a, pair.received.b], [[2], [1, 3]]);
+    assert.ok(messages >= (isBare ? 3 : 20), `${messages} messages`);
+    assert.ok(flips > 0);
+  });
+}
 
 test("a stranger's resets leave nothing behind, and every answer is smaller than three of its questions", () => {
   const server = makeServer(2);

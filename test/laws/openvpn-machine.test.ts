@@ -1,44 +1,18 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Answer, type DatagramInput, Secret } from "../../src/contract/index.js";
-import { seededEntropy } from "../../src/crypto/index.js";
-import {
-  type ControlKey,
-  type OpenVpnClientEvent,
-  type OpenVpnClientInput,
-  type OpenVpnServerEvent,
-  type OpenVpnServerInput,
-  type ServerControlKey,
-  timestampMetadata,
-  wrapClientKey,
+import type { Answer, DatagramInput } from "../../src/contract/index.js";
+import type {
+  OpenVpnClientEvent,
+  OpenVpnClientInput,
+  OpenVpnServerEvent,
+  OpenVpnServerInput,
 } from "../../src/protocols/openvpn/index.js";
-import { answerOf, arriving, ends, inner, makeClient, makeServer } from "../support/openvpn-pair.js";
-import { provider as crypto } from "../support/provider.js";
+import { answerOf, arriving, ends, inner, makeClient, makeServer, wrappings } from "../support/openvpn-pair.js";
 import { ipPacket } from "../unit/wireguard/pair.js";
 import { type MachineSubject, machineLaws } from "./machine.js";
 
 type Input = OpenVpnClientInput | OpenVpnServerInput | DatagramInput | Answer;
 type Event = OpenVpnClientEvent | OpenVpnServerEvent;
-
-const key = (name: string, size: number): Secret => new Secret(seededEntropy(name).fill(new Uint8Array(size)));
-
-/** Each way of wrapping the control channel, as each side has it. */
-const wrappings: Readonly<Record<string, () => { readonly a: ControlKey; readonly b: ServerControlKey }>> = {
-  "bare TLS": () => ({ a: { kind: "none" }, b: { kind: "none" } }),
-  "tls-auth": () => ({
-    a: { kind: "tls-auth", key: key("static", 256), direction: 1, hash: "SHA-256" },
-    b: { kind: "tls-auth", key: key("static", 256), direction: 0, hash: "SHA-256" },
-  }),
-  "tls-crypt": () => ({
-    a: { kind: "tls-crypt", key: key("static", 256) },
-    b: { kind: "tls-crypt", key: key("static", 256) },
-  }),
-  "tls-crypt-v2": () => {
-    const [serverKey, client] = [key("server", 128), key("client", 256)];
-    const wrapped = wrapClientKey(crypto, serverKey, client, timestampMetadata(0));
-    return { a: { kind: "tls-crypt-v2", key: client, wrapped }, b: { kind: "tls-crypt-v2", serverKey } };
-  },
-};
 
 /** First bytes of every opcode, with every key ID, so that each parser gets its share. */
 const firstByte = fc.tuple(fc.integer({ min: 1, max: 12 }), fc.nat(7)).map(([opcode, id]) => (opcode << 3) | id);

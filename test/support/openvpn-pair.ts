@@ -1,8 +1,9 @@
 import { parsePrefix } from "../../src/bytes/index.js";
-import type { Datagrams, Entropy, Question, SocketAddress } from "../../src/contract/index.js";
+import { type Datagrams, type Entropy, type Question, Secret, type SocketAddress } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
 import {
   type Admission,
+  type ControlKey,
   OpenVpnClient,
   type OpenVpnClientConfig,
   type OpenVpnClientEvent,
@@ -10,6 +11,9 @@ import {
   type OpenVpnServerAsks,
   type OpenVpnServerConfig,
   type OpenVpnServerEvent,
+  type ServerControlKey,
+  timestampMetadata,
+  wrapClientKey,
 } from "../../src/protocols/openvpn/index.js";
 import { provider as crypto } from "./provider.js";
 import { identityFor, trusting } from "./tls-pair.js";
@@ -24,6 +28,26 @@ export const inner = { a: "10.79.0.2", b: "10.79.0.1" } as const;
 
 const identity = identityFor("Ed25519");
 const hour = 3_600_000;
+
+const key = (name: string, size: number): Secret => new Secret(seededEntropy(name).fill(new Uint8Array(size)));
+
+/** Each way of wrapping the control channel, as each side has it. */
+export const wrappings: Readonly<Record<string, () => { readonly a: ControlKey; readonly b: ServerControlKey }>> = {
+  "bare TLS": () => ({ a: { kind: "none" }, b: { kind: "none" } }),
+  "tls-auth": () => ({
+    a: { kind: "tls-auth", key: key("static", 256), direction: 1, hash: "SHA-256" },
+    b: { kind: "tls-auth", key: key("static", 256), direction: 0, hash: "SHA-256" },
+  }),
+  "tls-crypt": () => ({
+    a: { kind: "tls-crypt", key: key("static", 256) },
+    b: { kind: "tls-crypt", key: key("static", 256) },
+  }),
+  "tls-crypt-v2": () => {
+    const [serverKey, client] = [key("server", 128), key("client", 256)];
+    const wrapped = wrapClientKey(crypto, serverKey, client, timestampMetadata(0));
+    return { a: { kind: "tls-crypt-v2", key: client, wrapped }, b: { kind: "tls-crypt-v2", serverKey } };
+  },
+};
 
 export function makeClient(seed: number, options: Partial<OpenVpnClientConfig> = {}): OpenVpnClient {
   const entropy = seededEntropy(`client ${seed}`);
@@ -98,6 +122,8 @@ export class OpenVpnPair {
   /** Where the client is. */
   clientAt: SocketAddress = ends.a;
   now = Date.UTC(2026, 0, 3);
+  /** Is told of every datagram right before it arrives. */
+  arrives: (from: "a" | "b", bytes: Uint8Array) => void = () => {};
   readonly #line: Line;
   readonly #entropy: Entropy;
   readonly #way: OnItsWay[] = [];
@@ -130,6 +156,7 @@ export class OpenVpnPair {
           this.#way.findIndex(({ at }) => at === next),
           1,
         );
+        this.arrives(datagram!.from, datagram!.bytes);
         this.deliver(datagram!.from, datagram!.bytes);
       } else {
         if ((this.client.deadline() ?? Infinity) <= this.now) this.client.handle({ kind: "wake" }, this.now);
