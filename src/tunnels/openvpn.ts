@@ -9,6 +9,7 @@ import {
 } from "../contract/index.js";
 import {
   answerTls,
+  type Challenge,
   type Credentials,
   clientTls,
   type Inside,
@@ -39,6 +40,8 @@ export interface OpenVpnOptions {
   readonly read?: ReadNamed | undefined;
   /** In place of the file's `auth-user-pass`. */
   readonly credentials?: Credentials | undefined;
+  /** Answers what a server asks of people, such as a one-time code (CR_TEXT, CRV1). Without it, or undefined, the tunnel fails. */
+  readonly challenge?: AnswerChallenge | undefined;
   /** What unlocks the file's private key. */
   readonly passphrase?: Secret | undefined;
   /** Bits of IV_PROTO that are announced; less makes servers treat us as an older client. */
@@ -47,6 +50,11 @@ export interface OpenVpnOptions {
   /** Is told, and awaited, before anything is sent outside that was not there before. */
   readonly outside?: ((flow: OuterFlow) => Promise<void>) | undefined;
 }
+
+export type AnswerChallenge = (
+  challenge: Challenge,
+  signal: AbortSignal,
+) => Secret | undefined | Promise<Secret | undefined>;
 
 export interface OpenVpnTunnelOptions extends OpenVpnOptions {
   /** Shown as the network's and its interface's name. Default "openvpn". */
@@ -207,7 +215,11 @@ export class ClientEnd {
         retryMaxMs: file.retryMaxMs,
       }),
     });
-    this.answer = (question, signal) => answerTls(withLog, crypto, question as never, signal);
+    this.answer = (question, signal) => {
+      const asked = question as { readonly kind: string };
+      if (asked.kind === "answer-challenge") return options.challenge?.(question as Challenge, signal);
+      return answerTls(withLog, crypto, question as never, signal);
+    };
     this.port = new RemotePort(
       options.network ?? host.network,
       { address: options.localAddress ?? file.localAddress, port: file.localPort },

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type Failure, Secret } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
@@ -9,7 +10,7 @@ import { certificatesFromPem } from "../../src/index.js";
 import type { TunnelNotice } from "../../src/tunnels/index.js";
 import { type OpenVpnTunnel, openOpenVpn } from "../../src/tunnels/openvpn.js";
 import { freePort } from "../support/free-port.js";
-import { identity } from "./peers/certificates.js";
+import { identity, scratch } from "./peers/certificates.js";
 import { echo, OpenVpnServer, type OpenVpnServerOptions } from "./peers/openvpn.js";
 
 const host = nodeHost();
@@ -183,6 +184,53 @@ test("a user and a password open the tunnel, by the file or by option; a wrong o
     byPeer: true,
   });
   await assert.rejects(openOpenVpn(host, `${without}auth-user-pass\n`), { reason: "bad-configuration" });
+});
+
+test("a server's questions are answered: while it waits (CR_TEXT), and for the next session (CRV1)", async () => {
+  const folder = mkdtempSync(join(scratch(), "challenge-"));
+  const script = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o700 });
+    return join(folder, name);
+  };
+  const usual = ["script-security 2", "verify-client-cert optional"];
+  const asks = script(
+    "asks",
+    `printf '60\\ncrtext\\nCR_TEXT:R,E:which pet?\\n' > "$auth_pending_file"; echo "$auth_control_file" > ${folder}/control; exit 2`,
+  );
+  const hears = script(
+    "hears",
+    `[ "$(cat "$1")" = Y2F0 ] && printf 1 > "$(cat ${folder}/control)" || printf 0 > "$(cat ${folder}/control)"`,
+  );
+  const told: unknown[] = [];
+  const answer = (text: string) => (challenge: unknown) => {
+    told.push(challenge);
+    return new Secret(new TextEncoder().encode(text));
+  };
+  const login = "<auth-user-pass>\nada\ncorrect horse\n</auth-user-pass>\n";
+  {
+    const more = [...usual, `auth-user-pass-verify ${asks} via-file`, `client-crresponse ${hears}`];
+    await using server = await OpenVpnServer.start({ more });
+    const tunnel = await openOpenVpn(host, server.file(login), { challenge: answer("cat") });
+    assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
+    assert.deepEqual(told, [{ kind: "answer-challenge", text: "which pet?", isEchoed: true }]);
+    tunnel.close();
+    await assert.rejects(openOpenVpn(host, server.file(login), { challenge: answer("dog") }), {
+      reason: "auth-failed",
+    });
+    await assert.rejects(openOpenVpn(host, server.file(login)), { reason: "auth-failed", at: "CR_TEXT" });
+  }
+  const twice = script(
+    "twice",
+    `{ read -r u; read -r p; } < "$1"
+[ "$p" = 'CRV1::mark::cat' ] && exit 0
+[ "$p" = 'correct horse' ] && printf 'CRV1:R,E:mark:YWRh:which pet?' > "$auth_failed_reason_file"
+exit 1`,
+  );
+  await using server = await OpenVpnServer.start({ more: [...usual, `auth-user-pass-verify ${twice} via-file`] });
+  const tunnel = await openOpenVpn(host, server.file(login), { challenge: answer("cat") });
+  assert.ok((await echo(tunnel, "10.79.0.1")) > 0);
+  assert.equal(told.length, 3);
+  tunnel.close();
 });
 
 test("the server must be who the file says: authority, name, fingerprint, version", async () => {

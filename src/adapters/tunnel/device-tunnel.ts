@@ -14,7 +14,8 @@ import { openVpnSecrets, type TunnelOptions } from "./open-tunnel.js";
 import { looksLikeOvpn, looksLikeOvpnServer, readKeySource, readTunnelFile } from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
-export interface DeviceTunnelOptions extends Pick<TunnelOptions, "privateKey" | "credentials" | "passphrase"> {
+export interface DeviceTunnelOptions
+  extends Pick<TunnelOptions, "privateKey" | "credentials" | "passphrase" | "challenge" | "acceptUser"> {
   /** What the device is called: up to 15 letters and digits. */
   readonly device: string;
   /** A file for what passes, as `TunnelOptions` has it. */
@@ -47,6 +48,8 @@ export async function openDeviceTunnel(
     read,
     on,
     ended,
+    challenge: options.challenge,
+    acceptUser: options.acceptUser,
     tap: capture?.inside,
     outside: async (flow) => {
       flows.push(flow);
@@ -81,7 +84,10 @@ export async function openDeviceTunnel(
   }
 }
 
-type Below = OpenVpnDeviceOptions & { readonly privateKey: Secret | undefined };
+type Below = OpenVpnDeviceOptions & {
+  readonly acceptUser: TunnelOptions["acceptUser"] | undefined;
+  readonly privateKey: Secret | undefined;
+};
 
 /** By what the file is. */
 async function openBelow(host: Host, text: string, { privateKey, ...options }: Below): Promise<OpenedDevice> {

@@ -82,6 +82,14 @@ export interface TunnelOptions {
     readonly response?: KeySource;
   };
   /**
+   * Answers what an OpenVPN server asks of people, such as a one-time code; `isEchoed` says that it may be seen. Without it, or with
+   * undefined, the tunnel fails.
+   */
+  readonly challenge?: (
+    challenge: { readonly text: string; readonly isEchoed: boolean },
+    signal: AbortSignal,
+  ) => Secret | undefined | Promise<Secret | undefined>;
+  /**
    * For an OpenVPN server's file: is this the user's password? Without it, whoever shows a certificate that the file trusts is
    * let in, and nobody else.
    */
@@ -168,6 +176,7 @@ const kinds = {
       (await import("../../tunnels/openvpn.js")).openOpenVpn(host, text, {
         ...common,
         read,
+        challenge: options.challenge,
         ...openVpnSecrets(options),
       }),
   },

@@ -1,147 +1,53 @@
+import { fromUtf8, toBase64 } from "../../bytes/index.js";
 import {
   type Answer,
-  type CryptoProvider,
   type DatagramInput,
   type Datagrams,
-  type Entropy,
   earliest,
-  type HashName,
+  Failure,
   type Instant,
   type Machine,
-  type PeerIdentity,
-  type Question,
-  type Secret,
+  Secret,
   type SocketAddress,
   type Transmit,
   type Wake,
 } from "../../contract/index.js";
 import { innerLength } from "../../mechanisms/ip-packet.js";
 import { Inbound } from "../../mechanisms/packets/inbound.js";
-import { type PacketSource, Staged } from "../../mechanisms/packets/staged.js";
-import { type TlsAsks, type TlsClientOptions, type TlsOutcome, tlsClient } from "../tls/index.js";
-import { optionsString, passwordText } from "./client-exchange.js";
+import { Staged } from "../../mechanisms/packets/staged.js";
+import { type TlsOutcome, tlsClient } from "../tls/index.js";
+import { chosenCipher, ownExchange, type Token } from "./client-exchange.js";
 import { messages, printable, type Verbs } from "./client-messages.js";
-import { type Inside, type InsideDraft, newInside } from "./config/inside.js";
-import { isPushReply, type PullFilter, PushReply } from "./config/push.js";
-import type { ControlKey } from "./control/wrap.js";
-import { canCipher, dataCipher, defaultDataCiphers } from "./data/ciphers.js";
+import type {
+  OpenVpnClientConfig,
+  OpenVpnClientEvent,
+  OpenVpnClientInput,
+  OpenVpnStatus,
+  OpenVpnTransport,
+} from "./client-options.js";
+import { type Inside, newInside } from "./config/inside.js";
+import { isPushReply, PushReply } from "./config/push.js";
 import { framings, type Span } from "./data/framing.js";
 import { Batch, sealAt } from "./data/outbound.js";
 import { exitPayload, pingPayload, specialPayload } from "./data/payloads.js";
 import { type DropCounts, type DropReason, failure, noDrops, type OpenVpnFailure } from "./failure.js";
-import { type KeyExchange, newKeyExchange, Proto } from "./key-exchange.js";
 import {
   batchPacketsMax,
   handshakeWindowMs,
   pushRequestMs,
   pushWindowMs,
   renegotiateAfterMs,
-  restartPauseMs,
-  retryMaxMs,
-  retryMs,
   serverPollMs,
   stagedPacketsMax,
   transitionWindowMs,
   tunMtuDefault,
 } from "./limits.js";
-import { type Renewal, Session } from "./session.js";
+import { Liveness } from "./liveness.js";
+import { Remotes } from "./remotes.js";
+import { Session } from "./session.js";
 import { isControl, isData, opcodeOf } from "./wire/opcodes.js";
 
-/** How a remote is reached; names and numbers are the host's business. */
-export type OpenVpnTransport = "udp" | "tcp";
-
-export interface Credentials {
-  readonly user: string;
-  readonly password: Secret;
-  /** The answer to a static challenge, sent together with the password (SCRV1). */
-  readonly response?: Secret;
-}
-
-export interface OpenVpnClientConfig {
-  readonly crypto: CryptoProvider;
-  readonly entropy: Entropy;
-  /** IPK, IV and the ALG of the control channel: identity, `verify`, versions. */
-  readonly tls: TlsClientOptions;
-  /** PSKI. Default: none. */
-  readonly control?: ControlKey;
-  /** ALG of the data channel, most wanted first. Default: AES-256-GCM, AES-128-GCM, CHACHA20-POLY1305. */
-  readonly dataCiphers?: readonly string[];
-  /** For servers that push no cipher: `--data-ciphers-fallback`. Default: none, so they are refused. */
-  readonly fallbackCipher?: string;
-  /** HMAC of ciphers that are no AEAD. Default SHA-1, as openvpn(8) has it. */
-  readonly auth?: HashName;
-  /** Data packets that may come late: `--replay-window`. Default 4064. */
-  readonly replayWindow?: number;
-  readonly credentials?: Credentials;
-  /** Remotes to try, one after the other: the machine asks for them by number. */
-  readonly remotes: number;
-  /** What the file says of the inside; what the server pushes comes on top. */
-  readonly inside?: InsideDraft;
-  readonly pullFilters?: readonly PullFilter[];
-  /** Lines beside our own in the peer information: `UV_NAME=value`. */
-  readonly peerInfo?: readonly string[];
-  /** Bits of IV_PROTO: what we say that we can do. Default: all that we can; less makes servers treat us as older. */
-  readonly announce?: number;
-  readonly renewal?: Partial<Renewal>;
-  readonly handshakeWindowMs?: number;
-  readonly transitionWindowMs?: number;
-  /** A remote that was not reached is given up after so long. */
-  readonly serverPollMs?: number;
-  /** The first pause before all remotes are tried again, and the greatest. */
-  readonly retryMs?: number;
-  readonly retryMaxMs?: number;
-  /** Rounds over all remotes before the first session; default 1. Afterwards it goes on for ever. */
-  readonly roundsMax?: number;
-  /** Largest inner packet. Default 1500. */
-  readonly mtu?: number;
-  /** Inner packets straight from a stack. */
-  readonly source?: PacketSource;
-}
-
-export type OpenVpnClientInput =
-  /** One inner IP packet to send, held until it is transmitted. */
-  | { readonly kind: "packet"; readonly bytes: Uint8Array }
-  /** The remote that was asked for is there: shake hands. */
-  | { readonly kind: "connected"; readonly to: SocketAddress; readonly transport: OpenVpnTransport }
-  /** It could not be reached, or broke off. */
-  | { readonly kind: "lost"; readonly failure?: OpenVpnFailure | undefined }
-  /** New keys now (beyond Table 1: KU). */
-  | { readonly kind: "renegotiate" }
-  /** Begin anew with the next remote. */
-  | { readonly kind: "restart" }
-  /** Tells the server and ends. */
-  | { readonly kind: "close" };
-
-export type OpenVpnClientEvent =
-  | { readonly kind: "packets"; readonly bytes: Uint8Array; readonly ranges: Uint32Array; readonly count: number }
-  /** Reach this remote; then `connected` or `lost`. What was connected before is over. */
-  | { readonly kind: "connect"; readonly remote: number }
-  /** The server answered, and wants to know who we are. */
-  | { readonly kind: "up"; readonly inside: Inside; readonly cipher: string; readonly outcome: TlsOutcome }
-  | { readonly kind: "renewed"; readonly outcome: TlsOutcome }
-  /** The session is over and begins anew. */
-  | { readonly kind: "restarting"; readonly failure: OpenVpnFailure; readonly afterMs: number }
-  /** Something for people: AUTH_PENDING, INFO, options that were passed over. */
-  | { readonly kind: "notice"; readonly text: string }
-  | { readonly kind: "failed"; readonly failure: OpenVpnFailure }
-  | Question<TlsAsks>;
-
-export interface OpenVpnStatus {
-  readonly remote: SocketAddress | undefined;
-  readonly isUp: boolean;
-  readonly peer: PeerIdentity | undefined;
-  readonly cipher: string | undefined;
-  readonly lastHandshakeAt: Instant | undefined;
-  readonly handshakes: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly packetsSent: number;
-  readonly packetsReceived: number;
-}
-
 type State = "idle" | "connecting" | "handshaking" | "configuring" | "up" | "waiting" | "over";
-
-const allOfProto = Object.values(Proto).reduce((all, bit) => all | bit, 0);
 
 /** An OpenVPN client: one tunnel to one of several servers, over datagrams or framed streams, offering IP packets. */
 export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput | Answer, OpenVpnClientEvent> {
@@ -149,23 +55,23 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   readonly drops: DropCounts = noDrops();
   readonly #config: OpenVpnClientConfig;
   readonly #source: Staged;
-  #pauseMs: number;
+  readonly #remotes: Remotes;
+  readonly #liveness = new Liveness();
   #state: State = "idle";
   #session: Session | undefined;
   /** A session that is over and still has something to say: an alert, a goodbye. */
   #leaving: Session | undefined;
   #leavingPacket: Uint8Array | undefined;
-  #remote = -1;
-  #tried = 0;
-  #rounds = 0;
-  #wasUp = false;
   #address: SocketAddress | undefined;
   #transport: OpenVpnTransport = "udp";
   #batch: Batch;
   #push = new PushReply();
   #inside: Inside | undefined;
   #framing = framings.none as (typeof framings)[keyof typeof framings];
-  #token: { readonly user: string | undefined; readonly password: string } | undefined;
+  #token: Token | undefined;
+  /** Challenges by the numbers under which they were asked: below zero, where no session's questions are. */
+  readonly #challenges = new Map<number, { readonly user: string; readonly state: string } | undefined>();
+  #lastChallenge = 0;
   #cipher: string | undefined;
   #outcome: TlsOutcome | undefined;
   #handshakes = 0;
@@ -177,9 +83,6 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
 
   #until: Instant | undefined;
   #pushAt: Instant | undefined;
-  #sentAt: Instant = 0;
-  #receivedAt: Instant = 0;
-  #pingDue = false;
 
   readonly #events: OpenVpnClientEvent[] = [];
   readonly #span: Span = { at: 0, size: 0 };
@@ -191,7 +94,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     this.mtu = config.mtu ?? tunMtuDefault;
     this.#source = new Staged(config.source, stagedPacketsMax);
     this.#batch = new Batch(this.mtu);
-    this.#pauseMs = config.retryMs ?? retryMs;
+    this.#remotes = new Remotes(config);
   }
 
   handle(input: OpenVpnClientInput | DatagramInput | Answer | Wake, now: Instant): void {
@@ -208,7 +111,8 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
         this.#wake(now);
         break;
       case "answer":
-        this.#session?.answer(input, now);
+        if (input.id < 0) this.#answered(input, now);
+        else this.#session?.answer(input, now);
         this.#hear(now);
         break;
       case "opened":
@@ -247,7 +151,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     if (this.#state === "over" || session === undefined || this.#address === undefined) return undefined;
     const control = session.transmit(now);
     if (control !== undefined) {
-      this.#sentAt = now;
+      this.#liveness.sent(now);
       // What TLS told while it was moved on.
       this.#hear(now);
       return this.#out(into, control);
@@ -255,16 +159,16 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     if (this.#state !== "up") return undefined;
     const keys = session.sendKeys(now);
     if (keys === undefined) return undefined;
-    if (this.#pingDue) {
-      this.#pingDue = false;
-      this.#sentAt = now;
+    if (this.#liveness.isPingDue) {
+      this.#liveness.isPingDue = false;
+      this.#liveness.sent(now);
       const at = keys.head + this.#framing.head;
       into.set(pingPayload, at);
       return this.#sized(sealAt(keys, this.#framing, into, 0, pingPayload.length, this.#span));
     }
     const out = this.#batch.transmit(this.#source, keys, this.#framing, into, this.#address, now, this.#sealed);
     if (out !== undefined) {
-      this.#sentAt = now;
+      this.#liveness.sent(now);
       session.afterTraffic(now);
     }
     return out;
@@ -278,14 +182,9 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
 
   deadline(): Instant | undefined {
     if (this.#state === "over") return undefined;
-    let at = earliest(this.#until, earliest(this.#pushAt, this.#session?.deadline()));
+    const at = earliest(this.#until, earliest(this.#pushAt, this.#session?.deadline()));
     const inside = this.#state === "up" ? this.#inside : undefined;
-    if (inside !== undefined) {
-      if (inside.pingMs > 0) at = earliest(at, this.#sentAt + inside.pingMs);
-      if (inside.pingRestartMs > 0) at = earliest(at, this.#receivedAt + inside.pingRestartMs);
-      if (inside.pingExitMs > 0) at = earliest(at, this.#receivedAt + inside.pingExitMs);
-    }
-    return at;
+    return inside === undefined ? at : earliest(at, this.#liveness.deadline(inside));
   }
 
   get status(): OpenVpnStatus {
@@ -311,11 +210,13 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   // ── remotes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #connectNext(now: Instant): void {
-    this.#remote = (this.#remote + 1) % this.#config.remotes;
-    this.#tried++;
+    this.#connect(this.#remotes.next(), now);
+  }
+
+  #connect(remote: number, now: Instant): void {
     this.#state = "connecting";
     this.#until = now + (this.#config.serverPollMs ?? serverPollMs);
-    this.#events.push({ kind: "connect", remote: this.#remote });
+    this.#events.push({ kind: "connect", remote });
   }
 
   #begin(to: SocketAddress, transport: OpenVpnTransport, now: Instant): void {
@@ -344,26 +245,19 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
       },
       now,
     );
-    this.#receivedAt = now;
-    this.#sentAt = now;
+    this.#liveness.received(now);
+    this.#liveness.sent(now);
   }
 
   /** The session is over: the next remote, at once while there are others, after a pause when all have been tried. */
   #restart(reason: OpenVpnFailure, now: Instant): void {
     if (this.#state === "over" || this.#state === "waiting") return;
     this.#leave();
-    const isRound = this.#tried >= this.#config.remotes;
-    if (isRound) {
-      this.#tried = 0;
-      this.#rounds++;
-      if (!this.#wasUp && this.#rounds >= (this.#config.roundsMax ?? 1)) {
-        this.#fail(reason);
-        return;
-      }
+    const afterMs = this.#remotes.pauseAfter(reason, this.#state === "up");
+    if (afterMs === undefined) {
+      this.#fail(reason);
+      return;
     }
-    const isWelcome = reason.reason !== "restarted-by-peer" && reason.reason !== "exited-by-peer";
-    const afterMs = Math.max(isRound || this.#state === "up" ? this.#pauseMs : 0, isWelcome ? 0 : restartPauseMs);
-    if (isRound) this.#pauseMs = Math.min(2 * this.#pauseMs, this.#config.retryMaxMs ?? retryMaxMs);
     this.#state = "waiting";
     this.#until = now + afterMs;
     this.#events.push({ kind: "restarting", failure: reason, afterMs });
@@ -374,7 +268,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     this.#leaving = this.#session;
     this.#session = undefined;
     this.#pushAt = undefined;
-    this.#pingDue = false;
+    this.#liveness.isPingDue = false;
     this.#batch.clear();
   }
 
@@ -431,7 +325,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
       else if (isControl(opcode)) {
         const dropped = session.receive(bytes.slice(at, at + size), now);
         if (dropped !== undefined) this.#drop(dropped);
-        else this.#receivedAt = now;
+        else this.#liveness.received(now);
         this.#hear(now);
       } else this.#drop("unknown-opcode");
       // A message may have ended the session.
@@ -450,7 +344,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
       this.#drop(dropped);
       return;
     }
-    this.#receivedAt = now;
+    this.#liveness.received(now);
     if (!this.#framing.unwrap(bytes, span)) {
       this.#drop("compressed");
       return;
@@ -532,12 +426,40 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     wait: (ms, now) => {
       if (this.#state === "configuring") this.#until = now + ms;
     },
+    ask: (challenge, next) => {
+      const id = --this.#lastChallenge;
+      this.#challenges.set(id, next);
+      this.#events.push({ kind: "question", id, question: { kind: "answer-challenge", ...challenge } });
+      if (next === undefined) return;
+      // The server is done with this session: the next one waits for the answer.
+      this.#leave();
+      this.#state = "waiting";
+      this.#until = undefined;
+    },
     forgetToken: () => {
       const had = this.#token !== undefined;
       this.#token = undefined;
       return had;
     },
   };
+
+  #answered({ id, answer }: Answer, now: Instant): void {
+    if (!this.#challenges.has(id)) return;
+    const next = this.#challenges.get(id);
+    this.#challenges.delete(id);
+    if (!(answer instanceof Secret)) {
+      this.#fail(failure("auth-failed", "the server's question was not answered", { at: "CR_TEXT" }));
+      return;
+    }
+    if (next === undefined) {
+      this.#session?.message(`CR_RESPONSE,${toBase64(answer.expose())}`, now);
+      return;
+    }
+    if (this.#state !== "waiting") return;
+    const { user, state } = next;
+    this.#token = { user, password: `CRV1::${state}::${fromUtf8(answer.expose()) ?? ""}`, isOnce: true };
+    this.#connect(this.#remotes.again(), now);
+  }
 
   #pushed(text: string, now: Instant): void {
     if (this.#state !== "configuring") return;
@@ -553,17 +475,9 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     if (ignored.length > 0) {
       this.#events.push({ kind: "notice", text: printable(`pushed and passed over: ${ignored.join(", ")}`) });
     }
-    const allowed = config.dataCiphers ?? defaultDataCiphers;
-    const name = inside.cipher ?? config.fallbackCipher;
-    const cipher = name === undefined ? undefined : dataCipher(name);
-    const isAllowed = [...allowed, config.fallbackCipher].some((each) => each?.toUpperCase() === cipher?.name);
-    if (cipher === undefined || !isAllowed || !canCipher(config.crypto, cipher)) {
-      this.#fail(
-        failure("no-common-cipher", `the server wants ${printable(name ?? "no cipher that it names")}`, {
-          at: "cipher",
-          hint: `allowed are ${allowed.join(", ")}: data-ciphers, or data-ciphers-fallback for old servers`,
-        }),
-      );
+    const cipher = chosenCipher(config, inside.cipher);
+    if (cipher instanceof Failure) {
+      this.#fail(cipher);
       return;
     }
     if (inside.authToken !== undefined) {
@@ -577,36 +491,17 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     this.#inside = inside;
     this.#cipher = cipher.name;
     this.#state = "up";
-    this.#wasUp = true;
-    this.#tried = 0;
-    this.#pauseMs = config.retryMs ?? retryMs;
+    this.#remotes.reached();
     this.#until = undefined;
     this.#pushAt = undefined;
-    this.#receivedAt = now;
+    this.#liveness.received(now);
     this.#events.push({ kind: "up", inside, cipher: cipher.name, outcome: this.#outcome! });
   }
 
-  /** Key method 2 of ours, with whom we are and what we know (wire document §6.7). */
-  #exchange(): KeyExchange {
-    const { entropy, credentials, peerInfo = [] } = this.#config;
-    const ciphers = this.#config.dataCiphers ?? defaultDataCiphers;
-    const proto = (this.#config.announce ?? allOfProto) & allOfProto;
-    const lines = [
-      "IV_VER=sealport",
-      "IV_TCPNL=1",
-      `IV_MTU=${tunMtuDefault}`,
-      "IV_NCP=2",
-      `IV_CIPHERS=${ciphers.join(":")}`,
-      `IV_PROTO=${proto}`,
-      ...peerInfo,
-    ];
-    const user = this.#token?.user ?? credentials?.user;
-    return newKeyExchange(entropy, "client", {
-      options: optionsString(this.#transport, this.#address?.address.includes(":") ?? false, ciphers[0] ?? "none"),
-      user,
-      password: this.#token?.password ?? (credentials && passwordText(credentials)),
-      peerInfo: `${lines.join("\n")}\n`,
-    });
+  #exchange() {
+    const token = this.#token;
+    if (token?.isOnce) this.#token = undefined;
+    return ownExchange(this.#config, token, this.#transport, this.#address?.address.includes(":") ?? false);
   }
 
   // ── time, and what goes out ────────────────────────────────────────────────────────────────────────────────────
@@ -618,15 +513,9 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     if (this.#until !== undefined && now >= this.#until) this.#timeIsUp(now);
     const inside = this.#state === "up" ? this.#inside : undefined;
     if (inside === undefined) return;
-    const { pingMs, pingRestartMs, pingExitMs } = inside;
-    if (pingMs > 0 && now >= this.#sentAt + pingMs) {
-      this.#pingDue = true;
-      this.#sentAt = now;
-    }
-    const silentMs = now - this.#receivedAt;
-    const told = (ms: number) => failure("ping-timeout", `nothing was heard from the server for ${ms} ms`);
-    if (pingExitMs > 0 && silentMs >= pingExitMs) this.#fail(told(pingExitMs));
-    else if (pingRestartMs > 0 && silentMs >= pingRestartMs) this.#restart(told(pingRestartMs), now);
+    const silence = this.#liveness.wake(inside, now);
+    if (silence?.doing === "exit") this.#fail(silence.failure);
+    else if (silence?.doing === "restart") this.#restart(silence.failure, now);
   }
 
   #timeIsUp(now: Instant): void {

@@ -1,15 +1,16 @@
 export type { PacketSource } from "../../mechanisms/packets/staged.js";
 export { hasSameKey } from "./admission.js";
 export { answerTls } from "./answers.js";
-export {
-  type Credentials,
-  OpenVpnClient,
-  type OpenVpnClientConfig,
-  type OpenVpnClientEvent,
-  type OpenVpnClientInput,
-  type OpenVpnStatus,
-  type OpenVpnTransport,
-} from "./client.js";
+export { OpenVpnClient } from "./client.js";
+export type {
+  Challenge,
+  Credentials,
+  OpenVpnClientConfig,
+  OpenVpnClientEvent,
+  OpenVpnClientInput,
+  OpenVpnStatus,
+  OpenVpnTransport,
+} from "./client-options.js";
 export { type ClientTlsOptions, clientName, clientTls, serverTls } from "./config/identity.js";
 export type { Inside } from "./config/inside.js";
 export type { ReadNamed } from "./config/lines.js";
