@@ -34,6 +34,7 @@ const once = [
   "interop/drivers",
   "interop/ethernet-kernel",
   "interop/tcp-kernel",
+  "interop/tcpcrypt-kernel",
   "interop/tun",
   "interop/dtls-srtp",
   "interop/zrtp",

@@ -1,4 +1,5 @@
 export { type DatagramSocketOptions, type RemoteInfo, TunnelDatagramSocket } from "./datagram-socket.js";
+export { type DeviceNetworkOptions, type OpenDeviceNetwork, openDeviceNetwork } from "./device-network.js";
 export { type DeviceTunnel, type DeviceTunnelOptions, openDeviceTunnel } from "./device-tunnel.js";
 export { dnsCodec } from "./dns-codec.js";
 export type { DispatcherClass, FetchInit } from "./fetch.js";
