@@ -1,4 +1,5 @@
 export { groupOf, type IkeAlgorithms, prfOf } from "./algorithms.js";
+export { answerIke, type IkeKnowledge } from "./answers.js";
 export type { DropCounts, DropReason, IkeFailure, IkeReason } from "./failure.js";
 export { certificateIs, type IkeId, idText, ikeId, sameId, subjectId } from "./identity.js";
 export type {
