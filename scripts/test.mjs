@@ -44,6 +44,7 @@ const once = [
   "interop/esp",
   "interop/ipsec",
   "interop/openvpn",
+  "interop/ike",
   "interop/ml-dsa",
   "interop/quic-",
 ];

@@ -5,6 +5,7 @@
 #   db         PostgreSQL, MariaDB, Redis and sshd, for their drivers over our sockets
 #   wireguard  wireguard-go and wg, and what makes a private network behind it
 #   openvpn    openvpn, and what makes a private network behind it
+#   ike        strongSwan's charon, and what makes a network between it and us
 #   tls        OpenSSL, GnuTLS and NSS of this Debian, and newer ones of Debian trixie unpacked beside it (trixie.sh)
 #   quic       ngtcp2 old and new, quic-go in Caddy, nginx, haproxy, curl, aioquic, OpenSSL's QUIC
 #   dtls       Mbed TLS, wolfSSL, NSS
@@ -20,13 +21,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 try=; [ "${1:-}" = --try ] && { try=yes; shift; }
 
 packages=; newer=; newest=; images=
-for group in ${*:-base db tls wireguard openvpn quic dtls srtp curvecp browser kernel}; do
+for group in ${*:-base db tls wireguard openvpn ike quic dtls srtp curvecp browser kernel}; do
   case $group in
   base) packages="$packages tshark gcc libc6-dev groff-base" ;;
   db) packages="$packages postgresql mariadb-server redis-server openssh-server" ;;
   tls) packages="$packages openssl gnutls-bin libnss3-tools" newer="$newer openssl gnutls-bin" ;;
   wireguard) packages="$packages wireguard-go wireguard-tools iproute2 iputils-ping socat curl iperf3" ;;
   openvpn) packages="$packages openvpn iproute2 socat curl" ;;
+  ike)
+    packages="$packages strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins"
+    packages="$packages libstrongswan-extra-plugins iproute2"
+    ;;
   quic)
     packages="$packages ngtcp2-client ngtcp2-server caddy"
     newer="$newer openssl libssl-dev ngtcp2-client ngtcp2-server nginx haproxy curl python3-aioquic"
@@ -46,7 +51,7 @@ for group in ${*:-base db tls wireguard openvpn quic dtls srtp curvecp browser k
     images="$images user-mode-linux linux-image-cloud-amd64"
     ;;
   *)
-    echo "install.sh: no group is called $group; there are: base db tls wireguard openvpn quic dtls srtp curvecp browser kernel" >&2
+    echo "install.sh: no group is called $group; there are: base db tls wireguard openvpn ike quic dtls srtp curvecp browser kernel" >&2
     exit 2
     ;;
   esac

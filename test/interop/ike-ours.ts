@@ -45,7 +45,7 @@ export interface OursOptions {
 }
 
 /** Our end of the wire to a strongSwan: its port, its machine, and what that told. */
-export class Ours implements Disposable {
+export class Ours implements AsyncDisposable {
   readonly machine: Ike;
   readonly told: Told[] = [];
   readonly traced: TraceEvent[] = [];
@@ -59,7 +59,19 @@ export class Ours implements Disposable {
     return ours;
   }
 
-  private constructor(peer: StrongSwan, { connection, config, knowledge = {}, port = 4_500 }: OursOptions) {
+  /** One that is connected to: at ports 500 and 4500 of our end of the wire, which is nobody else's. */
+  static async answering(peer: StrongSwan, options: OursOptions): Promise<Ours> {
+    const ours = new Ours(peer, options, false);
+    await ours.bind(peer.ours, 500);
+    await ours.bind(peer.ours, 4_500);
+    return ours;
+  }
+
+  private constructor(
+    peer: StrongSwan,
+    { connection, config, knowledge = {}, port = 4_500 }: OursOptions,
+    isInitiator = true,
+  ) {
     this.peer = peer;
     this.machine = new Ike({
       crypto: host.crypto,
@@ -67,7 +79,7 @@ export class Ours implements Disposable {
       connections: [
         {
           name: "t",
-          remote: { address: peer.address, port },
+          ...(isInitiator && { remote: { address: peer.address, port } }),
           localId: ikeId("client.taps.test"),
           remoteId: ikeId("server.taps.test"),
           local: psk,
@@ -130,7 +142,12 @@ export class Ours implements Disposable {
     return `${this.traced.map(({ name, data }) => `${name} ${JSON.stringify(data)}`).join("\n")}\n${JSON.stringify(this.machine.drops)}\n${this.peer.said}`;
   }
 
-  [Symbol.dispose](): void {
+  /** Says goodbye and hears the answer, so that strongSwan does not go on asking for us; if there is none, it goes all the same. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { ike } of this.machine.status()) this.give({ kind: "disconnect", ike });
+    for (let tries = 0; this.machine.status().length > 0 && tries < 200; tries++) {
+      await new Promise((again) => setTimeout(again, 10));
+    }
     this.give({ kind: "close" });
     this.driver.close();
   }

@@ -23,7 +23,7 @@ import { type Payload, readChain, writeChain } from "./wire/payloads.js";
 export class Strangers {
   readonly #station: Station;
   readonly #cookies: Cookies;
-  /** By their SPI and address, until their peers have proved who they are: to answer a first message that comes again. */
+  /** By their first message and where it came from, until their peers have proved who they are: to answer it when it comes again. */
   readonly #halfOpen = new Map<string, IkeSa>();
 
   constructor(station: Station) {
@@ -48,7 +48,8 @@ export class Strangers {
     const [offered, share, nonce] = [find(payloads, "SA"), find(payloads, "KE"), find(payloads, "Nonce")];
     if (offered === undefined || share === undefined || nonce === undefined) return void station.drop("malformed");
     this.#forgetSettled();
-    const key = `${toHex(spiInitiator)}/${path.remote.address}/${path.remote.port}`;
+    const digest = station.crypto.hash("SHA-256").digest(message);
+    const key = `${toHex(digest)}/${path.remote.address}/${path.remote.port}`;
     const known = this.#halfOpen.get(key);
     if (known !== undefined) return void known.responses.repeat(path);
     const answer = (payload: Payload): void => this.#answer(header, [payload], path, now);
