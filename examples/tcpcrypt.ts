@@ -6,10 +6,12 @@ import { connect, listen, type TcpcryptSink } from "sealport/tcpcrypt";
 
 // TCP that encrypts itself needs a TCP of ours: here inside a WireGuard tunnel, whose two ends this program is.
 const [here, there] = [newKeys(), newKeys()];
-await using office = await tunnel(`[Interface]\nPrivateKey = ${there.private}\nAddress = 10.9.0.2/32
-  [Peer]\nPublicKey = ${here.public}\nAllowedIPs = 10.9.0.1/32`);
-await using home = await tunnel(`[Interface]\nPrivateKey = ${here.private}\nAddress = 10.9.0.1/32
-  [Peer]\nPublicKey = ${there.public}\nAllowedIPs = 10.9.0.2/32\nEndpoint = 127.0.0.1:${office.local.port}`);
+const fileOf = (keys: Keys, peer: Keys, own: number, endpoint = "") => `[Interface]
+  PrivateKey = ${keys.private}\nAddress = 10.9.0.${own}/32
+  [Peer]\nPublicKey = ${peer.public}\nAllowedIPs = 10.9.0.0/24\n${endpoint}`;
+await using office = await tunnel(fileOf(there, here, 2), { name: "office" });
+const endpoint = `Endpoint = 127.0.0.1:${office.local.port}`;
+await using home = await tunnel(fileOf(here, there, 1, endpoint), { name: "home" });
 
 const silent: TcpcryptSink = { bytes() {}, ended() {}, drained() {}, closed() {} };
 const address = { address: "10.9.0.2", port: 7_000 };
@@ -30,7 +32,12 @@ session.finish();
 console.log(String((await once(heard, "data"))[0]));
 await echo.close();
 
-function newKeys(): { readonly private: string; readonly public: string } {
+interface Keys {
+  readonly private: string;
+  readonly public: string;
+}
+
+function newKeys(): Keys {
   const { d, x } = generateKeyPairSync("x25519").privateKey.export({ format: "jwk" });
   const base64 = (text: string | undefined) => Buffer.from(text ?? "", "base64url").toString("base64");
   return { private: base64(d), public: base64(x) };
