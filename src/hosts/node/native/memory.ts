@@ -48,7 +48,7 @@ export class Scratch {
 
   constructor(memory: Memory, size: number) {
     this.bytes = new Uint8Array(new ArrayBuffer(size));
-    this.#halves = new Uint32Array(this.bytes.buffer);
+    this.#halves = new Uint32Array(this.bytes.buffer, 0, size >> 2);
     this.address = memory.addressOf(this.bytes);
   }
 
