@@ -1,5 +1,5 @@
 export * from "./algorithms.js";
-export { boxKey } from "./box.js";
+export { Boxes, boxKey, boxKeySize, boxOverhead, type KeyPair, openInPlace, openInto, sealInPlace } from "./box.js";
 export { seededEntropy } from "./entropy.js";
 export { type CryptoReason, misuse } from "./failure.js";
 export * from "./hkdf.js";
