@@ -28,6 +28,9 @@ export interface SocketAddress {
   readonly zone?: string;
 }
 
+export const isSameAddress = (a: SocketAddress, b: SocketAddress): boolean =>
+  a.port === b.port && a.address === b.address && a.zone === b.zone;
+
 /**
  * The drain law. A machine is given one input and the time (`handle`); it is drained of what to send (`transmit`) and
  * of what to tell (`event`) until both answer undefined; then it names the moment it wants to be woken (`deadline`),

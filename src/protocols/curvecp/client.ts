@@ -1,6 +1,6 @@
-import { type Entropy, type Instant, networkFailure, type SocketAddress } from "../../contract/index.js";
+import { type Entropy, type Instant, isSameAddress, networkFailure, type SocketAddress } from "../../contract/index.js";
 import { Backoff } from "../../mechanisms/backoff.js";
-import { Connection, isSameAddress, scratch, type Tell } from "./connection.js";
+import { Connection, scratch, type Tell } from "./connection.js";
 import { type CurveCpFailure, curvecpFailure } from "./failure.js";
 import { Credentials } from "./handshake/credentials.js";
 import { type Boxes, counterNonce, longNonce } from "./keys.js";

@@ -366,6 +366,3 @@ const view = new MessageView();
 
 /** Memory into which boxes are opened, the longest with its tag: used until the call that opened one returns. */
 export const scratch = new Uint8Array(packetSizeMax);
-
-export const isSameAddress = (a: SocketAddress, b: SocketAddress): boolean =>
-  a.port === b.port && a.address === b.address && a.zone === b.zone;

@@ -1,5 +1,5 @@
-import type { Entropy, Instant, SocketAddress } from "../../contract/index.js";
-import { Connection, isSameAddress, scratch, type Tell } from "./connection.js";
+import { type Entropy, type Instant, isSameAddress, type SocketAddress } from "../../contract/index.js";
+import { Connection, scratch, type Tell } from "./connection.js";
 import { curvecpFailure } from "./failure.js";
 import type { Entrance } from "./handshake/threshold.js";
 import { type Boxes, counterNonce } from "./keys.js";
