@@ -70,6 +70,21 @@ export class Outgoing implements SentContents {
     return this.segments.count === 0 && !this.hasNew;
   }
 
+  /** Has the segment that is next so much room? A new one is cut to it. */
+  fits(room: number): boolean {
+    const { segments } = this;
+    if (segments.lost === 0) return true;
+    const segment = segments.firstLost();
+    let size = 0;
+    const to = segments.pieceTo(segment);
+    for (let piece = segments.pieceFrom(segment); piece < to; piece++) {
+      const bytes = segments.size(piece);
+      if (bytes === endPiece) size += closeSize;
+      else size += bytes + (segments.connection(piece) === 0 ? 0 : rpcHeadSize);
+    }
+    return size <= room;
+  }
+
   /** Chooses the next segment, of at most so many bytes if it is a new one; only if `hasSomething`. */
   choose(room: number): void {
     if (this.segments.lost > 0) {

@@ -74,10 +74,16 @@ export class Segments {
     this.#lostFrom = Math.min(this.#lostFrom, segment);
   }
 
-  /** The oldest segment that is to be sent again; only if `lost` says that there is one. It is in flight again. */
-  takeLost(): number {
+  /** The oldest segment that is to be sent again; only if there is one. */
+  firstLost(): number {
     let segment = Math.max(this.#lostFrom, this.first);
     while (this.state(segment) !== segmentState.lost) segment++;
+    return segment;
+  }
+
+  /** Takes the oldest segment that is to be sent again; only if `lost` says that there is one. It is in flight again. */
+  takeLost(): number {
+    const segment = this.firstLost();
     this.#lostFrom = segment + 1;
     this.#set(segment, segmentState.inFlight);
     this.lost--;

@@ -58,6 +58,7 @@ export class Stream {
   }
 
   get isOver(): boolean {
-    return this.endAcknowledged && this.endTold;
+    // The end may have come before bytes that were lost on the way.
+    return this.endAcknowledged && this.buffer.base >= this.buffer.end && this.endTold;
   }
 }

@@ -42,6 +42,8 @@ const around: number = optionsAt + boxOverhead + rpcsAt;
 /** What a packet that begins a tunnel or a key has beside: the key, and `nextTid`. A segment must fit into one of those, too. */
 const keyed = 32 + rpcHeadSize + 41;
 const segmentMax: number = packetSizeMax - around - keyed;
+/** There is always room for so much in a packet, or none goes. */
+const roomMin = receiptSizeMax;
 /** A full packet with nothing but a segment. */
 const fullSize = around + segmentMax;
 /** An RPC that has no arguments. */
@@ -188,14 +190,15 @@ export abstract class Tunnel {
     const { outgoing } = connections;
     const received = this.#received;
     const opening = this.opening;
-    const blocked = this.allowance < packetSizeMax;
-    recovery.amplificationBlocked = blocked && this.allowance < around + receiptSizeMax;
+    // Less may go to where the peer has not shown that it is (§7.6): then a segment is cut to fit.
+    const room = Math.min(segmentMax - (opening?.reserved ?? 0), this.allowance - around - keyed);
+    recovery.amplificationBlocked = room < roomMin;
     if (recovery.amplificationBlocked) return 0;
     let isSegment = outgoing.hasSomething && this.state !== "lingering";
     if (!isSegment) recovery.applicationLimited();
     const isProbe = recovery.probes > 0;
     if (isSegment && !isProbe) isSegment = recovery.allowance(now) >= packetSizeMax;
-    if (blocked) isSegment = isSegment && this.allowance >= packetSizeMax;
+    isSegment &&= outgoing.fits(room);
     if (isFollowing && !isSegment) return 0;
     const isHere = !isFollowing && (this.hereOwed || (isProbe && !isSegment));
     const isLeave = !isFollowing && this.leaveOwed;
@@ -211,7 +214,6 @@ export abstract class Tunnel {
       into.set(opening.nextTid, next);
       next += opening.nextTid.length;
     }
-    const room = isSegment ? segmentMax - (opening?.reserved ?? 0) : 0;
     if (isSegment) outgoing.choose(room);
     const segment = isSegment ? outgoing.segment : outgoing.segments.next;
     this.#isBare = isSegment && opening === undefined && !isHere && !isLeave;
