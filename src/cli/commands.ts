@@ -53,6 +53,7 @@ export const commands = [
       ],
       ["sealport connect tls://localhost:8443 --psk @shared.psk", "a pre-shared key instead of certificates"],
       ["sealport connect curvecp://localhost:4434 --peer-key server", "CurveCP, with the server's key directory"],
+      ["sealport connect minimalt://localhost:4436 --peer-key server.pub", "MinimaLT, with the server's public keys"],
       ["sealport connect quic://localhost:4433/index.html --alpn h3 --trust ca.crt", "a file by HTTP/3"],
       [
         "sealport connect srtp://localhost:5004 --srtp-keys @call.near.sdes",
@@ -91,6 +92,7 @@ export const commands = [
       ["sealport listen tls://*:8443 --identity server --exec 'date'", "a command for each peer"],
       ["sealport listen quic://*:4433 --identity server --www public", "files by HTTP/3"],
       ["sealport listen curvecp://*:4434 --identity server --echo", "a key directory, as keygen curvecp made it"],
+      ["sealport listen minimalt://*:4436 --identity server.key --echo", "a key file, as keygen minimalt made it"],
       ["sealport listen srtp://*:5004 --srtp-keys @call.far.sdes --echo", "RTP packets, given back"],
       ["sealport listen zrtp://*:5004 --zrtp-cache calls.json --echo", "waits for a call, and prints the words"],
       ["sealport listen wireguard://*:51820 --echo", "prints the file of a client, and a QR code of it"],
@@ -193,7 +195,7 @@ export const commands = [
   command({
     name: "keygen",
     brief:
-      "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys, WireGuard and CurveCP keys",
+      "Make keys and certificates: an authority, a certificate, a raw key, a pre-shared key, ticket keys, WireGuard, CurveCP and MinimaLT keys",
     details:
       "Writes to stdout, or with --out to files that did not exist before; files with secrets are their owner's alone",
     positionals: {

@@ -4,6 +4,7 @@ export const keygenKinds = [
   "certificate",
   "curvecp",
   "key",
+  "minimalt",
   "psk",
   "srtp",
   "tickets",

@@ -32,7 +32,10 @@ export async function securityFor(
   if (target.row.allowed[0] === "tcpcrypt") {
     return (await import("./tcpcrypt-security.js")).tcpcryptSecurityOf(target, values);
   }
-  if (values["peer-key"].length > 0) throw new UsageError("--peer-key is for curvecp:");
+  if (target.row.allowed[0] === "MinimaLT") {
+    return (await import("./minimalt-security.js")).minimaltSecurityOf(target, values, host, role);
+  }
+  if (values["peer-key"].length > 0) throw new UsageError("--peer-key is for curvecp: and minimalt:");
   return securityOf(target, values, host);
 }
 

@@ -5,7 +5,8 @@ export const sessionOptions = {
   identity: {
     kind: "list",
     metavar: "FILE",
-    about: "Who we are: PEM with the chain and the key; or X for X.crt and X.key; curvecp: a key directory",
+    about:
+      "Who we are: PEM with the chain and the key; or X for X.crt and X.key; curvecp: a key directory; minimalt: a key file",
   },
   key: { kind: "text", metavar: "SOURCE", about: "The key, if it is not in the identity's file: @FILE, env:NAME or -" },
   trust: { kind: "list", metavar: "FILE", about: "PEM with authorities to trust instead of the system's" },
@@ -28,7 +29,8 @@ export const sessionOptions = {
   "peer-key": {
     kind: "list",
     metavar: "KEY",
-    about: "curvecp: a peer's public key, 64 hexadecimal digits or its key directory; when listening, who may come",
+    about:
+      "curvecp: a peer's public key, 64 hexadecimal digits or its key directory; minimalt: 128, or a file of them; when listening, who may come",
   },
   "srtp-keys": {
     kind: "text",

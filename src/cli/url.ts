@@ -16,6 +16,7 @@ const queryKeys: Readonly<Record<string, readonly string[]>> = {
   TLS: handshakeKeys,
   QUIC: handshakeKeys,
   CurveCP: ["server-name", "extension", "peer-extension"],
+  MinimaLT: ["server-name", "suites"],
   tcpcrypt: ["teps", "ciphers", "aware"],
   DTLS: handshakeKeys,
 };

@@ -44,6 +44,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
     about: "tcpcrypt on a TCP of ours, inside a tunnel",
     protocol: "tcpcrypt",
   },
+  minimalt: {
+    allowed: ["MinimaLT"],
+    transport: reliableInorderStream,
+    about: "MinimaLT over UDP, to a server whose keys are known",
+    protocol: "MinimaLT",
+  },
   tcp: { allowed: [], transport: reliableInorderStream, about: "TCP without any security", protocol: "TCP" },
   udp: { allowed: [], transport: unreliableDatagram, about: "UDP datagrams without any security", protocol: "UDP" },
 };

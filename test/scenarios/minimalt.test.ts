@@ -222,18 +222,22 @@ scenario("MinimaLT: keys are updated by either side in the midst of data, on a b
   assert.ok(far.keys >= 2 && far.keys === near.keys, `${near.keys} ${far.keys}`);
 });
 
-scenario("MinimaLT: a key whose time is over is followed by the next, whoever's clock says so", 2, async (world, seed) => {
-  const [a, b] = hosts(world, {});
-  const ours = seed === 1;
-  const { client, near, accepted } = await talk(a, b, {
-    client: { keyErasureMs: ours ? 30_000 : 0 },
-    server: { keyErasureMs: ours ? 0 : 30_000 },
-  });
-  client.openStream(new Ear());
-  await world.run(100_000);
-  assert.equal(near.keys, 3);
-  assert.equal(accepted[0]!.far.keys, 3);
-});
+scenario(
+  "MinimaLT: a key whose time is over is followed by the next, whoever's clock says so",
+  2,
+  async (world, seed) => {
+    const [a, b] = hosts(world, {});
+    const ours = seed === 1;
+    const { client, near, accepted } = await talk(a, b, {
+      client: { keyErasureMs: ours ? 30_000 : 0 },
+      server: { keyErasureMs: ours ? 0 : 30_000 },
+    });
+    client.openStream(new Ear());
+    await world.run(100_000);
+    assert.equal(near.keys, 3);
+    assert.equal(accepted[0]!.far.keys, 3);
+  },
+);
 
 scenario("MinimaLT: flow control stops who is not read, and lets everybody else go on", 2, async (world, seed) => {
   const [a, b] = hosts(world, {});
@@ -277,61 +281,74 @@ scenario("MinimaLT: users are let in by their keys, and each connection by itsel
   assert.deepEqual(accepted[0]!.far.ears[0]!.stream!.user, userIdentity.publicKey);
 });
 
-scenario("MinimaLT: a directory, a name service and a cache: two round trips, one, then none", 3, async (world, seed) => {
-  const [a, b] = hosts(world, { delayMs: 10, loss: { in: seed === 1 ? 0 : 5, of: 100 } });
-  const d = world.host("directory", { addresses: ["203.0.113.5"] });
-  world.link(a, d, { delayMs: 10 });
-  world.link(b, d, { delayMs: 10 });
-  const at = { address: "203.0.113.5", port: 4_436 };
-  const names = serverIdentity;
-  const directory = await listen(d, at, { identity: names, nameService: { authorities: [authorityKey] } }, () => new Host());
-  const notAfter = d.now() + 86_400_000;
-  const certificate = makeCertificate(serverIdentity, "host.example", notAfter, authority);
-  const far = new Host();
-  const listener = await listen(b, server, { identity: serverIdentity, certificate }, () => far);
-  const known = { at, key: names.publicKey, boxKey: names.box.publicKey };
-  let isPublished = false;
-  void publish(b, at, listener.record, { serverKey: known.key, serverBoxKey: known.boxKey }).then(() => {
-    isPublished = true;
-  });
-  await world.until(() => isPublished);
-  const cache = new RecordMemory();
-  const trips: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    if (i === 1) cache.set(`host.example ${server.address} ${server.port}`, listener.record, 0);
-    const options = { serverName: "host.example", authorities: [authorityKey], directory: known, cache };
-    const session = connect(a, server, options, new Host());
-    session.openStream(new Ear()).write(new Uint8Array(1));
-    await world.until(() => session.outcome !== undefined);
-    trips.push(session.outcome!.roundTrips);
-    assert.equal(session.outcome!.serverName, "host.example");
-    assert.deepEqual(session.peer, { kind: "static-key", key: serverIdentity.publicKey });
-    session.close();
-  }
-  assert.deepEqual(trips, [2, 0, 0]);
-  const unknown = connect(
-    a,
-    server,
-    { serverName: "no.example", authorities: [authorityKey], directory: known },
-    new Host(),
-  );
-  await world.until(() => unknown.failure !== undefined);
-  assert.equal(unknown.failure!.reason, "no-record");
-  assert.equal(directory.drops["bad-box"], 0);
-});
+scenario(
+  "MinimaLT: a directory, a name service and a cache: two round trips, one, then none",
+  3,
+  async (world, seed) => {
+    const [a, b] = hosts(world, { delayMs: 10, loss: { in: seed === 1 ? 0 : 5, of: 100 } });
+    const d = world.host("directory", { addresses: ["203.0.113.5"] });
+    world.link(a, d, { delayMs: 10 });
+    world.link(b, d, { delayMs: 10 });
+    const at = { address: "203.0.113.5", port: 4_436 };
+    const names = serverIdentity;
+    const directory = await listen(
+      d,
+      at,
+      { identity: names, nameService: { authorities: [authorityKey] } },
+      () => new Host(),
+    );
+    const notAfter = d.now() + 86_400_000;
+    const certificate = makeCertificate(serverIdentity, "host.example", notAfter, authority);
+    const far = new Host();
+    const listener = await listen(b, server, { identity: serverIdentity, certificate }, () => far);
+    const known = { at, key: names.publicKey, boxKey: names.box.publicKey };
+    let isPublished = false;
+    void publish(b, at, listener.record, { serverKey: known.key, serverBoxKey: known.boxKey }).then(() => {
+      isPublished = true;
+    });
+    await world.until(() => isPublished);
+    const cache = new RecordMemory();
+    const trips: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      if (i === 1) cache.set(`host.example ${server.address} ${server.port}`, listener.record, 0);
+      const options = { serverName: "host.example", authorities: [authorityKey], directory: known, cache };
+      const session = connect(a, server, options, new Host());
+      session.openStream(new Ear()).write(new Uint8Array(1));
+      await world.until(() => session.outcome !== undefined);
+      trips.push(session.outcome!.roundTrips);
+      assert.equal(session.outcome!.serverName, "host.example");
+      assert.deepEqual(session.peer, { kind: "static-key", key: serverIdentity.publicKey });
+      session.close();
+    }
+    assert.deepEqual(trips, [2, 0, 0]);
+    const unknown = connect(
+      a,
+      server,
+      { serverName: "no.example", authorities: [authorityKey], directory: known },
+      new Host(),
+    );
+    await world.until(() => unknown.failure !== undefined);
+    assert.equal(unknown.failure!.reason, "no-record");
+    assert.equal(directory.drops["bad-box"], 0);
+  },
+);
 
-scenario("MinimaLT: where nobody answers a client gives up; and one that is forgotten hears nothing", 2, async (world, seed) => {
-  const [a, b, link] = hosts(world, { loss: { in: seed === 1 ? 1 : 0, of: 1 } });
-  const { client, near } = await talk(a, b);
-  client.openStream(new Ear()).write(new Uint8Array(10));
-  if (seed === 2) {
-    await world.until(() => client.outcome !== undefined);
-    link.script(() => "drop");
+scenario(
+  "MinimaLT: where nobody answers a client gives up; and one that is forgotten hears nothing",
+  2,
+  async (world, seed) => {
+    const [a, b, link] = hosts(world, { loss: { in: seed === 1 ? 1 : 0, of: 1 } });
+    const { client, near } = await talk(a, b);
     client.openStream(new Ear()).write(new Uint8Array(10));
-  }
-  await world.until(() => near.closed_ !== undefined);
-  assert.equal(near.closed_, seed === 1 ? "no-answer" : "connection-lost");
-});
+    if (seed === 2) {
+      await world.until(() => client.outcome !== undefined);
+      link.script(() => "drop");
+      client.openStream(new Ear()).write(new Uint8Array(10));
+    }
+    await world.until(() => near.closed_ !== undefined);
+    assert.equal(near.closed_, seed === 1 ? "no-answer" : "connection-lost");
+  },
+);
 
 scenario("MinimaLT: a hundred clients on one port, under load and with puzzles", 1, async (world) => {
   const [a, b] = hosts(world, { loss: { in: 1, of: 100 } });

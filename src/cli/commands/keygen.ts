@@ -16,6 +16,7 @@ import {
   writePem,
 } from "../../pki/index.js";
 import { Boxes } from "../../protocols/curvecp/keys.js";
+import { hostIdentity, hostSecretSize } from "../../protocols/minimalt/keys.js";
 import { formatSdes, profiles } from "../../protocols/srtp/index.js";
 import { TicketKeyRing } from "../../protocols/tls/index.js";
 import { WireGuard } from "../../protocols/wireguard/index.js";
@@ -146,6 +147,23 @@ const makers: Readonly<Record<(typeof keygenKinds)[number], (values: KeygenValue
     const text = `${toBase64(privateKey.expose())}\n`;
     privateKey.wipe();
     const pub = toBase64(publicKey);
+    return {
+      about: { publicKey: pub },
+      files: [
+        { suffix: "pub", text: `${pub}\n`, secret: false },
+        { suffix: "key", text, secret: true },
+      ],
+    };
+  },
+  /** A host's keys, and a user's: the second half of either. */
+  minimalt() {
+    const { crypto, entropy } = host();
+    const secret = new Secret(entropy.fill(new Uint8Array(hostSecretSize)));
+    const { publicKey, box } = hostIdentity(crypto, secret.expose());
+    box.privateKey.wipe();
+    const pub = toHex(publicKey) + toHex(box.publicKey);
+    const text = `${toHex(secret.expose())}\n`;
+    secret.wipe();
     return {
       about: { publicKey: pub },
       files: [

@@ -11,6 +11,7 @@ import type {
 } from "../../contract/index.js";
 import type { CurveCpSession } from "../../protocols/curvecp/index.js";
 import type { DtlsOutcome, DtlsSession } from "../../protocols/dtls/index.js";
+import type { MinimaltSession } from "../../protocols/minimalt/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
 import type { SrtpSession } from "../../protocols/srtp/index.js";
 import type { TcpcryptSession } from "../../protocols/tcpcrypt/index.js";
@@ -260,6 +261,7 @@ export type SecuritySession =
   | TlsSecurity
   | DtlsSecurity
   | QuicSecurity
+  | MinimaltSecurity
   | CurveCpSecurity
   | TcpcryptSecurity
   | SrtpSecurity;
@@ -300,6 +302,12 @@ export type DtlsSecurity = Pick<
 export type QuicSecurity = Pick<
   QuicSession,
   "protocol" | "role" | "outcome" | "peer" | "updateKeys" | "onMoved" | "exportKey" | "onKeyExpiring" | "statistics"
+>;
+
+/** A MinimaLT session as the owner of one of its connections may use it: connections and ends go through Connections. */
+export type MinimaltSecurity = Pick<
+  MinimaltSession,
+  "protocol" | "role" | "outcome" | "peer" | "updateKeys" | "onMoved" | "exportKey" | "statistics"
 >;
 
 /** A CurveCP session as its Connection's owner may use it: bytes go through the Connection. */

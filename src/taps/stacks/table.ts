@@ -1,5 +1,6 @@
 import { curvecp } from "./curvecp.js";
 import { dtls } from "./dtls.js";
+import { minimalt } from "./minimalt.js";
 import { quicStacks } from "./quic.js";
 import { srtp } from "./srtp.js";
 import type { ProtocolStack } from "./stack.js";
@@ -13,6 +14,7 @@ export const protocolStacks: readonly ProtocolStack[] = [
   tls,
   quicStacks.streams,
   quicStacks.messages,
+  minimalt,
   curvecp,
   tcpcrypt,
   tcp,
