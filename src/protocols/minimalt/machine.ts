@@ -118,6 +118,7 @@ export class MinimaltEndpoint implements Machine<MinimaltInput, MinimaltEvent>, 
         break;
       case "refuse-strangers":
         this.#refusesStrangers = true;
+        for (const { tunnel } of [...this.#tunnels.values()]) this.#settle(tunnel);
         break;
       case "closed":
         this.#close();
@@ -404,7 +405,8 @@ export class MinimaltEndpoint implements Machine<MinimaltInput, MinimaltEvent>, 
 
   /** When does it want to be woken now? Or is it gone? */
   #settle(tunnel: Tunnel): void {
-    if (this.#refusesStrangers && tunnel.isSettled) tunnel.leave();
+    // Who has heard our farewell waits for nothing; who said his may have lost our acknowledgement, unless the port goes anyway.
+    if (tunnel.isSettled && (tunnel.state === "closing" || this.#refusesStrangers)) tunnel.leave();
     const waiting = this.#tunnels.get(tunnel.id);
     if (waiting === undefined) return;
     if (tunnel.state === "gone") {

@@ -335,7 +335,6 @@ export abstract class Tunnel {
       }
     }
     this.connections.settle();
-    this.#settle();
   }
 
   #acknowledged(bytes: Uint8Array, at: number, receiptAt: number, receiptSize: number, now: Instant): boolean {
@@ -476,12 +475,11 @@ export abstract class Tunnel {
 
   protected wipe(): void {}
 
-  /** It is over, and there is nobody to wait for. */
+  /** It is over, the peer has heard so, and nobody waits for an acknowledgement. */
   get isSettled(): boolean {
-    return (
-      (this.state === "closing" && this.connections.outgoing.isSettled && !this.leaveOwed) ||
-      (this.state === "lingering" && !this.#received.isAsked)
-    );
+    if (this.#received.isAsked) return false;
+    if (this.state === "lingering") return true;
+    return this.state === "closing" && this.connections.outgoing.isSettled && !this.leaveOwed;
   }
 
   drop(reason: DropReason): -1 {
@@ -530,11 +528,6 @@ export abstract class Tunnel {
     this.#until = now + lingerMs;
     this.trace("over", { reason: failure?.reason });
     this.home.tell({ kind: "over", tunnel: this.id, failure });
-  }
-
-  /** Our farewell has arrived. */
-  #settle(): void {
-    if (this.state === "closing" && this.connections.outgoing.isSettled && !this.leaveOwed) this.leave();
   }
 
   #malformed(message: string): void {
