@@ -117,4 +117,5 @@ test("the example of DTLS answers itself under a pre-shared key", async () => {
   assert.equal(await ends(example("curvecp")), "hello, in boxes\n");
   const tcpcrypt = "TCPCRYPT_ECDHE_Curve25519 AEAD_AES_128_GCM 33\nhello, whoever you are\n";
   assert.equal(await ends(example("tcpcrypt")), tcpcrypt);
+  assert.equal(await ends(example("minimalt")), "hello, at once\nround trips before it: 0\n");
 });

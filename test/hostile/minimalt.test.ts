@@ -255,7 +255,10 @@ test("an authentic peer that breaks the rules ends its tunnel, and nothing else"
     const key = keyOf(pair);
     pair.deliver("server", seal(key, pair, rpc(0)));
     const over = pair.events.server.find(({ kind }) => kind === "over");
-    assert.ok(over?.kind === "over" && over.failure?.fault === "misbehaviour", `${what}: ${over?.kind} ${pair.kinds("server")}`);
+    assert.ok(
+      over?.kind === "over" && over.failure?.fault === "misbehaviour",
+      `${what}: ${over?.kind} ${pair.kinds("server")}`,
+    );
     assert.equal(over.failure.byPeer, false);
     pair.run(3_000);
     // The true client hears of it, or first of a packet that it never sent.
