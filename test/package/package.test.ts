@@ -32,6 +32,8 @@ test("the packed package has the doors, their types, the program, and neither te
     const attw = join(root, "node_modules/.bin/attw");
     const said = execFileSync(attw, [join(folder, tarball!), "--profile", "esm-only", "--format", "json"], {
       encoding: "utf8",
+      // It traces every door, and says a little more with each.
+      maxBuffer: 64 * 1_048_576,
     });
     const { problems } = JSON.parse(said) as { readonly problems: Readonly<Record<string, unknown>> };
     // What remains are require() from CommonJS types (fine since Node 20.19) and resolution that is older than `exports`.
