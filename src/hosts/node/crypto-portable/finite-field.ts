@@ -45,7 +45,7 @@ export function finiteField(name: FiniteFieldName): Agreement {
   };
   const agree = (privateKey: KeyObject, theirs: Uint8Array): Secret | undefined => {
     // RFC 7919 §5.1 wants a number between 2 and p - 2.
-    if (theirs.length !== size || !inside(theirs, domain().prime)) return undefined;
+    if (theirs.length !== size || !insideField(theirs, domain().prime)) return undefined;
     const key = tlv(Tag.sequence, domain().algorithm, tlv(Tag.bitString, zero, integer(theirs)));
     try {
       const publicKey = createPublicKey({ key: Buffer.from(key), format: "der", type: "spki" });
@@ -77,7 +77,7 @@ export function finiteField(name: FiniteFieldName): Agreement {
 }
 
 /** 1 < share < prime - 1, for a prime that ends in ones. Shares are public, so it may stop early. */
-function inside(share: Uint8Array, prime: Uint8Array): boolean {
+export function insideField(share: Uint8Array, prime: Uint8Array): boolean {
   const last = share.length - 1;
   if (share[last]! < 2 && share.every((byte, i) => i === last || byte === 0)) return false;
   const differs = share.findIndex((byte, i) => byte !== prime[i]);

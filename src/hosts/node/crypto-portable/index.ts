@@ -32,7 +32,7 @@ export const portableTables: ProviderTables = {
   hashes: table(names<HashName>(hashes), hash),
   aeads: table(names<AeadName>(aeads), (name) => nobleAeads[name] ?? aead(name)),
   ciphers: table(names<CipherName>(ciphers), (name) => (name === "Salsa20" ? salsa20 : cipher(name))),
-  agreements: agreementTable(montgomery),
+  agreements: agreementTable(montgomery, finiteField),
   blake2s: keyedBlake2s,
   hsalsa20,
   publicKey,
@@ -42,8 +42,8 @@ export const portableTables: ProviderTables = {
 /** Everything on node:crypto, and on noble what that lacks. Runs wherever Node does. */
 export const portableCrypto: CryptoProvider = provider(portableTables);
 
-/** All agreements, for an X25519 and X448 that may come from elsewhere: a hybrid stands on them. */
-export function agreementTable(curve: typeof montgomery): Table<AgreementName, Agreement> {
+/** All agreements, for curves and fields that may come from elsewhere: a hybrid stands on the former. */
+export function agreementTable(curve: typeof montgomery, field: typeof finiteField): Table<AgreementName, Agreement> {
   const row = (name: AgreementName): Agreement => rows[name]!;
   const make: Readonly<Record<AgreementName, () => Agreement>> = {
     X25519: () => curve("X25519"),
@@ -51,16 +51,16 @@ export function agreementTable(curve: typeof montgomery): Table<AgreementName, A
     "P-256": () => weierstrass("P-256"),
     "P-384": () => weierstrass("P-384"),
     "P-521": () => weierstrass("P-521"),
-    ffdhe2048: () => finiteField("ffdhe2048"),
-    ffdhe3072: () => finiteField("ffdhe3072"),
-    ffdhe4096: () => finiteField("ffdhe4096"),
-    ffdhe6144: () => finiteField("ffdhe6144"),
-    ffdhe8192: () => finiteField("ffdhe8192"),
-    modp2048: () => finiteField("modp2048"),
-    modp3072: () => finiteField("modp3072"),
-    modp4096: () => finiteField("modp4096"),
-    modp6144: () => finiteField("modp6144"),
-    modp8192: () => finiteField("modp8192"),
+    ffdhe2048: () => field("ffdhe2048"),
+    ffdhe3072: () => field("ffdhe3072"),
+    ffdhe4096: () => field("ffdhe4096"),
+    ffdhe6144: () => field("ffdhe6144"),
+    ffdhe8192: () => field("ffdhe8192"),
+    modp2048: () => field("modp2048"),
+    modp3072: () => field("modp3072"),
+    modp4096: () => field("modp4096"),
+    modp6144: () => field("modp6144"),
+    modp8192: () => field("modp8192"),
     "ML-KEM-512": () => mlKem("ML-KEM-512"),
     "ML-KEM-768": () => mlKem("ML-KEM-768"),
     "ML-KEM-1024": () => mlKem("ML-KEM-1024"),

@@ -4,6 +4,7 @@ import { agreementTable, portableTables } from "../crypto-portable/index.js";
 import { aead } from "./aeads.js";
 import { cipher } from "./ciphers.js";
 import { ecdsaKeys } from "./ecdsa.js";
+import { finiteField } from "./finite-field.js";
 import { hash } from "./hashes.js";
 import { openLibcrypto } from "./libcrypto.js";
 import { montgomery } from "./montgomery.js";
@@ -14,7 +15,7 @@ export type Doubt = (algorithm: string) => void;
 
 /**
  * The portable provider with its packet paths replaced: AEADs, ciphers, digests and HMACs on kept OpenSSL contexts
- * that work in place, X25519, X448 and ECDSA without node:crypto's objects. Each must give its known answer when it is first
+ * that work in place, X25519, X448, finite fields and ECDSA without node:crypto's objects. Each must give its known answer when it is first
  * wanted, before anything else is done with it. Throws, with the reason, unless the library is there.
  */
 export function openNativeCrypto(doubt: Doubt = () => {}): CryptoProvider {
@@ -45,6 +46,9 @@ export function openNativeCrypto(doubt: Doubt = () => {}): CryptoProvider {
     hashes: replaced(portableTables.hashes, (_, portable) => hash(libcrypto, portable)),
     aeads: replaced(portableTables.aeads, (name) => aead(libcrypto, name)),
     ciphers: replaced(portableTables.ciphers, (name) => cipher(libcrypto, name)),
-    agreements: agreementTable((name) => proven(montgomery(libcrypto, name), portableTables.agreements[name]!)),
+    agreements: agreementTable(
+      (name) => proven(montgomery(libcrypto, name), portableTables.agreements[name]!),
+      (name) => proven(finiteField(libcrypto, name), portableTables.agreements[name]!),
+    ),
   });
 }

@@ -61,6 +61,15 @@ const declarations = {
   HMAC_Init_ex: "int HMAC_Init_ex(uintptr_t context, uintptr_t key, int keySize, uintptr_t type, uintptr_t engine)",
   HMAC_Update: "int HMAC_Update(uintptr_t context, uintptr_t bytes, size_t size)",
   HMAC_Final: "int HMAC_Final(uintptr_t context, uintptr_t tag, uintptr_t tagSize)",
+  BN_CTX_new: "uintptr_t BN_CTX_new()",
+  BN_MONT_CTX_new: "uintptr_t BN_MONT_CTX_new()",
+  BN_MONT_CTX_set: "int BN_MONT_CTX_set(uintptr_t field, uintptr_t modulus, uintptr_t context)",
+  BN_bin2bn: "uintptr_t BN_bin2bn(uintptr_t bytes, int size, uintptr_t into)",
+  BN_bn2binpad: "int BN_bn2binpad(uintptr_t number, uintptr_t into, int size)",
+  BN_mod_exp_mont_consttime:
+    "int BN_mod_exp_mont_consttime(uintptr_t into, uintptr_t base, uintptr_t exponent, uintptr_t modulus, uintptr_t context, uintptr_t field)",
+  BN_clear: "void BN_clear(uintptr_t number)",
+  BN_clear_free: "void BN_clear_free(uintptr_t number)",
   ERR_clear_error: "void ERR_clear_error()",
 } as const;
 
