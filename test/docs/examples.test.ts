@@ -115,6 +115,7 @@ test("the example of DTLS answers itself under a pre-shared key", async () => {
   const call = (compared: boolean) => `the words are the same: true; compared before: ${compared}\nhello\n`;
   assert.equal(await ends(example("zrtp")), call(false) + call(true));
   assert.equal(await ends(example("curvecp")), "hello, in boxes\n");
+  assert.equal(await ends(example("ikev2")), "encryption 20, key exchanges 31 and 36\na child with keys of 20 bytes\n");
   const tcpcrypt = "TCPCRYPT_ECDHE_Curve25519 AEAD_AES_128_GCM 33\nhello, whoever you are\n";
   assert.equal(await ends(example("tcpcrypt")), tcpcrypt);
   assert.equal(await ends(example("minimalt")), "hello, at once\nround trips before it: 0\n");

@@ -1,5 +1,6 @@
 export { groupOf, type IkeAlgorithms, prfOf } from "./algorithms.js";
 export { answerIke, type IkeKnowledge } from "./answers.js";
+export { bindIke, IkeEndpoint, type IkeNotice, type IkeOptions, IkeSession } from "./door.js";
 export type { DropCounts, DropReason, IkeFailure, IkeReason } from "./failure.js";
 export { certificateIs, type IkeId, idText, ikeId, sameId, subjectId } from "./identity.js";
 export type {
