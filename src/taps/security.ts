@@ -4,6 +4,7 @@ import type { KeyPair } from "../protocols/curvecp/index.js";
 import type { DtlsSrtpClientOptions, DtlsSrtpServerOptions } from "../protocols/dtls-srtp/index.js";
 import type { SrtpOptions } from "../protocols/srtp/index.js";
 import type { GroupName, SchemeName, SessionStore, SuiteName } from "../protocols/tls/index.js";
+import type { ZrtpOptions } from "../protocols/zrtp/index.js";
 import { misuse, nearest } from "./failure.js";
 
 /** How a Preconnection is to be secured; a type parameter, so that cleartext shows in signatures. */
@@ -52,6 +53,11 @@ export interface PreSharedKey {
   readonly hash?: "SHA-256" | "SHA-384";
 }
 
+/** SRTP keyed by ZRTP: either side may begin. */
+export interface SrtpByZrtp {
+  readonly zrtp: ZrtpOptions;
+}
+
 /** SRTP keyed by DTLS on the same flow (RFC 5764). */
 export type SrtpByDtls =
   | ({ readonly role: "client" } & DtlsSrtpClientOptions)
@@ -96,10 +102,10 @@ export interface SecurityInit {
   readonly peerKeys?: readonly Uint8Array[];
   /**
    * How SRTP gets its keys (RFC 8922 §5.1 PSKI): both directions' master keys, as `optionsOf(parseSdes(line))` reads them; or by a
-   * DTLS handshake in this role, with the fingerprints that signalling brought (RFC 5763). The caller keeps imported keys, and
-   * wipes them.
+   * DTLS handshake in this role, with the fingerprints that signalling brought (RFC 5763); or by ZRTP, whose words the users compare
+   * (RFC 6189). The caller keeps imported keys, and wipes them.
    */
-  readonly srtp?: SrtpOptions | SrtpByDtls;
+  readonly srtp?: SrtpOptions | SrtpByDtls | SrtpByZrtp;
   /** `preSharedKey` (§6.3.7). */
   readonly preSharedKeys?: readonly PreSharedKey[];
   /** `SetTrustVerificationCallback` (§6.3.8). */

@@ -3,6 +3,7 @@ import { deferred } from "../../contract/deferred.js";
 import { type DatagramPort, type DatagramSink, Failure, type SocketAddress } from "../../contract/index.js";
 import { type DtlsSrtpSession, over as overDtls } from "../../protocols/dtls-srtp/index.js";
 import { over, type SrtpOptions, type SrtpSession } from "../../protocols/srtp/index.js";
+import { over as overZrtp, type ZrtpSession } from "../../protocols/zrtp/index.js";
 import { dscpOf } from "../capacity.js";
 import { TapsFailure } from "../failure.js";
 import { udpPayloadMax } from "../limits.js";
@@ -32,9 +33,9 @@ export async function listen(request: ListenRequest): Promise<TransportListener>
 /** What a packet of 1,500 bytes leaves behind the headers of IPv4 and UDP, and of IPv6 and UDP. */
 const payloadOf = { 4: 1_472, 6: 1_452 } as const;
 
-/** Either session: both are ports whose messages are packets. */
+/** Any of the sessions: all are ports whose messages are packets. */
 interface Layers {
-  readonly session: SrtpSession | DtlsSrtpSession;
+  readonly session: SrtpSession | DtlsSrtpSession | ZrtpSession;
   readonly lower: DatagramSink;
   attach(port: DatagramPort): void;
 }
@@ -65,13 +66,17 @@ class SrtpTransport implements Transport {
       const layers = overDtls(host, role, options, remote, this.#listening());
       layers.session.confirmed.then(() => this.sink.ready()).catch(() => {}); // `closed` says why
       this.#layers = layers;
+    } else if (srtp !== undefined && "zrtp" in srtp) {
+      const layers = overZrtp(host, srtp.zrtp, this.#listening(), remote);
+      layers.session.confirmed.then(() => this.sink.ready()).catch(() => {}); // likewise
+      this.#layers = layers;
     } else this.#layers = over(host, srtp!, this.#listening(), remote);
     const any = addressFamily(remote.address) === 6 ? "::" : "0.0.0.0";
     const options = { remote, ...(on !== undefined && { interface: on }) };
     network.bindDatagrams({ address: local?.address ?? any, port: local?.port ?? 0 }, this.#layers.lower, options).then(
       (port) => {
         this.#attach(port);
-        if (!this.#isClosing && !this.#isKeyedByDtls) this.sink.ready();
+        if (!this.#isClosing && !this.#isKeyedOnTheFlow) this.sink.ready();
       },
       (error: unknown) => this.#ended(error instanceof Failure ? error : undefined),
     );
@@ -92,14 +97,14 @@ class SrtpTransport implements Transport {
     if (this.#isClosing) this.#layers.session.close();
   }
 
-  get #isKeyedByDtls(): boolean {
-    return "dtls" in this.#layers.session;
+  get #isKeyedOnTheFlow(): boolean {
+    return "confirmed" in this.#layers.session;
   }
 
   /** The record protocol, once there are keys. */
   get #srtp(): SrtpSession | undefined {
     const { session } = this.#layers;
-    return "dtls" in session ? session.srtp : session;
+    return "confirmed" in session ? session.srtp : session;
   }
 
   get security(): SrtpSecurity {
@@ -108,7 +113,8 @@ class SrtpTransport implements Transport {
     return {
       protocol: "SRTP",
       outcome: isDtls ? session.dtls.outcome : undefined,
-      peer: isDtls ? session.dtls.peer : undefined,
+      zrtp: session.protocol === "ZRTP" ? session : undefined,
+      peer: isDtls ? session.dtls.peer : session.protocol === "ZRTP" ? session.peer : undefined,
       session: this.#srtp,
       onKeyExpiring: (call) => session.onKeyExpiring(call),
     };
@@ -156,7 +162,7 @@ class SrtpTransport implements Transport {
 
   abort(): void {
     const { session } = this.#layers;
-    if ("dtls" in session) session.abort();
+    if ("confirmed" in session) session.abort();
     this.close();
   }
 
@@ -191,7 +197,7 @@ class SrtpTransport implements Transport {
     const old = this.#remote;
     const { session } = this.#layers;
     // With imported keys whoever has them is the peer, wherever it is now (RFC 4961).
-    const now = "dtls" in session ? undefined : session.remote;
+    const now = "confirmed" in session ? undefined : session.remote;
     if (now !== undefined && (now.port !== old.port || now.address !== old.address)) {
       this.#remote = { ...from };
       this.sink.pathChange({ what: "handover", detail: { from: old, to: this.#remote } });

@@ -16,6 +16,7 @@ import type { QuicSession } from "../../protocols/quic/index.js";
 import type { SrtpSession } from "../../protocols/srtp/index.js";
 import type { TcpcryptSession } from "../../protocols/tcpcrypt/index.js";
 import type { TlsSession } from "../../protocols/tls/index.js";
+import type { ZrtpSession } from "../../protocols/zrtp/index.js";
 import type { ReceiveMetadata } from "../message.js";
 import type {
   CapacityProfile,
@@ -335,6 +336,8 @@ export interface SrtpSecurity {
   readonly protocol: "SRTP";
   /** Of the DTLS handshake that keyed it; undefined with imported keys. */
   readonly outcome: DtlsOutcome | undefined;
+  /** Of ZRTP: what was agreed on, and what the users found when they compared the words. Undefined if something else keyed it. */
+  readonly zrtp: Pick<ZrtpSession, "outcome" | "compared" | "enroll" | "helloHash" | "association"> | undefined;
   readonly peer: PeerIdentity | undefined;
   /** KU, and counts of what was dropped; undefined while a handshake goes on. */
   readonly session: Pick<SrtpSession, "rekey" | "tellRollover" | "sendDrops" | "receiveDrops" | "overhead"> | undefined;

@@ -144,6 +144,49 @@ test("srtp: keyed by DTLS, both sides dial, and are Ready when they have proved 
   );
 });
 
+test("srtp: keyed by ZRTP, both sides dial, and are Ready when both have the keys; the words are the users' to compare", () => {
+  const { world, client, server } = neighbours();
+  return world.finish(
+    (async () => {
+      const from = (system: typeof client, host: string, init: SecurityInit) =>
+        system
+          .preconnection({
+            local: { port: 5004 },
+            remote: { host, port: 5004, protocol: "SRTP" },
+            transport: unreliableDatagram,
+            security: secure({ allowed: ["SRTP"], ...init }),
+          })
+          .connect({ timeout: 20_000 });
+      const zrtp = { srtp: { zrtp: { ssrc: 0x5ea1 } } };
+      const peer = { srtp: { zrtp: { ssrc: 0x5ea2 } } };
+      const pair = await Promise.all([from(server, clientAddress, peer), from(client, serverAddress, zrtp)]);
+      const [there, here] = pair;
+      const [a, b] = pair.map(({ security }) => (security?.protocol === "SRTP" ? security.zrtp : undefined));
+      assert.ok(a?.outcome?.words !== undefined);
+      assert.deepEqual(a.outcome.words, b?.outcome?.words);
+      for (let i = 1; i <= 5; i++) {
+        await here.send(packet(i));
+        assert.ok(equal((await there.receive()).data, packet(i)));
+      }
+      assert.ok(here.security?.protocol === "SRTP" && here.security.peer === undefined, "nobody has compared yet");
+      b!.compared(true);
+      assert.ok(here.security.peer !== undefined);
+      for (const each of pair) await each.close();
+      // Two that only answer never begin.
+      const passive = { srtp: { zrtp: { passive: true } } };
+      const both = await Promise.allSettled([
+        from(server, clientAddress, passive),
+        from(client, serverAddress, passive),
+      ]);
+      for (const each of both) assert.ok(each.status === "rejected" && each.reason instanceof EstablishmentError);
+      await assert.rejects(
+        serve(server, "srtp://*:5004", () => {}, zrtp),
+        /dialled from both sides/,
+      );
+    })(),
+  );
+});
+
 test("srtp: what is no packet, and a packet sent twice, is a SendError; what SRTP takes no part in is refused by name", () => {
   const { world, client, server } = neighbours();
   return world.finish(
