@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toHex } from "../../src/bytes/index.js";
-import { Secret } from "../../src/contract/index.js";
+import { Secret, type TraceEvent } from "../../src/contract/index.js";
 import {
   connect,
   type EncryptedOutcome,
@@ -314,4 +314,31 @@ scenario("opportunistic ends go on in plain TCP, and know it", 1, async (world) 
   assert.deepEqual([pair.a.received, pair.b.received, pair.a.isRight], [50_000, 50_000, true]);
   assert.throws(() => pair.session.sessionId, { reason: "misuse" });
   assert.throws(() => pair.session.updateKeys(), { reason: "misuse" });
+});
+
+scenario("what a session does is traced, and nothing secret", 1, async (world) => {
+  const wire = await enoWorld(world);
+  const told: TraceEvent[] = [];
+  const trace = (event: TraceEvent) => void told.push(event);
+  const pair = await tcpcryptPair(world, wire, { trace }, { trace });
+  await world.until(() => pair.a.outcome !== undefined && pair.b.outcome !== undefined);
+  pair.session.updateKeys();
+  await exchange(world, pair, 100);
+  assertWhole(pair, 100);
+  const refused = await tcpcryptPair(
+    world,
+    wire,
+    { trace, teps: ["TCPCRYPT_ECDHE_P256"] },
+    { teps: ["TCPCRYPT_ECDHE_P521"] },
+    1,
+  );
+  await world.until(() => refused.a.isOver);
+  const names = new Set(told.map(({ name }) => name));
+  assert.deepEqual([...names].sort(), [
+    "tcpcrypt:failed",
+    "tcpcrypt:key_updated",
+    "tcpcrypt:negotiated",
+    "tcpcrypt:plain",
+  ]);
+  assert.deepEqual(told.find(({ name }) => name === "tcpcrypt:plain")?.data, { reason: "no-option" });
 });

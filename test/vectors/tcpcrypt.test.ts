@@ -142,8 +142,11 @@ for (const name of recordings) {
         }
       };
       const hear = (bytes: Uint8Array): void => {
-        machine.handle({ kind: "bytes", bytes: bytes.slice() }, 0);
-        drain();
+        // One at a time: nothing says where TCP cuts (§3.3).
+        for (const byte of bytes) {
+          machine.handle({ kind: "bytes", bytes: Uint8Array.of(byte) }, 0);
+          drain();
+        }
       };
       const theirs = recording.stream(other(side));
       const theirInit = secret(side === "A" ? "init2" : "init1").length;

@@ -39,6 +39,9 @@ export class StreamSession implements TcpcryptSession {
   #aborted = false;
   #isClosed = false;
   #wantsDrain = false;
+  /** By the application, and while it is asked. */
+  #isPaused = false;
+  #isAsking = false;
   #openedAt: Instant | undefined;
   #confirmedAt: Instant | undefined;
 
@@ -74,6 +77,7 @@ export class StreamSession implements TcpcryptSession {
       event: (event) => this.#tell(event),
       answer: (question, signal) => {
         // Nobody reads meanwhile: what the peer sends waits with TCP.
+        this.#isAsking = true;
         this.#driver.pause();
         return authenticate?.(question, signal);
       },
@@ -152,11 +156,13 @@ export class StreamSession implements TcpcryptSession {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#driver.pause();
   }
 
   resume(): void {
-    this.#driver.resume();
+    this.#isPaused = false;
+    if (!this.#isAsking) this.#driver.resume();
   }
 
   /** Keep-alives are tcpcrypt's own, which nobody can forge (RFC 8548 §3.9), once there is encryption. */
@@ -246,7 +252,8 @@ export class StreamSession implements TcpcryptSession {
       case "confirmed":
         this.#outcome = event.outcome;
         this.#confirmedAt = this.#host.now();
-        this.#driver.resume();
+        this.#isAsking = false;
+        if (!this.#isPaused) this.#driver.resume();
         this.#resolve(event.outcome);
         sink.opened?.();
         sink.confirmed?.(event.outcome, this);
