@@ -36,6 +36,7 @@ const once = [
   "interop/tcp-kernel",
   "interop/tcpcrypt-kernel",
   "interop/tun",
+  "interop/dtls-framed",
   "interop/dtls-srtp",
   "interop/zrtp",
   "interop/srtp-media",

@@ -66,7 +66,11 @@ export async function serve(
   const target = readUrl(url);
   const { host, port = 0 } = target;
   const pre = system.preconnection<SecurityMode>({
-    local: { port, ...(host !== "*" && { host }) },
+    local: {
+      port,
+      ...(host !== "*" && { host }),
+      ...(target.row.protocol !== undefined && { protocol: target.row.protocol }),
+    },
     ...common(target, options),
   });
   const listener = await pre.listen({ ...(backlog !== undefined && { backlog }) });

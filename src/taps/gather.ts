@@ -72,7 +72,7 @@ export function gather(request: GatherRequest): { readonly root: TreeNode; reado
         continue;
       }
       const remotes = [...servingOf(request.remotes, stack)];
-      if (remotes.length === 0 && request.remotes.length > 0) {
+      if (remotes.length === 0 && !(request.remotes.length === 0 && servesLocally(request.locals, stack))) {
         node.exclude("stack", stack.name, "no endpoint is for this protocol");
         continue;
       }
@@ -91,10 +91,15 @@ export function servingOf(remotes: readonly RemoteEndpoint[], stack: ProtocolSta
   return own.length > 0 ? own : serving;
 }
 
+/** Of who only listens: is one of its endpoints for the stack? */
+const servesLocally = (locals: readonly LocalEndpoint[], stack: ProtocolStack): boolean =>
+  locals.length === 0 ? stack.only === undefined : locals.some((local) => serves(local, stack));
+
 /** An endpoint for a protocol serves its stacks alone. */
-export function serves(remote: RemoteEndpoint, stack: ProtocolStack): boolean {
-  if (remote.protocol === undefined) return true;
-  const wanted = remote.protocol.toLowerCase();
+export function serves({ protocol: named }: { readonly protocol?: string }, stack: ProtocolStack): boolean {
+  if (named === undefined) return stack.only === undefined;
+  const wanted = named.toLowerCase();
+  if (stack.only !== undefined) return stack.only.toLowerCase() === wanted;
   return stack.protocols.some((protocol) => protocol.toLowerCase() === wanted);
 }
 

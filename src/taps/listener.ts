@@ -4,7 +4,7 @@ import type { Connection } from "./connection.js";
 import type { LocalEndpoint, RemoteEndpoint } from "./endpoint.js";
 import type { ActionOptions, SubscribeOptions } from "./events.js";
 import { EstablishmentError, TapsFailure } from "./failure.js";
-import type { Branch, TreeNode } from "./gather.js";
+import { type Branch, serves, type TreeNode } from "./gather.js";
 import { type ListenerEvents, Reception, type ReceptionInit } from "./reception.js";
 import { resolveEndpoint } from "./resolve.js";
 import type { SecurityMode, SecurityParameters, SecurityProtocol } from "./security.js";
@@ -186,7 +186,7 @@ class PortsReception<Mode extends SecurityMode> extends Reception<Mode> {
       const network = system.networkOf(local.interface);
       let port = local.port ?? 0;
       for (const stack of this.stacks) {
-        if (local.protocol !== undefined && !stack.protocols.includes(local.protocol)) continue;
+        if (!serves(local, stack)) continue;
         // RFC 9622 §6.2.15: the first address tells of the others, at which its sessions are served too.
         const advertises = properties.advertisesAltaddr && stack.migrates === true;
         if (advertises && at > 0) continue;

@@ -20,6 +20,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
   tls: { allowed: ["TLS"], transport: reliableInorderStream, about: "TLS 1.3 or 1.2 over TCP", protocol: "TLS" },
   quic: { allowed: ["QUIC"], transport: reliableInorderStream, about: "a stream of QUIC over UDP", protocol: "QUIC" },
   dtls: { allowed: ["DTLS"], transport: unreliableDatagram, about: "DTLS 1.3 or 1.2 over UDP", protocol: "DTLS" },
+  "dtls+tcp": {
+    allowed: ["DTLS"],
+    transport: unreliableDatagram,
+    about: "DTLS in frames on TCP (RFC 4571, RFC 7850), where UDP does not get through",
+    protocol: "RFC 4571",
+  },
   srtp: {
     allowed: ["SRTP"],
     transport: unreliableDatagram,

@@ -74,7 +74,10 @@ test("the rows of the stacks bring no protocol's code, and each of the protocols
   const lazy = protocolStacks.filter(({ load }) => load !== undefined);
   assert.deepEqual(
     lazy.map(({ name }) => name),
-    ["TLS/TCP", "QUIC/UDP", "QUIC/UDP messages", "MinimaLT/UDP", "CurveCP/UDP", "tcpcrypt/TCP", "DTLS/UDP", "SRTP/UDP"],
+    [
+      ...["TLS/TCP", "QUIC/UDP", "QUIC/UDP messages", "MinimaLT/UDP", "CurveCP/UDP", "tcpcrypt/TCP", "DTLS/UDP"],
+      ...["DTLS/RFC 4571/TCP", "SRTP/UDP", "SRTP/RFC 4571/TCP"],
+    ],
   );
   for (const stack of lazy) {
     assert.throws(() => stack.open({} as never), /has not been loaded/);

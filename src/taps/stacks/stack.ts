@@ -48,6 +48,8 @@ export interface ProtocolStack<Offers extends Service = Service> extends StackCo
   /** `TLS/TCP`: protocols from the top. */
   readonly name: string;
   readonly protocols: readonly string[];
+  /** It serves endpoints alone that name this one of its protocols (RFC 9622 §6.1.3); who names none does not mean it. */
+  readonly only?: string;
   /** The protocol that secures it; absent is cleartext. */
   readonly security?: ProtocolName;
   readonly provides: Readonly<Record<PreferenceName, Provision>>;

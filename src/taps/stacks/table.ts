@@ -1,5 +1,6 @@
 import { curvecp } from "./curvecp.js";
 import { dtls } from "./dtls.js";
+import { dtlsInFrames, srtpInFrames } from "./framed.js";
 import { minimalt } from "./minimalt.js";
 import { quicStacks } from "./quic.js";
 import { srtp } from "./srtp.js";
@@ -19,6 +20,8 @@ export const protocolStacks: readonly ProtocolStack[] = [
   tcpcrypt,
   tcp,
   dtls,
+  dtlsInFrames,
   srtp,
+  srtpInFrames,
   udp,
 ];
