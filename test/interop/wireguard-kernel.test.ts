@@ -92,12 +92,16 @@ test("without the pre-shared key there is no session with the kernel", async () 
   ours.tunnel.close();
 });
 
+/** Waits in the guest until a program there listens on a port. */
+const listens = (port: number): string =>
+  `until grep -q ":${port.toString(16).toUpperCase()} [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done`;
+
 test(`${megabytes} MiB go each way between our TCP and the kernel's, intact, with new keys in the middle`, async () => {
   const [key, psk] = [newKey(), newKey()];
   const clock = clockAhead();
   const ours = await open(await kernel(key, { psk }), key, { psk, endpoint: v4(), host: clock.host });
   await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
-  await guest.run("socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & sleep 0.5");
+  await guest.run(`socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & ${listens(7001)}`);
   const up = stream(ours.tunnel.network, { address: "fd99::1", port: 7001 });
   const digest = await up.send(host.entropy.fill(new Uint8Array(1 << 16)), megabytes * 16, async (sent) => {
     if (sent === megabytes * 8) await clock.advance(121_000, up.port);
@@ -106,7 +110,7 @@ test(`${megabytes} MiB go each way between our TCP and the kernel's, intact, wit
   assert.equal(hashIn(await guest.run("wait; sha256sum < /tmp/got")), digest);
   assert.deepEqual(kinds(ours), ["session", "session"]);
   const expected = await guest.run(
-    `head -c ${megabytes << 20} /dev/urandom > /tmp/give; sha256sum < /tmp/give; socat -u OPEN:/tmp/give TCP-LISTEN:7002 & sleep 0.5`,
+    `head -c ${megabytes << 20} /dev/urandom > /tmp/give; sha256sum < /tmp/give; socat -u OPEN:/tmp/give TCP-LISTEN:7002 & ${listens(7002)}`,
   );
   const down = stream(ours.tunnel.network, { address: "10.99.0.1", port: 7002 });
   down.port.finish();
@@ -122,13 +126,13 @@ test("our TCP and the kernel's get their data through netem's delay, loss, reord
   await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
   await guest.run("/bin/tc qdisc add dev wg0 root netem delay 10ms 3ms loss 1% reorder 90% duplicate 1%");
   const size = 2 << 20;
-  await guest.run("socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & sleep 0.5");
+  await guest.run(`socat -u TCP6-LISTEN:7001,ipv6only=0 CREATE:/tmp/got & ${listens(7001)}`);
   const up = stream(ours.tunnel.network, { address: "fd99::1", port: 7001 });
   const digest = await up.send(host.entropy.fill(new Uint8Array(1 << 16)), size >> 16);
   await up.closed;
   assert.equal(hashIn(await guest.run("wait; sha256sum < /tmp/got")), digest);
   const made = await guest.run(`head -c ${size} /dev/urandom > /tmp/give; sha256sum < /tmp/give`);
-  await guest.run("socat -u OPEN:/tmp/give TCP-LISTEN:7002 & sleep 0.5");
+  await guest.run(`socat -u OPEN:/tmp/give TCP-LISTEN:7002 & ${listens(7002)}`);
   const down = stream(ours.tunnel.network, { address: "10.99.0.1", port: 7002 });
   down.port.finish();
   await down.closed;
@@ -141,7 +145,7 @@ test("the kernel follows us to another port, and we follow it, with a transfer u
   const key = newKey();
   const ours = await open(await kernel(key), key, { endpoint: v4() });
   await ours.tunnel.ping("10.99.0.1", { timeoutMs: 20_000 });
-  await guest.run("socat -u TCP-LISTEN:7001 STDOUT | sha256sum > /tmp/hash & sleep 0.5");
+  await guest.run(`socat -u TCP-LISTEN:7001 STDOUT | sha256sum > /tmp/hash & ${listens(7001)}`);
   const up = stream(ours.tunnel.network, { address: "10.99.0.1", port: 7001 });
   const digest = await up.send(new Uint8Array(1 << 16).fill(5), 64, async (sent) => {
     if (sent === 16) {
