@@ -86,7 +86,7 @@ export function serve(
  *     preconnection({ remote, transport: reliableInorderStream.with({ interface: { "wg:office": "require" } }) })
  */
 export async function tunnel(source: string | URL, options?: TunnelOptions): Promise<OpenTunnel> {
-  const { openTunnel } = await import("./adapters/tunnel/index.js");
+  const { openTunnel } = await import("./adapters/tunnel/open-tunnel.js");
   const services = transportServices();
   const opened = await openTunnel(services.host, source, options);
   try {

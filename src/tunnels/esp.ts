@@ -15,7 +15,7 @@ import { Echoes } from "./echoes.js";
 import { outerPacketSize, udpHeadersSize } from "./limits.js";
 import type { OpenedTunnel } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
-import { type DnsCodec, Resolver } from "./resolver.js";
+import { type DnsCodecSource, Resolver } from "./resolver.js";
 import { Tunnel } from "./tunnel.js";
 
 export interface EspTunnelOptions {
@@ -31,7 +31,7 @@ export interface EspTunnelOptions {
   readonly pairs: readonly AssociationPair[];
   /** Largest inner packet in bytes. Default: what fits 1,500 bytes outside under the pairs' suites. */
   readonly mtu?: number | undefined;
-  readonly dns?: { readonly servers: readonly string[]; readonly codec: DnsCodec } | undefined;
+  readonly dns?: { readonly servers: readonly string[]; readonly codec: DnsCodecSource } | undefined;
   readonly on?: ((event: Exclude<EspEvent, { readonly kind: "packets" }>) => void) | undefined;
   /** Sees the packets inside, decrypted. */
   readonly tap?: PacketTap | undefined;

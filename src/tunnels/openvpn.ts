@@ -28,7 +28,7 @@ import { outerPacketSize } from "./limits.js";
 import type { OpenedTunnel, PeerState, TunnelNotice } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
 import { type RemoteEnd, RemotePort } from "./remote-port.js";
-import { type DnsCodec, Resolver } from "./resolver.js";
+import { type DnsCodecSource, Resolver } from "./resolver.js";
 import { Tunnel } from "./tunnel.js";
 
 export interface OpenVpnOptions {
@@ -59,7 +59,7 @@ export type AnswerChallenge = (
 export interface OpenVpnTunnelOptions extends OpenVpnOptions {
   /** Shown as the network's and its interface's name. Default "openvpn". */
   readonly name?: string | undefined;
-  readonly dns?: DnsCodec | undefined;
+  readonly dns?: DnsCodecSource | undefined;
   /** Sees the packets inside, decrypted. */
   readonly tap?: PacketTap | undefined;
 }

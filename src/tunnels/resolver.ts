@@ -24,6 +24,9 @@ export interface DnsCodec {
   response(bytes: Uint8Array): DnsResponse | undefined;
 }
 
+/** A codec, or what loads it when the first name is looked up: a tunnel to addresses needs none. */
+export type DnsCodecSource = DnsCodec | (() => Promise<DnsCodec>);
+
 export interface DnsResponse {
   readonly id: number;
   /** The question that it says it answers. */
@@ -54,7 +57,7 @@ export class Resolver {
   readonly #network: Network;
   readonly #servers: readonly string[];
   readonly #searchDomains: readonly string[];
-  readonly #codec: DnsCodec | undefined;
+  readonly #codec: DnsCodecSource | undefined;
   readonly #known = new Map<string, Known>();
 
   constructor(
@@ -62,7 +65,7 @@ export class Resolver {
     network: Network,
     servers: readonly string[],
     searchDomains: readonly string[],
-    codec: DnsCodec | undefined,
+    codec: DnsCodecSource | undefined,
   ) {
     this.#host = host;
     this.#network = network;
@@ -73,12 +76,13 @@ export class Resolver {
 
   /** Addresses of a name. A name without dots is tried with the search domains first. */
   async resolve(name: string, { family, signal }: ResolveOptions = {}): Promise<readonly string[]> {
-    const codec = this.#codec;
-    if (codec === undefined || this.#servers.length === 0) {
+    const source = this.#codec;
+    if (source === undefined || this.#servers.length === 0) {
       throw networkFailure("name-server-failed", `no name server is known inside for ${name}`, {
         hint: "a DNS line in the file names one; addresses work without",
       });
     }
+    const codec = typeof source === "function" ? await source() : source;
     const plain = name.replace(/\.$/, "").toLowerCase();
     const absolute = name.endsWith(".") || plain.includes(".");
     const searched = name.endsWith(".") ? [] : this.#searchDomains.map((domain) => `${plain}.${domain}`);

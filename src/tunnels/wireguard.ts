@@ -14,7 +14,7 @@ import { EndpointNames, outsideFamily, withEndpoint } from "./endpoints.js";
 import { mtuDefault, sessionLifetimeMs } from "./limits.js";
 import type { OpenedTunnel } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
-import { type DnsCodec, Resolver } from "./resolver.js";
+import { type DnsCodecSource, Resolver } from "./resolver.js";
 import { Tunnel, type TunnelHandlers } from "./tunnel.js";
 
 export interface WireGuardTunnelOptions {
@@ -26,7 +26,7 @@ export interface WireGuardTunnelOptions {
   readonly localAddress?: string;
   /** In place of, or beside, the file's `PrivateKey`. */
   readonly privateKey?: Secret;
-  readonly dns?: DnsCodec;
+  readonly dns?: DnsCodecSource;
   /** Lets unknown peers in, each with its inner addresses (IV). */
   readonly acceptPeer?: (
     peer: WireGuardAsks["accept-peer"]["ask"],

@@ -36,7 +36,6 @@ import { ConnectionSocket, type OpenConnection } from "../socket.js";
 import { systemServices } from "../system.js";
 import { undiciConnector } from "../undici.js";
 import { type DatagramSocketOptions, TunnelDatagramSocket } from "./datagram-socket.js";
-import { dnsCodec } from "./dns-codec.js";
 import { builtInAgent, type DispatcherClass, type FetchInit } from "./fetch.js";
 import { drainMsDefault, echoesKept } from "./limits.js";
 import { type ConnectionHandler, TunnelServer } from "./server.js";
@@ -132,7 +131,7 @@ export async function openTunnel(host: Host, source: string | URL, options: Tunn
   const events: { tell: (notice: TunnelNotice) => void } = { tell: () => {} };
   const opening = kind.open(capture?.host ?? host, file, options, {
     name,
-    dns: dnsCodec,
+    dns: async () => (await import("./dns-codec.js")).dnsCodec,
     on: (notice) => events.tell(notice),
     ...(capture ? { tap: capture.inside } : outside),
     ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
