@@ -9,11 +9,11 @@ const rounds = 3;
 /** What each is asked to do, and how much of it before the clock starts; the npm package is given less of what it is slow at. */
 const amounts = {
   sealport: {
-    warmUp: 64_000_000,
+    warmUp: 512_000_000,
     bulk: 512_000_000,
     requests: 10_000,
     requestsBefore: 40_000,
-    before: 2_000,
+    before: 20_000,
     latency: 3_000,
     shakeMs: 1_500,
     shakesBefore: 3_000,
