@@ -35,6 +35,3 @@ export interface Link {
 /** Only this is negotiated, everywhere. */
 export const suite = "TLS_AES_128_GCM_SHA256";
 export const serverName = "bench.test";
-
-/** Handshakes before the clock starts: V8 has compiled by then what they need. */
-export const warmUp = 1_000;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type ConnectOptions, type PemIdentity, type TlsImplementation, warmUp } from "./implementation.js";
+import type { ConnectOptions, PemIdentity, TlsImplementation } from "./implementation.js";
 import { nodeTls } from "./node-tls.js";
 
 /**
@@ -14,6 +14,7 @@ export type Order =
       readonly with: ImplementationName;
       readonly to: To;
       readonly ms: number;
+      readonly atLeast: number;
       readonly resume: boolean;
     }
   | { readonly kind: "hold"; readonly with: ImplementationName; readonly to: To; readonly count: number }
@@ -44,7 +45,6 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
   async serve({ with: name, identity }) {
     const implementation = await implementations[name]();
     const port = await implementation.serve(identity, (link) => {
-      held.push(link);
       // A client of TLS 1.3 is done before its server; this byte tells it that both are.
       link.write(new Uint8Array(1));
       link.receive((bytes) => {
@@ -81,15 +81,15 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
     return { ms: performance.now() - started, count: bytes, cpuMs: cpuMs(cpu) };
   },
 
-  /** Handshakes one after the other, four at a time; the first are not counted, in which either side warms up. */
-  async shake({ with: name, to, ms, resume }) {
+  /** Handshakes one after the other, four at a time, for so long and until there were so many. */
+  async shake({ with: name, to, ms, atLeast, resume }) {
     const implementation = await implementations[name]();
-    let started = performance.now();
-    let cpu = process.cpuUsage();
-    let count = -warmUp;
+    const started = performance.now();
+    const cpu = process.cpuUsage();
+    let count = 0;
     const lane = async () => {
       let session: unknown;
-      while (count < 0 || performance.now() - started < ms) {
+      while (count < atLeast || performance.now() - started < ms) {
         const options: ConnectOptions = session === undefined ? to : { ...to, resume: session };
         const link = await implementation.connect(to.port, options);
         await new Promise<void>((heard) => link.receive(() => heard()));
@@ -98,7 +98,7 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
           session = implementation.name === "sealport" ? await link.resumable() : (session ?? (await link.resumable()));
         }
         link.close();
-        if (++count === 0) [started, cpu] = [performance.now(), process.cpuUsage()];
+        count++;
       }
     };
     await Promise.all([lane(), lane(), lane(), lane()]);
