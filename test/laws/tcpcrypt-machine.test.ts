@@ -92,7 +92,10 @@ const subject = (name: TepName): MachineSubject<TcpcryptInput, TcpcryptEvent> =>
   },
 });
 
-for (const { name } of teps) machineLaws(`tcpcrypt with ${name}`, subject(name));
+// The two shapes of a public key; the other TEPs differ in sizes alone.
+for (const name of ["TCPCRYPT_ECDHE_Curve25519", "TCPCRYPT_ECDHE_P256"] as const) {
+  machineLaws(`tcpcrypt with ${name}`, subject(name));
+}
 
 const plain = { noNullPrototype: true };
 const suboption = fc.record(

@@ -13,6 +13,7 @@ import {
   teps,
 } from "../../src/protocols/tcpcrypt/index.js";
 import { addresses, enoWorld, type WireModel } from "../support/eno-world.js";
+import { Psh, readSegment, Syn, withoutOption } from "../support/packets.js";
 import { provider as crypto } from "../support/provider.js";
 import { scenario } from "../support/scenario.js";
 import { Ear, exchange, pattern, port, type TcpcryptPair, tcpcryptPair } from "../support/tcpcrypt-pair.js";
@@ -342,3 +343,48 @@ scenario("what a session does is traced, and nothing secret", 1, async (world) =
   ]);
   assert.deepEqual(told.find(({ name }) => name === "tcpcrypt:plain")?.data, { reason: "no-option" });
 });
+
+scenario(
+  "the segment with Init2's last byte is pushed, though more stands behind it (RFC 8548 §3.3)",
+  1,
+  async (world) => {
+    const wire = await enoWorld(world);
+    const pushed: boolean[] = [];
+    const sizes: number[] = [];
+    wire.meddle = (packet, from) => {
+      const { flags, payload } = readSegment(packet);
+      if (from === 1 && payload.length > 0) {
+        pushed.push((flags & Psh) !== 0);
+        sizes.push(payload.length);
+      }
+      return [packet];
+    };
+    const pair = await tcpcryptPair(world, wire, {}, { authenticate: () => true });
+    await world.until(() => pair.b.session !== undefined);
+    pair.b.session!.write(pattern(50_000));
+    await world.until(() => pair.a.received === 50_000);
+    // 74 bytes of Init2, and behind them as much of the first frame as the segment holds.
+    assert.ok(sizes[0]! > 1_000 && sizes[1]! > 1_000);
+    assert.deepEqual(pushed.slice(0, 2), [true, false]);
+  },
+);
+
+scenario(
+  "a middlebox that drops SYNs with the option is passed by who is opportunistic, and by nobody else",
+  1,
+  async (world) => {
+    const wire = await enoWorld(world);
+    wire.meddle = (packet) => {
+      const { flags, options } = readSegment(packet);
+      return (flags & Syn) !== 0 && withoutOption(options, 69).join() !== options.join() ? [] : [packet];
+    };
+    const pair = await tcpcryptPair(world, wire, { opportunistic: true }, { opportunistic: true });
+    await exchange(world, pair, 1_000);
+    assert.deepEqual([pair.a.outcome?.encrypted, pair.a.received], [false, 1_000]);
+    const { outcome } = pair.a;
+    assert.equal(outcome?.encrypted === false && outcome.reason, "unanswered");
+    const strict = await tcpcryptPair(world, wire, {}, {}, 1);
+    await world.until(() => strict.a.isOver);
+    assert.equal((strict.a.failure as TcpcryptFailure).reason, "connection-lost");
+  },
+);
