@@ -29,6 +29,7 @@ const once = [
   "scenarios/quic-network",
   "scenarios/quic-anything",
   "hostile/quic/floods",
+  "hostile/gquic",
   "interop/bulk",
   "interop/curvecp",
   "interop/drivers",

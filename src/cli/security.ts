@@ -75,6 +75,7 @@ const versionsOf: Readonly<Partial<Record<SecurityProtocol, Readonly<Record<stri
   TLS: { "1.3": "TLS 1.3", "1.2": "TLS 1.2" },
   DTLS: { "1.3": "DTLS 1.3", "1.2": "DTLS 1.2" },
   QUIC: { "1": "QUIC v1", "2": "QUIC v2" },
+  gQUIC: { Q039: "gQUIC Q039", Q043: "gQUIC Q043", Q044: "gQUIC Q044", Q046: "gQUIC Q046", Q050: "gQUIC Q050" },
 };
 
 function allowedVersions(

@@ -15,6 +15,7 @@ const handshakeKeys = ["alpn", "groups", "suites", "signatures", "versions", "se
 const queryKeys: Readonly<Record<string, readonly string[]>> = {
   TLS: handshakeKeys,
   QUIC: handshakeKeys,
+  gQUIC: ["versions", "server-name"],
   CurveCP: ["server-name", "extension", "peer-extension"],
   MinimaLT: ["server-name", "suites"],
   tcpcrypt: ["teps", "ciphers", "aware"],

@@ -2,6 +2,7 @@ import type { Identity, KeyLog, PeerIdentity, ProtocolName, Secret, SignatureNam
 import { tableRows } from "../contract/index.js";
 import type { KeyPair } from "../protocols/curvecp/index.js";
 import type { DtlsSrtpClientOptions, DtlsSrtpServerOptions } from "../protocols/dtls-srtp/index.js";
+import type { GquicVersion } from "../protocols/gquic/index.js";
 import type { SrtpOptions } from "../protocols/srtp/index.js";
 import type { GroupName, SchemeName, SessionStore, SuiteName } from "../protocols/tls/index.js";
 import type { ZrtpOptions } from "../protocols/zrtp/index.js";
@@ -11,7 +12,15 @@ import { misuse, nearest } from "./failure.js";
 export type SecurityMode = "secure" | "opportunistic" | "disabled";
 
 /** A security protocol or one version of it: `"TLS"`, `"TLS 1.3"`, `"QUIC"`. */
-export type SecurityProtocol = ProtocolName | "TLS 1.3" | "TLS 1.2" | "DTLS 1.3" | "DTLS 1.2" | "QUIC v1" | "QUIC v2";
+export type SecurityProtocol =
+  | ProtocolName
+  | "TLS 1.3"
+  | "TLS 1.2"
+  | "DTLS 1.3"
+  | "DTLS 1.2"
+  | "QUIC v1"
+  | "QUIC v2"
+  | `gQUIC ${GquicVersion}`;
 
 /** What the application is asked when the peer has proved its identity (RFC 9622 §6.3.8). */
 export interface TrustQuestion {
@@ -186,7 +195,16 @@ function isScoped(identity: NonNullable<SecurityInit["identity"]>): identity is 
   return !Array.isArray(identity) && !("sign" in identity);
 }
 
-const versioned: readonly SecurityProtocol[] = ["TLS 1.3", "TLS 1.2", "DTLS 1.3", "DTLS 1.2", "QUIC v1", "QUIC v2"];
+const gquicVersions = (["Q039", "Q043", "Q044", "Q046", "Q050"] as const).map((name) => `gQUIC ${name}` as const);
+const versioned: readonly SecurityProtocol[] = [
+  "TLS 1.3",
+  "TLS 1.2",
+  "DTLS 1.3",
+  "DTLS 1.2",
+  "QUIC v1",
+  "QUIC v2",
+  ...gquicVersions,
+];
 const knownProtocols: readonly SecurityProtocol[] = [...tableRows, "SRTP", "gQUIC", ...versioned];
 
 function make<Mode extends SecurityMode>(mode: Mode, init: SecurityInit): SecurityParameters<Mode> {

@@ -32,6 +32,12 @@ export const urlSchemes: Readonly<Record<string, Scheme>> = {
     about: "SRTP over UDP: each Message is an RTP or RTCP packet",
     protocol: "SRTP",
   },
+  gquic: {
+    allowed: ["gQUIC"],
+    transport: reliableInorderStream,
+    about: "a stream of Google QUIC over UDP, with its own crypto: for old peers",
+    protocol: "gQUIC",
+  },
   curvecp: {
     allowed: ["CurveCP"],
     transport: reliableInorderStream,

@@ -75,7 +75,16 @@ test("the rows of the stacks bring no protocol's code, and each of the protocols
   assert.deepEqual(
     lazy.map(({ name }) => name),
     [
-      ...["TLS/TCP", "QUIC/UDP", "QUIC/UDP messages", "MinimaLT/UDP", "CurveCP/UDP", "tcpcrypt/TCP", "DTLS/UDP"],
+      ...[
+        "TLS/TCP",
+        "QUIC/UDP",
+        "QUIC/UDP messages",
+        "MinimaLT/UDP",
+        "CurveCP/UDP",
+        "gQUIC/UDP",
+        "tcpcrypt/TCP",
+        "DTLS/UDP",
+      ],
       ...["DTLS/RFC 4571/TCP", "SRTP/UDP", "SRTP/RFC 4571/TCP"],
     ],
   );

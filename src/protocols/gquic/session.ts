@@ -75,6 +75,11 @@ export interface GquicOutcome {
   /** Was the version changed on the way? */
   readonly versionNegotiated: boolean;
   readonly idleTimeoutMs: number;
+  /** What was sent early; `none` where nothing was, or on a server. */
+  readonly earlyData: "none" | "accepted" | "rejected";
+  /** What other protocols settle, and this one does not have. */
+  readonly alpn?: undefined;
+  readonly mode?: undefined;
 }
 
 export interface GquicStatistics {

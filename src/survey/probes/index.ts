@@ -25,6 +25,7 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
   },
   async (host) => (await import("./tcpcrypt/index.js")).tcpcryptProbes(host),
   async (host) => (await import("./minimalt/index.js")).minimaltProbes(host),
+  async (host) => (await import("./gquic/index.js")).gquicProbes(host),
   async (host) => (await import("./curvecp/index.js")).curvecpProbes(host),
   async (host) => (await import("./ikev2/index.js")).ikev2Probes(host),
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),

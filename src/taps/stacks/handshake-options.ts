@@ -1,5 +1,5 @@
 import { toHex, utf8 } from "../../bytes/index.js";
-import { type Host, type Identity, Secret } from "../../contract/index.js";
+import { type Host, type Identity, type ProtocolName, Secret } from "../../contract/index.js";
 import { createVerifier, isPkiFailure, parseCertificate, pinOf, type Verifier } from "../../pki/index.js";
 import {
   ClientSessionCache,
@@ -18,7 +18,13 @@ import {
   type VerifyPeer,
 } from "../../protocols/tls/index.js";
 import { verifiersPerAnchorsMax } from "../limits.js";
-import { identitiesFor, type PreSharedKey, type SecurityInit, type SecurityParameters } from "../security.js";
+import {
+  identitiesFor,
+  type PreSharedKey,
+  type SecurityInit,
+  type SecurityMode,
+  type SecurityParameters,
+} from "../security.js";
 import type { Family } from "./family.js";
 import type { OpenRequest, StackRequest, StackScope } from "./stack.js";
 
@@ -88,7 +94,7 @@ const wantsEarly = ({ zeroRttMsg }: StackRequest["properties"]): boolean =>
   zeroRttMsg === "require" || zeroRttMsg === "prefer";
 
 /** RFC 9622 §6.3.8, SetIdentityChallengeCallback: the application signs in place of the identity. */
-function challenged(identity: Identity, { sign }: SecurityInit): TlsIdentity {
+export function challenged(identity: Identity, { sign }: SecurityInit): TlsIdentity {
   if (sign === undefined) return identity;
   return {
     ...identity,
@@ -108,6 +114,21 @@ function externalPsk({ identity, key, hash }: PreSharedKey): ExternalPsk {
   };
 }
 
+/** The same judgement for a protocol whose handshake is not TLS's, and whose servers show certificates all the same. */
+export function verifierOfPeers(
+  host: Host,
+  init: SecurityInit,
+  mode: SecurityMode,
+  protocol: ProtocolName,
+): (
+  ask: Pick<Parameters<VerifyPeer>[0], "certificates" | "serverName" | "at">,
+  signal?: AbortSignal,
+) => ReturnType<VerifyPeer> {
+  const judge = mode === "opportunistic" ? anybody(host) : verifierFor(host, init, protocol);
+  const rest = { role: "client", version: "1.3", rawPublicKey: undefined, ocspResponse: undefined } as const;
+  return (ask, signal) => judge({ ...rest, ...ask, signedCertificateTimestamps: undefined, schemes: [] }, signal);
+}
+
 /**
  * Who is trusted: a valid path to an anchor, with a pinned key in it if there are pins; then the application's word.
  * With an empty list of anchors pinned keys are trusted in themselves, and without pins either, the application decides
@@ -116,7 +137,7 @@ function externalPsk({ identity, key, hash }: PreSharedKey): ExternalPsk {
 function verifierFor(
   host: Host,
   { trust: anchors = "system", pins, verify }: SecurityInit,
-  protocol: Family["protocol"],
+  protocol: ProtocolName,
 ): VerifyPeer {
   const noAnchors = anchors !== "system" && anchors.length === 0;
   const provider = host.crypto;
@@ -170,7 +191,7 @@ function verifierOf(
 const verifiers = new WeakMap<Host, WeakMap<readonly Uint8Array[], Map<string, Verifier>>>();
 
 /** No anchors and no pins: the application's word is the only one. */
-function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>, protocol: Family["protocol"]): VerifyPeer {
+function asked(host: Host, verify: NonNullable<SecurityInit["verify"]>, protocol: ProtocolName): VerifyPeer {
   return async (ask, signal = never) => {
     const known = presented(host, ask);
     if (known === undefined) return unreadable();

@@ -11,6 +11,7 @@ import type {
 } from "../../contract/index.js";
 import type { CurveCpSession } from "../../protocols/curvecp/index.js";
 import type { DtlsOutcome, DtlsSession } from "../../protocols/dtls/index.js";
+import type { GquicSession } from "../../protocols/gquic/index.js";
 import type { MinimaltSession } from "../../protocols/minimalt/index.js";
 import type { QuicSession } from "../../protocols/quic/index.js";
 import type { SrtpSession } from "../../protocols/srtp/index.js";
@@ -267,6 +268,7 @@ export type SecuritySession =
   | MinimaltSecurity
   | CurveCpSecurity
   | TcpcryptSecurity
+  | GquicSecurity
   | SrtpSecurity;
 
 /** A TLS session as its Connection's owner may use it: bytes go through the Connection. */
@@ -312,6 +314,8 @@ export type MinimaltSecurity = Pick<
   MinimaltSession,
   "protocol" | "role" | "outcome" | "peer" | "updateKeys" | "onMoved" | "exportKey" | "statistics"
 >;
+/** A Google QUIC session as the owner of one of its streams may use it: streams and ends go through Connections. */
+export type GquicSecurity = Pick<GquicSession, "protocol" | "role" | "outcome" | "peer" | "onMoved" | "statistics">;
 
 /** A CurveCP session as its Connection's owner may use it: bytes go through the Connection. */
 export type CurveCpSecurity = Pick<

@@ -1,6 +1,7 @@
 import { curvecp } from "./curvecp.js";
 import { dtls } from "./dtls.js";
 import { dtlsInFrames, srtpInFrames } from "./framed.js";
+import { gquic } from "./gquic.js";
 import { minimalt } from "./minimalt.js";
 import { quicStacks } from "./quic.js";
 import { srtp } from "./srtp.js";
@@ -17,6 +18,7 @@ export const protocolStacks: readonly ProtocolStack[] = [
   quicStacks.messages,
   minimalt,
   curvecp,
+  gquic,
   tcpcrypt,
   tcp,
   dtls,

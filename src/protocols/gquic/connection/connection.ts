@@ -25,6 +25,8 @@ const earlyLimits = { connectionWindow: 16_384, streamWindow: 16_384, streams: 1
 /** How long a new place, or a claim that we are forgotten, is tried. */
 const patienceTimeouts = 3;
 const patienceMsMin = 1_000;
+/** How long what is still on its way is awaited after the end, at most. */
+const closingMsMax = 1_000;
 
 /** Codes with which a peer ends what needs no more. */
 const cleanCodes: ReadonlySet<number> = new Set([errorCodes.QUIC_NO_ERROR, errorCodes.QUIC_PEER_GOING_AWAY]);
@@ -444,6 +446,7 @@ export class Connection implements InboundEvents {
         roundTrips: hellos + (this.#negotiated ? 1 : 0),
         versionNegotiated: this.#negotiated,
         idleTimeoutMs: core.idle.timeoutMs,
+        earlyData: core.earlyData === "offered" ? "none" : core.earlyData,
       },
     });
   }
@@ -555,13 +558,18 @@ export class Connection implements InboundEvents {
     this.#close(failure.code ?? errorCodes.QUIC_INTERNAL_ERROR, failure.message, failure, now);
   }
 
+  /** What is still on its way may arrive: three probe timeouts, where they are known. */
+  get #closingMs(): number {
+    return Math.min(closingMsMax, patienceTimeouts * this.core.ptoMs);
+  }
+
   #close(code: number, reason: string, failure: GquicFailure | undefined, now: Instant): void {
     const { core } = this;
     const { write } = core.keyring;
     const all = [Level.forwardSecure, Level.initial, Level.clear].filter((level) => write[level] !== undefined);
     // Who has not shown yet which keys he has is told under all that he may have.
     const levels = core.isConfirmed ? all.slice(0, 1) : core.isComplete ? all.slice(0, 2) : all.slice(-1);
-    core.closing.close(code, reason, failure, levels, now + patienceTimeouts * core.ptoMs);
+    core.closing.close(code, reason, failure, levels, now + this.#closingMs);
   }
 }
 
