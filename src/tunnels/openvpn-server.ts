@@ -112,7 +112,15 @@ export class ServerEnd {
     this.#pool = new AddressPool(inside, pool);
     const traced = { ...(host.keyLog && { keyLog: host.keyLog }), ...(host.trace && { trace: host.trace }) };
     this.#tls = { ...options.tls, ...traced };
-    const config = { ...options, crypto, entropy, tls: this.#tls, addresses: inside, source };
+    const config = {
+      ...options,
+      ...(host.trace && { trace: host.trace }),
+      crypto,
+      entropy,
+      tls: this.#tls,
+      addresses: inside,
+      source,
+    };
     this.machine = new OpenVpnServer({ ...config, ...(transport === "tcp" && { batchPackets: 1 }) });
     this.outside = transport === "tcp" ? new ListenerPort(network) : network;
   }

@@ -202,6 +202,7 @@ export class ClientEnd {
         packets: file.renewPackets,
         ...(file.renewAfterMs !== undefined && { afterMs: file.renewAfterMs }),
       },
+      ...(host.trace && { trace: host.trace }),
       ...(credentials && { credentials }),
       ...definedOf({
         announce: options.announce,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inner, OpenVpnPair } from "../support/openvpn-pair.js";
+import type { TraceEvent } from "../../src/contract/index.js";
+import { ends, inner, OpenVpnPair } from "../support/openvpn-pair.js";
 import { ipPacket } from "../unit/wireguard/pair.js";
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -16,6 +17,30 @@ test("a tunnel comes up and renews its keys over a line that loses, repeats and 
     pair.drain().run(() => pair.count("a", "renewed") === 1 && pair.count("b", "renewed") === 1);
     assert.deepEqual([pair.count("a", "renewed"), pair.count("b", "renewed")], [1, 1], replay(seed));
     assert.equal(pair.count("a", "failed") + pair.count("a", "restarting"), 0, replay(seed));
+  }
+});
+
+test("both sides say what happens, in its order, with the time of the input that it came of, and no secret", () => {
+  const told: { readonly a: TraceEvent[]; readonly b: TraceEvent[] } = { a: [], b: [] };
+  const trace = (end: "a" | "b") => (event: TraceEvent) => void told[end].push(event);
+  const pair = new OpenVpnPair({ seed: 9 }, { trace: trace("a") }, { trace: trace("b") });
+  pair.open().run(isUp(pair));
+  pair.client.handle({ kind: "renegotiate" }, pair.now);
+  pair.drain().run(() => pair.count("b", "renewed") === 1 && pair.count("a", "renewed") === 1);
+  pair.deliver("a", new Uint8Array(20), ends.b);
+  pair.client.handle({ kind: "close" }, pair.now);
+  pair.drain().run(() => pair.count("b", "left") === 1, 5_000);
+  const names = (end: "a" | "b") => told[end].map(({ name }) => name.replace("openvpn:", ""));
+  assert.deepEqual(names("a"), ["connecting", "session_started", "keys_negotiated", "configured", "keys_negotiated"]);
+  assert.deepEqual(names("b"), ["client_joined", "keys_renewed", "dropped", "client_left"]);
+  assert.deepEqual(told.b.map(({ data }) => data["reason"]).filter(Boolean), ["unknown-opcode", "exited-by-peer"]);
+  for (const end of ["a", "b"] as const) {
+    const times = told[end].map(({ at }) => at);
+    assert.deepEqual(
+      times,
+      [...times].sort((x, y) => x - y),
+    );
+    assert.ok(times[0]! >= Date.UTC(2026, 0, 3) && told[end].every(({ protocol }) => protocol === "OpenVPN"));
   }
 });
 

@@ -7,6 +7,7 @@ import type {
   Question,
   Secret,
   SocketAddress,
+  Trace,
 } from "../../contract/index.js";
 import type { PacketSource } from "../../mechanisms/packets/staged.js";
 import type { TlsAsks, TlsClientOptions, TlsOutcome } from "../tls/index.js";
@@ -63,6 +64,8 @@ export interface OpenVpnClientConfig {
   readonly roundsMax?: number;
   /** Largest inner packet. Default 1500. */
   readonly mtu?: number;
+  /** Told of the session in qlog's manner, `openvpn:…`; of its TLS by `tls.trace`. Default: nobody. */
+  readonly trace?: Trace;
   /** Inner packets straight from a stack. */
   readonly source?: PacketSource;
 }

@@ -81,6 +81,8 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   #packetsSent = 0;
   #packetsReceived = 0;
 
+  /** When the input came that is being worked on. */
+  #now: Instant = 0;
   #until: Instant | undefined;
   #pushAt: Instant | undefined;
 
@@ -99,6 +101,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
 
   handle(input: OpenVpnClientInput | DatagramInput | Answer | Wake, now: Instant): void {
     if (this.#state === "over") return;
+    this.#now = now;
     switch (input.kind) {
       case "datagrams":
         this.#datagrams(input, now);
@@ -214,6 +217,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
   }
 
   #connect(remote: number, now: Instant): void {
+    this.#trace("connecting", { remote });
     this.#state = "connecting";
     this.#until = now + (this.#config.serverPollMs ?? serverPollMs);
     this.#events.push({ kind: "connect", remote });
@@ -224,6 +228,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     this.#address = { ...to };
     this.#transport = transport;
     this.#batch = new Batch(this.mtu, transport === "tcp" ? 1 : batchPacketsMax);
+    this.#trace("session_started", { transport });
     this.#state = "handshaking";
     this.#until = undefined;
     this.#push = new PushReply();
@@ -260,6 +265,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     }
     this.#state = "waiting";
     this.#until = now + afterMs;
+    this.#trace("restarting", { reason: reason.reason, afterMs });
     this.#events.push({ kind: "restarting", failure: reason, afterMs });
   }
 
@@ -276,6 +282,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     if (this.#session !== undefined) this.#leave();
     this.#state = "over";
     this.#until = undefined;
+    this.#trace("failed", { reason: reason.reason, fault: reason.fault, at: reason.at });
     this.#events.push({ kind: "failed", failure: reason });
   }
 
@@ -377,6 +384,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
           this.#events.push(event);
           break;
         case "keyed":
+          this.#trace("keys_negotiated", { isFirst: event.isFirst });
           this.#outcome = event.outcome;
           this.#handshakes++;
           this.#lastHandshakeAt = now;
@@ -495,6 +503,7 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
     this.#until = undefined;
     this.#pushAt = undefined;
     this.#liveness.received(now);
+    this.#trace("configured", { cipher: cipher.name, peerId, tlsExport, dynamicTlsCrypt, mtu: inside.mtu });
     this.#events.push({ kind: "up", inside, cipher: cipher.name, outcome: this.#outcome! });
   }
 
@@ -546,5 +555,10 @@ export class OpenVpnClient implements Machine<OpenVpnClientInput | DatagramInput
 
   #drop(reason: DropReason): void {
     this.drops[reason]++;
+    if (this.#config.trace !== undefined) this.#trace("dropped", { reason });
+  }
+
+  #trace(name: string, data: Readonly<Record<string, unknown>>): void {
+    this.#config.trace?.({ at: this.#now, protocol: "OpenVPN", name: `openvpn:${name}`, data });
   }
 }

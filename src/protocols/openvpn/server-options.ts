@@ -1,5 +1,5 @@
 import type { Prefix } from "../../bytes/index.js";
-import type { CryptoProvider, Entropy, HashName, Question, SocketAddress } from "../../contract/index.js";
+import type { CryptoProvider, Entropy, HashName, Question, SocketAddress, Trace } from "../../contract/index.js";
 import type { PacketSource } from "../../mechanisms/packets/staged.js";
 import type { TlsAsks, TlsServerOptions } from "../tls/index.js";
 import type { ServerControlKey } from "./control/stateless.js";
@@ -35,6 +35,8 @@ export interface OpenVpnServerConfig {
   readonly mtu?: number;
   /** Packets that one `transmit` may hold side by side. Default `batchPacketsMax`; 1 for ports that carry a stream. */
   readonly batchPackets?: number;
+  /** Told of clients in qlog's manner, `openvpn:…`; of their TLS by `tls.trace`. Default: nobody. */
+  readonly trace?: Trace;
   readonly source?: PacketSource;
 }
 

@@ -71,6 +71,8 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
   readonly #inbound = new Inbound(batchPacketsMax);
   #dueAt: Instant | undefined;
   #isClosed = false;
+  /** When the input came that is being worked on. */
+  #now: Instant = 0;
 
   constructor(config: OpenVpnServerConfig) {
     this.#config = config;
@@ -96,6 +98,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
 
   handle(input: OpenVpnServerInput | DatagramInput | Answer | Wake, now: Instant): void {
     if (this.#isClosed) return;
+    this.#now = now;
     switch (input.kind) {
       case "datagrams":
         this.#datagrams(input, now);
@@ -317,6 +320,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
       this.#drop("wrong-source");
       return false;
     }
+    this.#trace("client_moved", { peerId: guest.peerId, from: before, to: guest.address });
     this.#events.push({ kind: "moved", peerId: guest.peerId, from: before, to: guest.address });
     return true;
   }
@@ -363,6 +367,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
 
   #keyed(guest: Guest, isFirst: boolean, claim: Claim, info: string): void {
     if (!isFirst) {
+      this.#trace("keys_renewed", { peerId: guest.peerId });
       if (isSame(guest, claim)) this.#events.push({ kind: "renewed", client: guest.status });
       else this.#remove(guest, failure("identity-changed", "the client became another when keys were renewed"));
       return;
@@ -446,6 +451,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
     const { auth = "SHA-1", replayWindow } = this.#config;
     guest.session.agree({ cipher, auth, peerId, tlsExport, dynamicTlsCrypt, replayWindow }, now);
     guest.cipher = cipher.name;
+    this.#trace("client_joined", { peerId: guest.peerId, cipher: cipher.name, tlsExport, dynamicTlsCrypt });
     this.#events.push({ kind: "joined", client: guest.status });
   }
 
@@ -458,6 +464,7 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
     const wasUp = guest.isUp;
     const client = guest.status;
     guest.destroy();
+    this.#trace("client_left", { peerId: client.peerId, reason: reason?.reason });
     if (wasUp) this.#events.push({ kind: "left", client, failure: reason });
   }
 
@@ -510,6 +517,11 @@ export class OpenVpnServer implements Machine<OpenVpnServerInput | DatagramInput
 
   #drop(reason: DropReason): void {
     this.drops[reason]++;
+    if (this.#config.trace !== undefined) this.#trace("dropped", { reason });
+  }
+
+  #trace(name: string, data: Readonly<Record<string, unknown>>): void {
+    this.#config.trace?.({ at: this.#now, protocol: "OpenVPN", name: `openvpn:${name}`, data });
   }
 }
 
