@@ -40,7 +40,7 @@ export async function run(): Promise<readonly BenchRow[]> {
   ];
 }
 
-async function betweenOurs(congestionControl: ControllerName): Promise<CurveCpEndAnswer> {
+export async function betweenOurs(congestionControl: ControllerName): Promise<CurveCpEndAnswer> {
   const file = fileURLToPath(new URL("./programs/curvecp-end.js", import.meta.url));
   await using server = new Program("CurveCP end", process.execPath, [file, congestionControl]);
   const [, port, publicKey] = await server.says(/"port":(\d+),"publicKey":"([0-9a-f]+)"/);

@@ -32,8 +32,8 @@ const unfit: NonNullable<ProtocolStack["unfit"]> = ({ mode, init }, _allowed, ro
 };
 
 /**
- * MinimaLT over UDP: a Connection is a connection of a tunnel, and the tunnel the Connection Group; docs/mappings/minimalt.md is its
- * text. Ready once the server has been heard; a first Message that may go early leaves with the first packet.
+ * MinimaLT over UDP: a Connection is a connection of a tunnel, and the tunnel the Connection Group.
+ * Ready once the server has been heard; a first Message that may go early leaves with the first packet.
  */
 export const minimalt = over(minimaltProfile, udp, {
   connectedness: "connection-oriented",
