@@ -244,7 +244,8 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
     if (name in readers) return readers[name as keyof ReadOnlyProperties](this.#core);
     // What the stack does not act on reads as what is: one path, no other addresses advertised.
     const { line } = this.#core;
-    if (line !== undefined && Object.hasOwn(inactive, name) && line.stack.migrates !== true) {
+    const acts = name === "multipath" ? line?.stack.migrates : line?.stack.advertises;
+    if (line !== undefined && Object.hasOwn(inactive, name) && acts !== true) {
       return inactive[name as keyof typeof inactive];
     }
     return this.#core.values[name as keyof SelectionProperties];

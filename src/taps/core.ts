@@ -166,7 +166,8 @@ export class ConnectionCore implements LineSink, SendQueueOwner, PropertiesOwner
       const asked = this.values[name as keyof typeof inactive];
       // Listening passively for further paths is a default, and asks for nothing.
       if (asked === value || asked === "passive") continue;
-      if (line.stack.migrates && (name === "multipath" || how === "received")) continue;
+      const { migrates, advertises } = line.stack;
+      if (name === "multipath" ? migrates : advertises && how === "received") continue;
       this.note("property_unsupported", { property: name, value: asked, stack: line.stack.name });
     }
     this.#enter("established");

@@ -188,7 +188,7 @@ class PortsReception<Mode extends SecurityMode> extends Reception<Mode> {
       for (const stack of this.stacks) {
         if (!serves(local, stack)) continue;
         // RFC 9622 §6.2.15: the first address tells of the others, at which its sessions are served too.
-        const advertises = properties.advertisesAltaddr && stack.migrates === true;
+        const advertises = properties.advertisesAltaddr && stack.advertises === true;
         if (advertises && at > 0) continue;
         try {
           const listening = await stack.listen({

@@ -4,15 +4,15 @@ import { type LocalEndpoint, type LocalEndpointInit, localEndpoint } from "./end
 import { TapsFailure, type TapsReason } from "./failure.js";
 import { childrenPerNodeMax } from "./limits.js";
 import type { SetResult } from "./live-properties.js";
-import type { StreamGroup } from "./stacks/stack.js";
+import type { Mover } from "./stacks/stack.js";
 
 /**
  * Local addresses that open sessions may go on from (RFC 9622 §7.5). A protocol without true multipath hands over: the
  * session moves when the address that it uses is taken away, or nothing leaves from it any more (RFC 9623 §7.2).
  */
 export class LocalPaths {
-  readonly #known = new WeakMap<StreamGroup, LocalEndpoint[]>();
-  readonly #moving = new WeakSet<StreamGroup>();
+  readonly #known = new WeakMap<Mover, LocalEndpoint[]>();
+  readonly #moving = new WeakSet<Mover>();
 
   add(core: ConnectionCore, endpoints: readonly LocalEndpointInit[]): SetResult {
     const session = movable(core, "AddLocal");
@@ -71,7 +71,7 @@ export class LocalPaths {
     );
   }
 
-  #knownTo(session: StreamGroup, core: ConnectionCore): LocalEndpoint[] {
+  #knownTo(session: Mover, core: ConnectionCore): LocalEndpoint[] {
     let known = this.#known.get(session);
     if (known === undefined) {
       const { address, port } = core.line!.transport.local;
@@ -81,12 +81,12 @@ export class LocalPaths {
   }
 }
 
-type Movable = { readonly session: StreamGroup; readonly migrate: NonNullable<StreamGroup["migrate"]> };
+type Movable = { readonly session: Mover; readonly migrate: NonNullable<Mover["migrate"]> };
 
 function movable(core: ConnectionCore, at: string): Movable | Extract<SetResult, { ok: false }> {
   const { line } = core;
   if (line === undefined || core.isClosed) return refused("wrong-state", at, `the Connection is ${core.state}`);
-  const { session } = line.transport;
+  const session: Mover | undefined = line.transport.session ?? line.transport.mover;
   const migrate = session?.migrate;
   if (session === undefined || migrate === undefined) {
     return refused("unsupported", at, `${line.stack.name} cannot move an open Connection`);

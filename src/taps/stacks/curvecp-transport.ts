@@ -13,7 +13,7 @@ import {
 import { TapsFailure } from "../failure.js";
 import type { SecurityInit, TrustQuestion } from "../security.js";
 import { ByteStreamTransport } from "./port-transport.js";
-import type { ListenRequest, OpenRequest, StackRequest, Transport, TransportListener } from "./stack.js";
+import type { ListenRequest, Mover, OpenRequest, StackRequest, Transport, TransportListener } from "./stack.js";
 import { keepAliveOf } from "./tcp.js";
 
 const keepAliveDefaultMs = 15_000;
@@ -91,7 +91,8 @@ const question = (key: Uint8Array, serverName: string, validated: boolean): Trus
 /** For those who ask without a way to take the question back. */
 const never = new AbortController().signal;
 
-class CurveCpTransport extends ByteStreamTransport<CurveCpSession> implements CurveCpSink {
+class CurveCpTransport extends ByteStreamTransport<CurveCpSession> implements CurveCpSink, Mover {
+  onTrouble: Mover["onTrouble"];
   readonly #init: SecurityInit;
   #refusal: Failure | undefined;
   #isPaused = false;
@@ -114,6 +115,22 @@ class CurveCpTransport extends ByteStreamTransport<CurveCpSession> implements Cu
 
   get security(): CurveCpSession {
     return this.port;
+  }
+
+  get mover(): Mover {
+    return this;
+  }
+
+  /** Only a client goes elsewhere; a server follows. */
+  get migrate(): Mover["migrate"] {
+    const { port } = this;
+    if (port.role === "server") return undefined;
+    return (local) => port.migrate({ address: port.local.address, port: 0, ...local });
+  }
+
+  override softError(failure: Failure): void {
+    super.softError(failure);
+    this.onTrouble?.(failure);
   }
 
   override pause(): void {

@@ -35,6 +35,7 @@ export const curvecp = over(curvecpProfile, udp, {
   dataUnit: "byte-stream",
   connectionObject: "CurveCP connection on a UDP socket pair",
   messageProperties: tcp.messageProperties,
+  migrates: true,
   unfit,
   ...lazily(() => import("./curvecp-transport.js")),
 });

@@ -20,6 +20,7 @@ const row = (use: QuicUse) => ({
   connectedness: "connection-oriented" as const,
   unfit: unfitFor(families.QUIC),
   migrates: true as const,
+  advertises: true as const,
   ...lazily(async () => {
     const code = import("./quic-transport.js");
     return (await code).quicCode(await import("../../protocols/quic/index.js"), use);

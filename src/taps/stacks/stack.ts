@@ -58,11 +58,10 @@ export interface ProtocolStack<Offers extends Service = Service> extends StackCo
   readonly dataUnit: "byte-stream" | "message";
   /** What a Connection is in the protocol's own words (RFC 9623 §10). */
   readonly connectionObject: string;
-  /**
-   * Can a session go on from another address (RFC 9622 §7.5)? Then `multipath` says whether it may, and a Listener with
-   * `advertisesAltaddr` tells of its other addresses.
-   */
+  /** Can a session go on from another address (RFC 9622 §7.5)? Then `multipath` says whether it may. */
   readonly migrates?: true;
+  /** Does a Listener with `advertisesAltaddr` tell of its other addresses (RFC 9622 §6.2.15)? */
+  readonly advertises?: true;
   /** Message Properties that act on this stack; others are hints that it ignores. */
   readonly messageProperties: readonly (keyof MessageProperties)[];
   /** Why the stack cannot serve these security parameters at all, before any packet; undefined if it can. */
@@ -200,6 +199,8 @@ export interface Transport {
   readonly security?: SecuritySession;
   /** Did the peer take the early Message? Known once `ready`. */
   readonly earlyAccepted?: boolean;
+  /** What goes to another local address as one, where that is no group of streams. */
+  readonly mover?: Mover;
   /** The session whose stream this is, for stacks that have streams. */
   readonly session?: StreamGroup;
   /** What the protocol makes of the Connection's direction, where it has one-way streams. */
@@ -208,10 +209,18 @@ export interface Transport {
   readonly closesWhole?: boolean;
 }
 
-/** A session of many streams: what the members of a Connection Group share (RFC 9622 §7.4). */
-export interface StreamGroup {
+/** What may go on from another local address (RFC 9622 §7.5). */
+export interface Mover {
   /** Where it goes out now. */
   readonly local: SocketAddress;
+  /** Goes on from another local address; rejects, and stays, where the peer does not answer there. */
+  readonly migrate: ((local: Partial<SocketAddress>) => Promise<void>) | undefined;
+  /** Told of soft errors, for who knows another path. */
+  onTrouble: ((failure: Failure) => void) | undefined;
+}
+
+/** A session of many streams: what the members of a Connection Group share (RFC 9622 §7.4). */
+export interface StreamGroup extends Mover {
   /** Clone: another stream to the same peer. Throws where the session is over. */
   openStream(sink: TransportSink, options: StreamWish): Transport;
   /** Who hears of streams that the peer opens; undefined, here or as an answer, refuses them. */
@@ -222,10 +231,6 @@ export interface StreamGroup {
   close(): void;
   /** AbortGroup: ends all streams at once. */
   abort(): void;
-  /** Goes on from another local address; rejects, and stays, where the peer does not answer there. */
-  readonly migrate: ((local: Partial<SocketAddress>) => Promise<void>) | undefined;
-  /** Told of soft errors, for who knows another path. */
-  onTrouble: ((failure: Failure) => void) | undefined;
 }
 
 /** How a stream is wished for. */

@@ -9,6 +9,7 @@ import {
   type SecurityInit,
   secure,
   serve,
+  TransportProperties,
 } from "../../../src/taps/index.js";
 import { serverIdentity, userIdentity } from "../../support/minimalt-pair.js";
 import { type Neighbours, neighbours } from "../../support/taps.js";
@@ -116,4 +117,27 @@ test("minimalt: what its row leaves blank is refused by name, and so is a client
     await assert.rejects(client.preconnection({ remote, security: opportunistic() }).connect({ timeout: 1_000 }));
     const noKey = server.preconnection({ local: { port: 4437 }, security: secure({ allowed: ["MinimaLT"] }) });
     await assert.rejects(noKey.listen(), /host keys/);
+  }));
+
+test("minimalt: AddLocal and RemoveLocal move a client on, and PathChange tells of it at both ends", () =>
+  withEcho({}, async ({ client }, accepted) => {
+    const connection = await dial(client, url.replace("server.test", "192.0.2.2"), {
+      peerKeys,
+      transport: new TransportProperties({ multipath: "active" }),
+    });
+    const told: string[] = [];
+    const tell = (who: string) => (change: { readonly what: string }) => void told.push(`${who} ${change.what}`);
+    connection.on("pathChange", tell("client"));
+    await connection.send(utf8("from here, "));
+    const { localEndpoint: before } = connection;
+    accepted[0]!.on("pathChange", tell("server"));
+    assert.ok(connection.addLocal({ address: "192.0.2.1", port: 7_777 }).ok);
+    assert.ok(connection.removeLocal({ address: before!.address!, port: before!.port! }).ok);
+    await connection.send(utf8("and from there"), { final: true });
+    assert.equal(await all(connection), "from here, and from there");
+    assert.deepEqual(told.sort(), ["client handover", "server handover"]);
+    assert.equal(connection.localEndpoint?.port, 7_777);
+    assert.equal(accepted[0]!.remoteEndpoint?.port, 7_777);
+    assert.equal(accepted[0]!.addLocal({ address: "192.0.2.9" }).ok, false, "a server stays where it is");
+    await connection.close();
   }));
