@@ -139,6 +139,13 @@ async function tlsHandshakes(credentials: Credentials): Promise<number> {
   const { end, to } = await tlsEnds(credentials);
   await using _ = end;
   await using client = new BenchEnd();
-  const { count, ms } = await client.do<Timed>({ kind: "shake", with: "sealport", to, ms: beginMs, resume: false });
+  const { count, ms } = await client.do<Timed>({
+    kind: "shake",
+    with: "sealport",
+    to,
+    ms: beginMs,
+    atLeast: 1,
+    resume: false,
+  });
   return (count * 1_000) / ms;
 }
