@@ -107,6 +107,7 @@ test("the examples of QUIC and HTTP/3 talk to themselves", async () => {
   const quic = "QUIC 1, shout\nONE STREAM AND ANOTHER\nacknowledged\na datagram\nSTILL HERE\n";
   assert.equal(await ends(example("quic")), quic);
   assert.equal(await ends(example("streams")), "QUIC/UDP 2\none stream\nand another\n");
+  assert.equal(await ends(example("gquic")), "hello, old friend\n");
   assert.equal(await ends(example("http3")), "200 you want /page\n{ path: '/say', heard: 'hello' }\n");
 });
 

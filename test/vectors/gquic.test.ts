@@ -356,5 +356,4 @@ for (const name of names.filter((each) => each.startsWith("q0") && !each.include
 
 test("so many packets of strangers were opened and sealed again", () => {
   assert.ok(replayed > 900, `${replayed}`);
-  console.log(`${replayed} packets`);
 });
