@@ -148,6 +148,7 @@ export const commands = [
       ["sealport tunnel office.conf --socks 127.0.0.1:1080", "for browsers and everything that knows proxies"],
       ["sealport tunnel office.conf -L 5432:db.office:5432", "one port"],
       ["sealport tunnel office.conf --tun wg0", "as root: a device, gone when the command ends"],
+      ["sealport tunnel office.swanctl.conf", "IPsec, by IKEv2, from strongSwan's file"],
       ["sealport tunnel office.ovpn --login @login.txt", "OpenVPN, with user and password on two lines"],
       ["ssh -o ProxyCommand='sealport tunnel office.conf -W %h:%p' me@build.office", "as ssh's -W"],
     ],

@@ -24,3 +24,6 @@ export const acceptedStreamsMax = 4_096;
 export const devicePacketsMax = 64;
 /** Bytes of IPv6's header and UDP's, which go around a packet outside. */
 export const udpHeadersSize = 48;
+/** A tunnel of IPsec whose peer is gone is made anew after so long, twice as long each time up to a minute. */
+export const reconnectFirstMs = 1_000;
+export const reconnectMaxMs = 60_000;

@@ -11,7 +11,7 @@ import {
   type TunnelNotice,
 } from "../../tunnels/index.js";
 import { openVpnSecrets, type TunnelOptions } from "./open-tunnel.js";
-import { looksLikeOvpn, looksLikeOvpnServer, readKeySource, readTunnelFile } from "./source.js";
+import { looksLikeOvpn, looksLikeOvpnServer, looksLikeSwanctl, readKeySource, readTunnelFile } from "./source.js";
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface DeviceTunnelOptions
@@ -91,6 +91,9 @@ type Below = OpenVpnDeviceOptions & {
 
 /** By what the file is. */
 async function openBelow(host: Host, text: string, { privateKey, ...options }: Below): Promise<OpenedDevice> {
+  if (looksLikeSwanctl(text)) {
+    return (await import("../../tunnels/ipsec-device.js")).openIpsecDevice(host, text, options);
+  }
   if (looksLikeOvpnServer(text)) {
     return (await import("../../tunnels/openvpn-server-file.js")).serveOpenVpnDevice(host, text, options);
   }

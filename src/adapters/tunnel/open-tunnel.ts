@@ -43,6 +43,7 @@ import {
   type KeySource,
   looksLikeOvpn,
   looksLikeOvpnServer,
+  looksLikeSwanctl,
   readKeySource,
   readSecretText,
   readTunnelFile,
@@ -51,7 +52,7 @@ import {
 import { dropsThatHappened, peerStatuses, type TunnelStatus } from "./status.js";
 
 export interface TunnelOptions {
-  /** The tunnel's interface is `wg:` or `ovpn:` and this name. Default: the file's, without its suffix; "tunnel" for a text. */
+  /** The tunnel's interface is `wg:`, `ovpn:` or `ipsec:` and this name. Default: the file's, without its suffix; "tunnel" for a text. */
   readonly name?: string;
   /** In place of the file's `PrivateKey`: a Secret, or the file or environment variable that holds it in base64. */
   readonly privateKey?: KeySource;
@@ -93,7 +94,7 @@ export interface TunnelOptions {
    * let in, and nobody else.
    */
   readonly acceptUser?: (user: string, password: Secret) => boolean | Promise<boolean>;
-  /** What unlocks the private key of an OpenVPN file. */
+  /** What unlocks the private key of an OpenVPN file or a swanctl.conf. */
   readonly passphrase?: KeySource;
   /** For what is dialled securely inside: trust, identity, verify. */
   readonly security?: SecurityInit;
@@ -189,10 +190,21 @@ const kinds = {
         ...(passphrase && { passphrase: readSecretText(passphrase) }),
       }),
   },
+  swanctl: {
+    prefix: "ipsec",
+    open: async (host, { text, read }, { passphrase }, common) =>
+      (await import("../../tunnels/ipsec.js")).openIpsec(host, text, {
+        ...common,
+        read,
+        ...(passphrase && { passphrase: readSecretText(passphrase) }),
+      }),
+  },
 } as const satisfies Readonly<Record<string, Kind>>;
 
-const kindOf = (text: string): Kind =>
-  looksLikeOvpnServer(text) ? kinds.ovpnServer : looksLikeOvpn(text) ? kinds.ovpn : kinds.wg;
+function kindOf(text: string): Kind {
+  if (looksLikeSwanctl(text)) return kinds.swanctl;
+  return looksLikeOvpnServer(text) ? kinds.ovpnServer : looksLikeOvpn(text) ? kinds.ovpn : kinds.wg;
+}
 
 /** What an OpenVPN file may lack, read from where it is. */
 export function openVpnSecrets({ credentials, passphrase }: Pick<TunnelOptions, "credentials" | "passphrase">): {

@@ -27,8 +27,11 @@ export function readTunnelFile(source: string | URL): TunnelFile {
       return undefined;
     }
   };
-  return { text: readBounded(path), name: basename(path, extname(path)), read };
+  return { text: readBounded(path), name: basename(path, extname(path)).replace(/\.swanctl$/, ""), read };
 }
+
+/** Is it strongSwan's swanctl.conf? Told without loading its room. */
+export const looksLikeSwanctl = (text: string): boolean => /^\s*connections\s*\{/m.test(text);
 
 /** Does a text look like an OpenVPN client's file rather than wg-quick's? Told without loading either room. */
 export const looksLikeOvpn = (text: string): boolean =>

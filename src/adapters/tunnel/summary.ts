@@ -1,11 +1,11 @@
 import { formatPrefix } from "../../bytes/index.js";
 import { parseWgQuick } from "../../protocols/wireguard/index.js";
 import type { FileWarning } from "../../tunnels/index.js";
-import { looksLikeOvpn, looksLikeOvpnServer, readTunnelFile, type TunnelFile } from "./source.js";
+import { looksLikeOvpn, looksLikeOvpnServer, looksLikeSwanctl, readTunnelFile, type TunnelFile } from "./source.js";
 
 /** What a tunnel's file says, for people, before anything is opened. */
 export interface TunnelSummary {
-  readonly protocol: "WireGuard" | "OpenVPN";
+  readonly protocol: "WireGuard" | "OpenVPN" | "IPsec";
   /** Hosts outside that it leads to. */
   readonly hosts: readonly string[];
   readonly peers: number;
@@ -18,6 +18,7 @@ export interface TunnelSummary {
 /** Throws `misuse/bad-configuration` with the line. */
 export async function summarizeTunnelFile(source: string | URL): Promise<TunnelSummary> {
   const file = readTunnelFile(source);
+  if (looksLikeSwanctl(file.text)) return ofSwanctl(file);
   if (looksLikeOvpnServer(file.text)) return ofOvpnServer(file);
   return looksLikeOvpn(file.text) ? ofOvpn(file) : ofWgQuick(file);
 }
@@ -45,6 +46,21 @@ async function ofOvpn({ text, read }: TunnelFile): Promise<TunnelSummary> {
     nameServers: inside.dns,
     routes: inside.routes.map(formatPrefix),
     holdsSecret: key !== undefined || control.kind !== "none" || typeof credentials === "object",
+    warnings,
+  };
+}
+
+async function ofSwanctl({ text, read }: TunnelFile): Promise<TunnelSummary> {
+  const { parseSwanctl } = await import("../../protocols/ikev2/index.js");
+  const { remote, warnings, local } = parseSwanctl(text, { read });
+  return {
+    protocol: "IPsec",
+    hosts: [remote.host],
+    peers: 1,
+    // Both are the gateway's to say.
+    nameServers: [],
+    routes: [],
+    holdsSecret: local.kind === "psk" || local.kind === "certificate",
     warnings,
   };
 }

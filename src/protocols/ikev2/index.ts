@@ -1,7 +1,10 @@
 export { groupOf, type IkeAlgorithms, prfOf } from "./algorithms.js";
 export { answerIke, type IkeKnowledge } from "./answers.js";
+export type { SwanctlWarning } from "./config/entries.js";
+export { parseSwanctl, type ReadNamed, type SwanctlFile } from "./config/swanctl.js";
+export { type UsedSwanctl, useSwanctl } from "./config/use.js";
 export { bindIke, IkeEndpoint, type IkeNotice, type IkeOptions, IkeSession } from "./door.js";
-export type { DropCounts, DropReason, IkeFailure, IkeReason } from "./failure.js";
+export { type DropCounts, type DropReason, failure as ikeFailure, type IkeFailure, type IkeReason } from "./failure.js";
 export { certificateIs, type IkeId, idText, ikeId, sameId, subjectId } from "./identity.js";
 export type {
   EapAnswer,
