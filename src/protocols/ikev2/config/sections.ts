@@ -70,7 +70,7 @@ export function parseSections(text: string): Section {
       continue;
     }
     skip();
-    if (text[at] !== "{") wrong(`${word} is followed by neither = nor {`);
+    if (text[at] !== "{") wrong("a word is followed by neither = nor {");
     at++;
     if (open.length > depthMax) wrong(`sections are nested deeper than ${depthMax}`);
     if (section.sections.has(word)) wrong(`section ${word} is given twice`);
