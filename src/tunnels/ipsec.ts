@@ -24,7 +24,7 @@ import { type IpsecConfig, type IpsecEvent, type IpsecInput, IpsecMachine } from
 import { outerPacketSize, reconnectFirstMs, reconnectMaxMs, udpHeadersSize } from "./limits.js";
 import type { OpenedTunnel, PeerState, TunnelNotice } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
-import { type DnsCodec, Resolver } from "./resolver.js";
+import { type DnsCodecSource, Resolver } from "./resolver.js";
 import { Tunnel } from "./tunnel.js";
 
 export interface IpsecOptions {
@@ -46,7 +46,7 @@ export interface IpsecOptions {
 export interface IpsecTunnelOptions extends IpsecOptions {
   /** Shown as the network's and its interface's name. Default "ipsec". */
   readonly name?: string | undefined;
-  readonly dns?: DnsCodec | undefined;
+  readonly dns?: DnsCodecSource | undefined;
   /** Sees the packets inside, decrypted. */
   readonly tap?: PacketTap | undefined;
 }
