@@ -88,6 +88,10 @@ const curvecp = { H: "Hello", K: "Cookie", I: "Initiate", M: "Message" } as cons
 export const curvecpPackets: Label = (bytes) =>
   curvecp[fromUtf8(bytes.subarray(7, 8)) as keyof typeof curvecp] ?? "no packet of CurveCP";
 
+/** A MinimaLT packet by the two flags in its TID (§4, figure 3). */
+export const minimaltPackets: Label = (bytes) =>
+  ["later packet", "puzzle", "first packet", "first packet with a solution"][bytes[0]! >> 6]!;
+
 /** The first byte of a WireGuard message. */
 const wireguard = ["", "Handshake Initiation", "Handshake Response", "Cookie Reply", "Transport Data"];
 export const wireguardMessages: Label = (bytes) =>

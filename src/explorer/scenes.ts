@@ -1,7 +1,8 @@
-import { formatPrefix, toBase64 } from "../bytes/index.js";
+import { concat, formatPrefix, toBase64 } from "../bytes/index.js";
 import { type Host, type Network, Secret } from "../contract/index.js";
+import { Boxes } from "../crypto/index.js";
 import type { SimulatedHost } from "../hosts/simulator/index.js";
-import { Boxes } from "../protocols/curvecp/index.js";
+import { hostIdentity, hostSecretSize } from "../protocols/minimalt/index.js";
 import { WireGuard } from "../protocols/wireguard/index.js";
 import { bind as bindZrtp } from "../protocols/zrtp/index.js";
 import { OpenVpnStage, serverInside } from "../survey/probes/openvpn/stage.js";
@@ -14,6 +15,7 @@ import {
   dtlsRecords,
   type Label,
   mediaPackets,
+  minimaltPackets,
   openvpnPackets,
   quicPackets,
   tlsRecords,
@@ -111,6 +113,23 @@ export const scenes: readonly Scene[] = [
       return {
         client: { keyPair: newKeyPair(client.host), peerKeys: [identity.publicKey] },
         server: { keyPair: identity },
+      };
+    }),
+  },
+  {
+    name: "minimalt",
+    title: "MinimaLT",
+    about: "one round trip for the server's ephemeral key, then data in the first packet of a tunnel",
+    label: minimaltPackets,
+    play: byUrl("minimalt", "stream", async ({ client, server }) => {
+      const identity = hostIdentity(server.host.crypto, server.host.entropy.fill(new Uint8Array(hostSecretSize)));
+      const { crypto, entropy } = client.host;
+      return {
+        client: {
+          keyPair: new Boxes(crypto).newKeyPair(entropy),
+          peerKeys: [concat(identity.publicKey, identity.box.publicKey)],
+        },
+        server: { protocolOptions: { MinimaLT: { identity } } },
       };
     }),
   },

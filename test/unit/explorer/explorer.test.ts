@@ -73,6 +73,7 @@ test("a label is found for any bytes", () => {
     ["wireguard", labels.wireguardMessages],
     ["openvpn", labels.openvpnPackets],
     ["media", labels.mediaPackets],
+    ["minimalt", labels.minimaltPackets],
   ];
   for (let i = 0; i < 3_000; i++) {
     const bytes = entropy.fill(new Uint8Array(1 + (i % 64)));
