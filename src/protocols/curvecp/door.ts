@@ -26,22 +26,10 @@ export function connect(
 ): CurveCpSession {
   checkClientOptions(options);
   const station = new Station(host);
-  const network = below.network ?? host.network;
-  const local = { ...anyPort(remote), ...below.local };
   // With one address alone the port hears of nobody else, and of ICMP.
   const bound = { ...below.datagram, ...((options.alternates?.length ?? 0) === 0 && { remote }) };
   const session = station.connect(remote, options, sink);
-  station.rebind = async (to = anyPort(remote)) => {
-    const old = [...station.driver.ports];
-    await station.bind(network, to, bound);
-    for (const port of old) port.close();
-  };
-  station.onOver = () => {
-    // It stays for a server that has not heard of the end, but keeps nothing alive.
-    for (const port of station.driver.ports) port.unref();
-  };
-  station.onEmpty = () => station.driver.close();
-  station.bind(network, local, bound).catch((cause: unknown) => {
+  station.shared.bindClient(remote, below.local, below.network, bound).catch((cause: unknown) => {
     session.abortWith(curvecpFailure("connection-lost", "port", "no port could be bound", { cause }));
   });
   return session;
@@ -59,43 +47,14 @@ export async function listen(
   below: CurveCpBelow = {},
 ): Promise<CurveCpListener> {
   const station = new Station(host, options, accept);
-  const port = await station.bind(below.network ?? host.network, local, below.datagram);
-  let closing: Promise<void> | undefined;
+  const port = await station.driver.bind(below.network ?? host.network, local, below.datagram);
+  const tell = (kind: "refuse-strangers" | "close") => () => station.driver.handle({ kind });
+  const { endpoint } = station;
   return {
-    local: port.local,
-    closed: station.closed,
-    drops: station.endpoint.drops,
+    ...station.shared.listener(port, tell("refuse-strangers"), tell("close"), closeWaitMs),
+    drops: endpoint.drops,
     get sessions() {
-      return station.endpoint.size;
+      return endpoint.size;
     },
-    stop: () => {
-      station.driver.handle({ kind: "refuse-strangers" });
-      station.onEmpty ??= () => station.driver.close();
-      if ([...station.sessions].length === 0) station.driver.close();
-      return Promise.resolve();
-    },
-    close: () => (closing ??= closeStation(station)),
-    ref: () => port.ref(),
-    unref: () => port.unref(),
   };
 }
-
-function closeStation(station: Station): Promise<void> {
-  return new Promise((resolve) => {
-    void station.closed.then(() => resolve());
-    station.onEmpty = () => station.driver.close();
-    station.driver.handle({ kind: "close" });
-    if ([...station.sessions].length === 0) {
-      station.driver.close();
-      return;
-    }
-    // A peer that is gone answers nothing.
-    const alarm = station.host.wakeAt(station.now() + closeWaitMs, () => station.driver.close());
-    void station.closed.then(() => alarm.cancel());
-  });
-}
-
-const anyPort = ({ address }: SocketAddress): SocketAddress => ({
-  address: address.includes(":") ? "::" : "0.0.0.0",
-  port: 0,
-});

@@ -139,7 +139,7 @@ export class PeerSession implements CurveCpSession {
   async migrate(local?: SocketAddress): Promise<void> {
     if (this.role === "server") throw curvecpFailure("misuse", "migrate", "only a client goes elsewhere");
     const from = this.local;
-    await this.#station.rebind(local);
+    await this.#station.shared.rebind(local);
     if (this.#isUnref) this.unref();
     this.#station.driver.handle({ kind: "moved", connection: this.#number });
     this.#moved(from, this.local);

@@ -1,16 +1,6 @@
-import { deferred } from "../../contract/deferred.js";
-import type {
-  AskOf,
-  DatagramOptions,
-  DatagramPort,
-  Failure,
-  Host,
-  Instant,
-  Network,
-  SocketAddress,
-} from "../../contract/index.js";
+import type { AskOf, Failure, Host, Instant, SocketAddress } from "../../contract/index.js";
 import { equalInConstantTime } from "../../contract/index.js";
-import { DatagramDriver } from "../../mechanisms/driver/index.js";
+import { DatagramDriver, SharedPort } from "../../mechanisms/driver/index.js";
 import { curvecpFailure } from "./failure.js";
 import { CurveCpEndpoint } from "./machine.js";
 import type { CurveCpClientOptions, CurveCpServerOptions } from "./options.js";
@@ -23,18 +13,9 @@ export class Station {
   readonly host: Host;
   readonly endpoint: CurveCpEndpoint;
   readonly driver: DatagramDriver<CurveCpInput, CurveCpEvent>;
-  readonly #sessions = new Map<number, PeerSession>();
+  readonly shared: SharedPort<PeerSession>;
   readonly #server: CurveCpServerOptions | undefined;
   readonly #accept: ((session: CurveCpSession) => CurveCpSink) | undefined;
-  #nextConnection = 1;
-  readonly #whenClosed = deferred<Failure | undefined>();
-  /** Told when a session is over; the peer may still have to hear of it. */
-  onOver: (() => void) | undefined;
-  /** Told when the last session is forgotten. */
-  onEmpty: (() => void) | undefined;
-  /** Goes on from another port. */
-  rebind: (local?: SocketAddress) => Promise<void> = () =>
-    Promise.reject(curvecpFailure("misuse", "migrate", "a server stays where it is"));
 
   constructor(host: Host, server?: CurveCpServerOptions, accept?: (session: CurveCpSession) => CurveCpSink) {
     this.host = host;
@@ -47,34 +28,17 @@ export class Station {
       writable: () => this.#drained(),
       settled: () => this.#drained(),
       softError: (failure) => {
-        for (const session of [...this.#sessions.values()]) session.softError(failure);
+        for (const session of [...this.shared.sessions.values()]) session.softError(failure);
       },
       closed: (failure) => this.#closed(failure),
     });
-  }
-
-  /** Resolves when the port is gone, with the failure if it was taken from us. */
-  get closed(): Promise<Failure | undefined> {
-    return this.#whenClosed.promise;
-  }
-
-  get sessions(): Iterable<PeerSession> {
-    return this.#sessions.values();
-  }
-
-  bind(
-    network: Pick<Network, "bindDatagrams">,
-    local: SocketAddress,
-    options?: DatagramOptions,
-  ): Promise<DatagramPort> {
-    return this.driver.bind(network, local, options);
+    this.shared = new SharedPort(host, this.driver);
   }
 
   connect(remote: SocketAddress, options: CurveCpClientOptions, sink: CurveCpSink): PeerSession {
-    const connection = this.#nextConnection;
-    this.#nextConnection += 2;
+    const connection = this.shared.nextNumber();
     const session = new PeerSession(this, "client", connection, remote, sink);
-    this.#sessions.set(connection, session);
+    this.shared.sessions.set(connection, session);
     this.driver.give({ kind: "connect", connection, remote, options: this.#whole(options) });
     return session.attach(this.endpoint.connection(connection));
   }
@@ -90,20 +54,17 @@ export class Station {
   #event(event: Exclude<CurveCpEvent, { readonly kind: "question" }>): void {
     if (event.kind === "accepted") {
       const session = new PeerSession(this, "server", event.connection, event.from, silent);
-      this.#sessions.set(event.connection, session.attach(this.endpoint.connection(event.connection)));
+      this.shared.sessions.set(event.connection, session.attach(this.endpoint.connection(event.connection)));
       session.sink = this.#accept!(session);
       return;
     }
-    this.#sessions.get(event.connection)?.tell(event);
-    if (event.kind === "over") this.onOver?.();
-    if (event.kind === "gone") {
-      this.#sessions.delete(event.connection);
-      if (this.#sessions.size === 0) this.onEmpty?.();
-    }
+    this.shared.sessions.get(event.connection)?.tell(event);
+    if (event.kind === "over") this.shared.over();
+    if (event.kind === "gone") this.shared.forget(event.connection);
   }
 
   #drained(): void {
-    for (const session of this.#sessions.values()) session.drained();
+    for (const session of this.shared.sessions.values()) session.drained();
   }
 
   #answer(question: AskOf<CurveCpEvent>, signal: AbortSignal): unknown {
@@ -114,9 +75,7 @@ export class Station {
 
   #closed(cause: Failure | undefined): void {
     const failure = cause && curvecpFailure("connection-lost", "port", "the port below was closed", { cause });
-    for (const session of [...this.#sessions.values()]) session.lost(failure);
-    this.#sessions.clear();
-    this.#whenClosed.resolve(failure);
+    this.shared.lost(failure, (session) => session.lost(failure));
   }
 }
 

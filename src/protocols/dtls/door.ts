@@ -34,21 +34,9 @@ export function connect(
 ): DtlsSession {
   const { connectionIdSize } = options;
   const station = new Station(host, { connectionIdSize, foreign: below.foreign });
-  const network = below.network ?? host.network;
-  const local = below.local ?? anyPort(remote);
   const bound = { ...datagramOptions(options), ...below.datagram, ...(below.foreign === undefined ? { remote } : {}) };
   const session = station.connect(remote, options, sink);
-  station.rebind = async (to = anyPort(remote)) => {
-    const old = [...station.driver.ports];
-    await station.bind(network, to, bound);
-    for (const port of old) port.close();
-  };
-  station.onEnded = () => {
-    // It stays for a peer that has not heard of the end, but keeps nothing alive.
-    for (const port of station.driver.ports) port.unref();
-  };
-  station.onEmpty = () => station.driver.close();
-  station.bind(network, local, bound).catch((cause: unknown) => {
+  station.shared.bindClient(remote, below.local, below.network, bound).catch((cause: unknown) => {
     session.abortWith(dtlsFailure("connection-lost", "port", "no port could be bound", { cause }));
   });
   return session;
@@ -66,46 +54,24 @@ export async function listen(
   below: DtlsBelow = {},
 ): Promise<DtlsListener> {
   const station = new Station(host, { server: options, accept, foreign: below.foreign });
-  const port = await station.bind(below.network ?? host.network, local, {
+  const port = await station.driver.bind(below.network ?? host.network, local, {
     ...datagramOptions(options),
     ...below.datagram,
   });
-  let closing: Promise<void> | undefined;
-  return {
-    local: port.local,
-    closed: station.closed,
-    sendForeign: (bytes, to) => port.send(bytes, to),
-    drops: station.endpoint.drops,
-    get sessions() {
-      return station.endpoint.size;
-    },
-    stop: () => {
-      station.driver.handle({ kind: "refuse-strangers" });
-      station.onEmpty ??= () => station.driver.close();
-      if ([...station.sessions].length === 0) station.driver.close();
-      return Promise.resolve();
-    },
-    close: () => (closing ??= closeStation(station)),
-    ref: () => port.ref(),
-    unref: () => port.unref(),
+  const { endpoint, driver, shared } = station;
+  const refuseStrangers = () => driver.handle({ kind: "refuse-strangers" });
+  const endAll = () => {
+    refuseStrangers();
+    for (const session of [...shared.sessions.values()]) session.close();
   };
-}
-
-function closeStation(station: Station): Promise<void> {
-  return new Promise((resolve) => {
-    void station.closed.then(() => resolve());
-    station.driver.handle({ kind: "refuse-strangers" });
-    const sessions = [...station.sessions];
-    if (sessions.length === 0) {
-      station.driver.close();
-      return;
-    }
-    station.onEmpty = () => station.driver.close();
-    for (const session of sessions) session.close();
-    // A peer that is gone answers nothing.
-    const alarm = station.host.wakeAt(station.now() + closeWaitMs, () => station.driver.close());
-    void station.closed.then(() => alarm.cancel());
-  });
+  return {
+    ...shared.listener(port, refuseStrangers, endAll, closeWaitMs),
+    sendForeign: (bytes, to) => port.send(bytes, to),
+    drops: endpoint.drops,
+    get sessions() {
+      return endpoint.size;
+    },
+  };
 }
 
 /**
@@ -145,7 +111,7 @@ export function over(
   const session =
     role === "client" ? station.connect(remote, options, silent) : station.expect(remote, options, silent);
   session.sink = accept(session);
-  station.onEmpty = () => station.driver.close();
+  station.shared.closeWhenEmpty();
   return {
     session,
     lower: {
@@ -162,7 +128,7 @@ export function over(
         inner = sink;
         return port;
       };
-      void station.bind({ bindDatagrams }, port.local);
+      void station.driver.bind({ bindDatagrams }, port.local);
     },
   };
 }
@@ -170,9 +136,4 @@ export function over(
 /** Who looks for the path's MTU must not have its datagrams cut. */
 const datagramOptions = ({ mtuMax }: DtlsClientOptions | DtlsServerOptions): DatagramOptions => ({
   dontFragment: mtuMax !== undefined,
-});
-
-const anyPort = ({ address }: SocketAddress): SocketAddress => ({
-  address: address.includes(":") ? "::" : "0.0.0.0",
-  port: 0,
 });

@@ -159,7 +159,9 @@ export class PeerSession implements DtlsSession {
 
   async migrate(local?: SocketAddress): Promise<void> {
     if (this.role === "server") throw dtlsFailure("misuse", "migrate", "only a client goes elsewhere");
-    await this.#station.rebind(local);
+    const moved = this.#station.shared.rebind(local);
+    if (moved === undefined) throw dtlsFailure("misuse", "migrate", "what carries this session decides where it goes");
+    await moved;
     if (this.#isUnref) this.unref();
   }
 

@@ -1,16 +1,6 @@
-import { deferred } from "../../contract/deferred.js";
-import type {
-  AskOf,
-  DatagramOptions,
-  DatagramPort,
-  Failure,
-  Host,
-  Instant,
-  Network,
-  SocketAddress,
-} from "../../contract/index.js";
+import type { AskOf, Failure, Host, Instant, SocketAddress } from "../../contract/index.js";
 import type { SharedProtocol } from "../../mechanisms/demultiplex.js";
-import { DatagramDriver } from "../../mechanisms/driver/index.js";
+import { DatagramDriver, SharedPort } from "../../mechanisms/driver/index.js";
 import { type AnyOptions, answerQuestion, scopeOf } from "../tls/answers.js";
 import { dialects } from "../tls/index.js";
 import type { Batch } from "./association/outbound.js";
@@ -37,20 +27,11 @@ export class Station {
   readonly host: Host;
   readonly endpoint: DtlsEndpoint;
   readonly driver: DatagramDriver<DtlsInput, DtlsEvent>;
-  readonly #sessions = new Map<number, PeerSession>();
+  readonly shared: SharedPort<PeerSession>;
   readonly #loads: Load[] = [];
   readonly #server: DtlsServerOptions | undefined;
   readonly #accept: ((session: DtlsSession) => DtlsSink) | undefined;
   readonly #foreign: ForeignSink | undefined;
-  #nextAssociation = 1;
-  readonly #whenClosed = deferred<Failure | undefined>();
-  /** Told when a session has ended, well or badly; it is not forgotten yet. */
-  onEnded: (() => void) | undefined;
-  /** Goes on from another port. */
-  rebind: (local?: SocketAddress) => Promise<void> = () =>
-    Promise.reject(dtlsFailure("misuse", "migrate", "what carries this session decides where it goes"));
-  /** Told when the last session is forgotten. */
-  onEmpty: (() => void) | undefined;
 
   constructor(
     host: Host,
@@ -75,33 +56,17 @@ export class Station {
       event: (event) => this.#event(event),
       answer: (question, signal) => this.#answer(question, signal),
       writable: () => {
-        for (const session of this.#sessions.values()) session.writable();
+        for (const session of this.shared.sessions.values()) session.writable();
       },
       softError: (failure) => this.#softError(failure),
       closed: (failure) => this.#closed(failure),
     });
-  }
-
-  /** Resolves when the port is gone, with the failure if it was taken from us. */
-  get closed(): Promise<Failure | undefined> {
-    return this.#whenClosed.promise;
-  }
-
-  get sessions(): Iterable<PeerSession> {
-    return this.#sessions.values();
-  }
-
-  bind(
-    network: Pick<Network, "bindDatagrams">,
-    local: SocketAddress,
-    options?: DatagramOptions,
-  ): Promise<DatagramPort> {
-    return this.driver.bind(network, local, options);
+    this.shared = new SharedPort(host, this.driver);
   }
 
   connect(remote: SocketAddress, options: DtlsClientOptions, sink: DtlsSink): PeerSession {
     const whole = this.#whole(options);
-    const association = this.#nextNumber();
+    const association = this.shared.nextNumber();
     const session = this.#add("client", association, remote, whole, sink);
     this.driver.handle({ kind: "connect", association, remote, options: whole });
     return session;
@@ -110,7 +75,7 @@ export class Station {
   /** A server's session with a peer that is known to be there. */
   expect(remote: SocketAddress, options: DtlsServerOptions, sink: DtlsSink): PeerSession {
     const whole = this.#whole(options);
-    const association = this.#nextNumber();
+    const association = this.shared.nextNumber();
     const session = this.#add("server", association, remote, whole, sink);
     this.driver.handle({ kind: "expect", association, remote, options: whole });
     return session;
@@ -121,12 +86,6 @@ export class Station {
     return { keyLog, trace, ...options };
   }
 
-  #nextNumber(): number {
-    const number = this.#nextAssociation;
-    this.#nextAssociation += 2;
-    return number;
-  }
-
   #add(
     role: "client" | "server",
     association: number,
@@ -135,7 +94,7 @@ export class Station {
     sink: DtlsSink,
   ): PeerSession {
     const session = new PeerSession(this, role, association, remote, options, sink);
-    this.#sessions.set(association, session);
+    this.shared.sessions.set(association, session);
     return session;
   }
 
@@ -155,12 +114,9 @@ export class Station {
     if (event.kind === "foreign") this.#foreign?.(event.bytes, event.from, event.protocol);
     else if (event.kind === "accepted") this.#accepted(event.association, event.from);
     else {
-      this.#sessions.get(event.association)?.tell(event);
-      if (event.kind === "ended") this.onEnded?.();
-      if (event.kind === "gone") {
-        this.#sessions.delete(event.association);
-        if (this.#sessions.size === 0) this.onEmpty?.();
-      }
+      this.shared.sessions.get(event.association)?.tell(event);
+      if (event.kind === "ended") this.shared.over();
+      if (event.kind === "gone") this.shared.forget(event.association);
     }
   }
 
@@ -170,7 +126,7 @@ export class Station {
   }
 
   #answer(question: AskOf<DtlsEvent>, signal: AbortSignal): unknown {
-    const session = this.#sessions.get(question.association);
+    const session = this.shared.sessions.get(question.association);
     if (session === undefined) return undefined;
     const { options, remote } = session;
     const scope = scopeOf(options, remote.address, remote.port);
@@ -180,15 +136,13 @@ export class Station {
   /** ICMP may say that nobody is there: that ends an attempt, and nothing that is established. Or that datagrams are too large. */
   #softError(failure: Failure): void {
     if (failure.reason === "message-too-big") this.driver.handle({ kind: "too-big" });
-    for (const session of [...this.#sessions.values()]) session.softError(failure);
+    for (const session of [...this.shared.sessions.values()]) session.softError(failure);
   }
 
   #closed(cause: Failure | undefined): void {
     const failure =
       cause === undefined ? undefined : dtlsFailure("connection-lost", "port", "the port below was closed", { cause });
-    for (const session of [...this.#sessions.values()]) session.lost(failure);
-    this.#sessions.clear();
-    this.#whenClosed.resolve(failure);
+    this.shared.lost(failure, (session) => session.lost(failure));
   }
 
   now(): Instant {

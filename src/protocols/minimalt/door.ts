@@ -38,7 +38,12 @@ export function connect(
   });
   session.giveUp = () => lookup.cancel();
   // With one address alone the port hears of nobody else, and of ICMP.
-  bindClient(station, remote, options.directory === undefined, below, () => lookup.begin()).catch((cause: unknown) => {
+  const bound = { ...below.datagram, ...(options.directory === undefined && { remote }) };
+  const bind = async () => {
+    await station.shared.bindClient(remote, below.local, below.network, bound);
+    lookup.begin();
+  };
+  bind().catch((cause: unknown) => {
     session.abortWith(minimaltFailure("connection-lost", "port", "no port could be bound", { cause }));
   });
   return session;
@@ -70,8 +75,9 @@ export async function publish(
         });
       };
       const lookup = new Lookup(station, remote, whole(host, options), { approach: give, failed: reject });
-      bindClient(station, remote, true, below, () => lookup.begin()).catch(reject);
-      void station.closed.then((failure) => reject(failure));
+      const bound = { ...below.datagram, remote };
+      station.shared.bindClient(remote, undefined, below.network, bound).then(() => lookup.begin(), reject);
+      void station.shared.closed.then((failure) => reject(failure));
     });
   } finally {
     station.driver.close();
@@ -96,12 +102,16 @@ export async function listen(
     latest = { record, notAfter };
     for (const call of [...calls]) call(record, notAfter);
   };
-  const port = await station.bind(below.network ?? host.network, local, below.datagram);
+  const port = await station.driver.bind(below.network ?? host.network, local, below.datagram);
   station.driver.handle({ kind: "serve", at: options.publicAddress ?? reachable(port.local) });
-  let closing: Promise<void> | undefined;
+  const { driver, shared } = station;
+  const refuseStrangers = () => driver.handle({ kind: "refuse-strangers" });
+  const endAll = () => {
+    refuseStrangers();
+    for (const session of [...shared.sessions.values()]) session.close();
+  };
   return {
-    local: port.local,
-    closed: station.closed,
+    ...shared.listener(port, refuseStrangers, endAll, closeWaitMs),
     drops: station.endpoint.drops,
     get record() {
       return station.endpoint.record!;
@@ -117,63 +127,10 @@ export async function listen(
       if (latest !== undefined) call(latest.record, latest.notAfter);
       return { [Symbol.dispose]: () => void calls.delete(call) };
     },
-    stop: () => {
-      station.driver.handle({ kind: "refuse-strangers" });
-      station.onEmpty ??= () => station.driver.close();
-      if (station.sessions.size === 0) station.driver.close();
-      return Promise.resolve();
-    },
-    close: () => (closing ??= closeStation(station)),
-    ref: () => port.ref(),
-    unref: () => port.unref(),
   };
-}
-
-async function bindClient(
-  station: Station,
-  remote: SocketAddress,
-  isOnlyPeer: boolean,
-  below: MinimaltBelow & { readonly local?: Partial<SocketAddress> },
-  begin: () => void,
-): Promise<void> {
-  const network = below.network ?? station.host.network;
-  const bound = { ...below.datagram, ...(isOnlyPeer && { remote }) };
-  station.rebind = async (to) => {
-    const old = [...station.driver.ports];
-    await station.bind(network, { ...anyPort(remote), ...to }, bound);
-    for (const port of old) port.close();
-  };
-  station.onOver = () => {
-    // It stays for a server that has not heard of the end, but keeps nothing alive.
-    for (const port of station.driver.ports) port.unref();
-  };
-  station.onEmpty = () => station.driver.close();
-  await station.bind(network, { ...anyPort(remote), ...below.local }, bound);
-  begin();
-}
-
-function closeStation(station: Station): Promise<void> {
-  return new Promise((resolve) => {
-    void station.closed.then(() => resolve());
-    station.onEmpty = () => station.driver.close();
-    station.driver.handle({ kind: "refuse-strangers" });
-    for (const session of [...station.sessions.values()]) session.close();
-    if (station.sessions.size === 0) {
-      station.driver.close();
-      return;
-    }
-    // A peer that is gone answers nothing.
-    const alarm = station.host.wakeAt(station.host.now() + closeWaitMs, () => station.driver.close());
-    void station.closed.then(() => alarm.cancel());
-  });
 }
 
 const whole = <Options>(host: Host, options: Options): Options => ({ trace: host.trace, ...options });
-
-const anyPort = ({ address }: SocketAddress): SocketAddress => ({
-  address: address.includes(":") ? "::" : "0.0.0.0",
-  port: 0,
-});
 
 /** A port that is bound to every address is reached at least from here. */
 function reachable({ address, port }: SocketAddress): SocketAddress {

@@ -153,7 +153,7 @@ export class SessionOfTunnel implements MinimaltSession, StreamHome {
     if (this.role === "server") throw minimaltFailure("misuse", "migrate", "only a client goes elsewhere");
     if (this.#outcome === undefined || this.#isClosed) throw tooEarly("migrate");
     const from = this.local;
-    await this.#station.rebind(local);
+    await this.#station.shared.rebind(local);
     if (this.#isUnref) this.unref();
     this.#station.driver.handle({ kind: "moved", tunnel: this.number });
     this.#moved(from, this.local);

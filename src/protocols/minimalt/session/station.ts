@@ -1,16 +1,12 @@
-import { deferred } from "../../../contract/deferred.js";
 import {
   type AskOf,
-  type DatagramOptions,
-  type DatagramPort,
   equalInConstantTime,
   type Failure,
   type Host,
   type Instant,
-  type Network,
   type SocketAddress,
 } from "../../../contract/index.js";
-import { DatagramDriver } from "../../../mechanisms/driver/index.js";
+import { DatagramDriver, SharedPort } from "../../../mechanisms/driver/index.js";
 import { Gathering } from "../../../mechanisms/streams/gathering.js";
 import { minimaltFailure } from "../failure.js";
 import { MinimaltEndpoint } from "../machine.js";
@@ -36,22 +32,13 @@ export class Station {
   readonly host: Host;
   readonly endpoint: MinimaltEndpoint;
   readonly driver: DatagramDriver<MinimaltInput, MinimaltEvent>;
-  readonly sessions = new Map<number, SessionOfTunnel>();
+  readonly shared: SharedPort<SessionOfTunnel>;
   readonly #errands = new Map<number, Errand>();
   readonly #received = new Gathering();
   readonly #server: MinimaltServerOptions | undefined;
   readonly #accept: ((session: MinimaltSession) => MinimaltSink) | undefined;
-  readonly #whenClosed = deferred<Failure | undefined>();
-  #nextTunnel = 1;
   /** Told of each new record. */
   onRecord: ((record: ServiceRecord, notAfter: Instant) => void) | undefined;
-  /** Told when a session is over; the peer may still have to hear of it. */
-  onOver: (() => void) | undefined;
-  /** Told when the last tunnel is forgotten. */
-  onEmpty: (() => void) | undefined;
-  /** Goes on from another port. */
-  rebind: (local?: Partial<SocketAddress>) => Promise<void> = () =>
-    Promise.reject(minimaltFailure("misuse", "migrate", "a server stays where it is"));
 
   constructor(host: Host, server?: MinimaltServerOptions, accept?: (session: MinimaltSession) => MinimaltSink) {
     this.host = host;
@@ -63,35 +50,23 @@ export class Station {
       answer: (question, signal) => this.#answer(question, signal),
       settled: () => this.#received.flush(),
       softError: (failure) => {
-        for (const session of [...this.sessions.values()]) session.softError(failure);
+        for (const session of [...this.shared.sessions.values()]) session.softError(failure);
       },
       closed: (failure) => this.#closed(failure),
     });
-  }
-
-  /** Resolves when the port is gone, with the failure if it was taken from us. */
-  get closed(): Promise<Failure | undefined> {
-    return this.#whenClosed.promise;
-  }
-
-  bind(
-    network: Pick<Network, "bindDatagrams">,
-    local: SocketAddress,
-    options?: DatagramOptions,
-  ): Promise<DatagramPort> {
-    return this.driver.bind(network, local, options);
+    this.shared = new SharedPort(host, this.driver);
   }
 
   /** A client's session, whose tunnel begins when all is known that it needs. */
   client(remote: SocketAddress, sink: MinimaltSink): SessionOfTunnel {
-    const session = new SessionOfTunnel(this, "client", this.#number(), remote, sink);
-    this.sessions.set(session.number, session);
+    const session = new SessionOfTunnel(this, "client", this.shared.nextNumber(), remote, sink);
+    this.shared.sessions.set(session.number, session);
     return session;
   }
 
   /** Begins a tunnel for one question; it is closed when that is answered. */
   run(approach: Approach, errand: Errand): { cancel(): void } {
-    const tunnel = this.#number();
+    const tunnel = this.shared.nextNumber();
     this.#errands.set(tunnel, errand);
     this.driver.give({ kind: "connect", tunnel, approach });
     const { what } = errand;
@@ -107,15 +82,8 @@ export class Station {
 
   /** It never came to a tunnel. */
   forget(number: number): void {
-    this.sessions.delete(number);
-    this.onOver?.();
-    if (this.sessions.size === 0) this.onEmpty?.();
-  }
-
-  #number(): number {
-    const number = this.#nextTunnel;
-    this.#nextTunnel += 2;
-    return number;
+    this.shared.over();
+    this.shared.forget(number);
   }
 
   #event(event: Exclude<MinimaltEvent, { readonly kind: "question" }>): void {
@@ -123,7 +91,7 @@ export class Station {
       this.onRecord?.(event.record, event.notAfter);
       return;
     }
-    const session = this.sessions.get(event.tunnel);
+    const session = this.shared.sessions.get(event.tunnel);
     if (event.kind === "data") {
       if (session !== undefined) this.#received.gather(session, event.connection, event.bytes);
       return;
@@ -131,14 +99,14 @@ export class Station {
     this.#received.flush();
     if (event.kind === "accepted") {
       const accepted = new SessionOfTunnel(this, "server", event.tunnel, event.from, quiet);
-      this.sessions.set(event.tunnel, accepted);
+      this.shared.sessions.set(event.tunnel, accepted);
       accepted.sink = this.#accept!(accepted);
       return;
     }
     if (session === undefined) this.#errand(event);
     session?.tell(event);
-    if (event.kind === "over" && session !== undefined) this.onOver?.();
-    if (event.kind === "gone" && this.sessions.delete(event.tunnel) && this.sessions.size === 0) this.onEmpty?.();
+    if (event.kind === "over" && session !== undefined) this.shared.over();
+    if (event.kind === "gone") this.shared.forget(event.tunnel);
   }
 
   #errand(event: TunnelEvent): void {
@@ -164,11 +132,9 @@ export class Station {
 
   #closed(cause: Failure | undefined): void {
     const failure = cause && minimaltFailure("connection-lost", "port", "the port below was closed", { cause });
-    for (const session of [...this.sessions.values()]) session.tell({ kind: "over", tunnel: session.number, failure });
-    this.sessions.clear();
     for (const errand of this.#errands.values()) errand.done(undefined, failure);
     this.#errands.clear();
-    this.#whenClosed.resolve(failure);
+    this.shared.lost(failure, (session) => session.tell({ kind: "over", tunnel: session.number, failure }));
   }
 }
 
