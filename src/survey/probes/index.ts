@@ -28,6 +28,10 @@ const built: readonly ((host: Host) => Promise<ProtocolProbes>)[] = [
   async (host) => (await import("./gquic/index.js")).gquicProbes(host),
   async (host) => (await import("./curvecp/index.js")).curvecpProbes(host),
   async (host) => (await import("./ikev2/index.js")).ikev2Probes(host),
+  async (host) => {
+    const [{ openStage }, { espProbes }] = await Promise.all([import("./esp/stage.js"), import("./esp/index.js")]);
+    return espProbes(openStage(host));
+  },
   async (host) => (await import("./wireguard/index.js")).wireguardProbes(host),
   async (host) => (await import("./openvpn/index.js")).openVpnProbes(host),
 ];
