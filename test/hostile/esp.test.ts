@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { toHex } from "../../src/bytes/index.js";
 import type { SocketAddress } from "../../src/contract/index.js";
 import { seededEntropy } from "../../src/crypto/index.js";
@@ -16,6 +13,7 @@ import {
   twoEnds,
   udpPacket,
 } from "../support/esp-pair.js";
+import { heapUsed } from "../support/heap-used.js";
 
 const toB = (size = 60, port = 2_000) => udpPacket(inside.a[0], inside.b[0], size, [1_000, port]);
 const toA = (size = 60, port = 2_000) => udpPacket(inside.b[1], inside.a[1], size, [1_000, port]);
@@ -107,18 +105,6 @@ test("every packet of a long life with five renewals comes again, to either end,
   assert.deepEqual([a.packets.length, b.packets.length], [300, 300]);
   assert.equal(a.machine.status().length, 1);
 });
-
-/** Bytes in use when all that can go has gone; what buffers leave behind is swept between two turns. */
-async function heapUsed(): Promise<number> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  for (let i = 0; i < 3; i++) {
-    collect();
-    await setImmediate();
-  }
-  const { heapUsed: heap, arrayBuffers } = process.memoryUsage();
-  return heap + arrayBuffers;
-}
 
 test("a flood of forged packets from 100,000 sources, known SPIs and unknown: a transfer goes on, nobody is answered, memory is bounded", async () => {
   const { a, b, now } = twoEnds({ follows: true });

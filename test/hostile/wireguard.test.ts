@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { CryptoProvider } from "../../src/contract/index.js";
 import { handshakesPerSecondMax, outgoingMessagesMax } from "../../src/protocols/wireguard/limits.js";
+import { heapUsed } from "../support/heap-used.js";
 import { provider } from "../support/provider.js";
 import { type Datagram, type End, Pair, toA, toB } from "../unit/wireguard/pair.js";
 
@@ -155,18 +153,6 @@ function counting(): { crypto: CryptoProvider; readonly agreements: number } {
       return agreements;
     },
   };
-}
-
-/** Bytes in use when all that can go has gone; what buffers leave behind is swept between two turns. */
-async function heapUsed(): Promise<number> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  for (let i = 0; i < 3; i++) {
-    collect();
-    await setImmediate();
-  }
-  const { heapUsed: heap, arrayBuffers } = process.memoryUsage();
-  return heap + arrayBuffers;
 }
 
 test("a flood of handshakes from 100,000 spoofed sources: a transfer goes on, a newcomer gets in, work and memory are bounded", async () => {

@@ -129,6 +129,12 @@ export class Transfer {
   }
 }
 
+/** Whatever has a network inside. */
+export interface FlowEnd {
+  readonly host: SimulatedHost;
+  readonly tunnel: { readonly network: Network };
+}
+
 /** Numbered datagrams, one every so often, from one end of a tunnel to the other: each that is missing or late is known. */
 export class DatagramFlow {
   sent = 0;
@@ -138,13 +144,7 @@ export class DatagramFlow {
   #last = 0;
   #isOn = true;
 
-  static async start(
-    from: TunnelEnd,
-    to: TunnelEnd,
-    address: string,
-    everyMs: number,
-    port = 9,
-  ): Promise<DatagramFlow> {
+  static async start(from: FlowEnd, to: FlowEnd, address: string, everyMs: number, port = 9): Promise<DatagramFlow> {
     const flow = new DatagramFlow();
     await to.tunnel.network.bindDatagrams(
       { address, port },
