@@ -16,7 +16,8 @@ export class Secret {
 
   /** A Secret with bytes of its own, for input that the caller keeps. */
   static copy(bytes: Uint8Array): Secret {
-    return new Secret(bytes.slice());
+    // Not `slice`: a Buffer's is a view of the same memory, and what is wiped here would be wiped there.
+    return new Secret(new Uint8Array(bytes));
   }
 
   get size(): number {

@@ -117,6 +117,8 @@ test("the example of DTLS answers itself under a pre-shared key", async () => {
   assert.equal(await ends(example("zrtp")), call(false) + call(true));
   assert.equal(await ends(example("curvecp")), "hello, in boxes\n");
   assert.equal(await ends(example("ikev2")), "encryption 20, key exchanges 31 and 36\na child with keys of 20 bytes\n");
+  const esp = "15 answers; the last packets went by SPI 2001\n5 by the second keys, 0 refused\n";
+  assert.equal(await ends(example("esp")), esp);
   const tcpcrypt = "TCPCRYPT_ECDHE_Curve25519 AEAD_AES_128_GCM 33\nhello, whoever you are\n";
   assert.equal(await ends(example("tcpcrypt")), tcpcrypt);
   assert.equal(await ends(example("minimalt")), "hello, at once\nround trips before it: 0\n");
