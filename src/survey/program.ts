@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
+import { atExit } from "./at-exit.js";
 import { outputMax } from "./limits.js";
 
 /** A real peer's program: its output is collected and awaited by pattern, and it never outlives its use. */
@@ -16,7 +17,7 @@ export class Program implements AsyncDisposable {
     const kill = () => this.#child.kill("SIGKILL");
     if (signal.aborted) kill();
     signal.addEventListener("abort", kill, { once: true });
-    process.once("exit", kill);
+    const takeBack = atExit(kill);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("latin1").on("data", (text: string) => {
         if (this.#said.length < outputMax) this.#said += text;
@@ -27,7 +28,7 @@ export class Program implements AsyncDisposable {
     this.#ended = new Promise((ended) => {
       const end = (how: string) => {
         signal.removeEventListener("abort", kill);
-        process.off("exit", kill);
+        takeBack();
         this.#over ??= how;
         this.#tell();
         ended();

@@ -148,6 +148,8 @@ export class GquicStage {
       signal.removeEventListener("abort", stop);
       failed.catch(() => undefined);
       whole.catch(() => undefined);
+      // Behind a wire that is gone it would wait for the server's goodbye until it is idle: nobody shall wait for that.
+      session.unref();
     }
   }
 }
