@@ -3,6 +3,25 @@ import { Program } from "./program.js";
 
 let count = 0;
 
+/** A network namespace with nothing in it. */
+export class Namespace implements Disposable {
+  readonly name = `sealport${process.pid % 100_000}x${count++}`;
+
+  constructor() {
+    ip("netns", "add", this.name);
+    ip("-n", this.name, "link", "set", "lo", "up");
+  }
+
+  /** A program that runs in it. */
+  run(name: string, command: string, ...args: readonly string[]): Program {
+    return new Program(name, "ip", ["netns", "exec", this.name, command, ...args]);
+  }
+
+  [Symbol.dispose](): void {
+    ip("netns", "del", this.name);
+  }
+}
+
 /** Two network namespaces with a wire between: `a` is 10.77.0.1 and fd77::1 on it, `b` is 10.77.0.2 and fd77::2. */
 export class Namespaces implements Disposable {
   readonly a: string;

@@ -14,6 +14,8 @@ export interface StrongSwanOptions {
   readonly identities?: readonly IdentityName[];
   /** Lines within `charon { }` of strongswan.conf(5). */
   readonly charon?: string;
+  /** The network namespace that our end of the wire is in. Default: the one that this runs in. */
+  readonly within?: string;
 }
 
 let count = 0;
@@ -54,7 +56,7 @@ export class StrongSwan implements AsyncDisposable {
     this.address = `${a}.${b}.${c}.${d! + 2}`;
   }
 
-  async #begin({ conf, identities = [], charon: more = "" }: StrongSwanOptions): Promise<void> {
+  async #begin({ conf, identities = [], charon: more = "", within }: StrongSwanOptions): Promise<void> {
     const at = (...parts: readonly string[]): string => join(this.#folder, ...parts);
     for (const kind of ["x509ca", "x509", "private"]) mkdirSync(at("swanctl", kind), { recursive: true });
     copyFileSync(authority(), at("swanctl", "x509ca", "ca.crt"));
@@ -85,9 +87,10 @@ libtls { suites = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 }
 `,
     );
     ip("netns", "add", this.namespace);
-    ip("link", "add", this.#wire, "type", "veth", "peer", "name", "wire", "netns", this.namespace);
-    ip("addr", "add", `${this.ours}/30`, "dev", this.#wire);
-    ip("link", "set", this.#wire, "up");
+    const here = within === undefined ? [] : ["-n", within];
+    ip(...here, "link", "add", this.#wire, "type", "veth", "peer", "name", "wire", "netns", this.namespace);
+    ip(...here, "addr", "add", `${this.ours}/30`, "dev", this.#wire);
+    ip(...here, "link", "set", this.#wire, "up");
     ip("-n", this.namespace, "addr", "add", `${this.address}/30`, "dev", "wire");
     ip("-n", this.namespace, "link", "set", "wire", "up");
     ip("-n", this.namespace, "link", "set", "lo", "up");
