@@ -16,6 +16,8 @@ export interface StrongSwanOptions {
   readonly charon?: string;
   /** The network namespace that our end of the wire is in. Default: the one that this runs in. */
   readonly within?: string;
+  /** Runs at our end of this one's wire instead, in the namespace that it is `within`, and makes none of its own. */
+  readonly facing?: StrongSwan;
 }
 
 let count = 0;
@@ -30,11 +32,13 @@ export class StrongSwan implements AsyncDisposable {
   readonly namespace: string;
   readonly #folder: string;
   readonly #wire: string;
+  readonly #facing: StrongSwan | undefined;
+  #within: string | undefined;
   #program: Program | undefined;
 
   static async start(options: StrongSwanOptions): Promise<StrongSwan> {
     if (!existsSync(charon)) throw new Error("charon is not here; scripts/peers/install.sh ike installs it");
-    const peer = new StrongSwan();
+    const peer = new StrongSwan(options.facing);
     try {
       await peer.#begin(options);
       return peer;
@@ -44,11 +48,18 @@ export class StrongSwan implements AsyncDisposable {
     }
   }
 
-  private constructor() {
+  private constructor(facing?: StrongSwan) {
     const id = `${process.pid % 100_000}i${count++}`;
-    this.namespace = `sswan${id}`;
+    this.#facing = facing;
     this.#wire = `sw${id}`;
     this.#folder = mkdtempSync(join(tmpdir(), "sealport-ike-"));
+    if (facing !== undefined) {
+      if (facing.#within === undefined) throw new Error("it would change this machine's own routes");
+      this.namespace = facing.#within;
+      [this.address, this.ours] = [facing.ours, facing.address];
+      return;
+    }
+    this.namespace = `sswan${id}`;
     // Of the block for measurements (RFC 2544), of which nobody has addresses.
     const net = `198.${18 + randomInt(2)}.${randomInt(256)}.${4 * randomInt(64)}`;
     const [a, b, c, d] = net.split(".").map(Number);
@@ -86,6 +97,19 @@ export class StrongSwan implements AsyncDisposable {
 libtls { suites = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 }
 `,
     );
+    if (this.#facing === undefined) this.#lay(within);
+    // Its pid file is always the same: it has a /run of its own.
+    const start = `mount -t tmpfs tmpfs /run && exec ${charon}`;
+    const [command, ...args] = ["ip", "netns", "exec", this.namespace, "unshare", "-m", "sh", "-c", start];
+    this.#program = new Program("charon", command!, args, { STRONGSWAN_CONF: at("strongswan.conf") });
+    await this.says(/spawning \d+ worker threads/);
+    while (!existsSync(at("vici"))) await new Promise((again) => setTimeout(again, 20));
+    this.swanctl("--load-all");
+  }
+
+  /** A namespace, the wire to it, and a network behind it. */
+  #lay(within: string | undefined): void {
+    this.#within = within;
     ip("netns", "add", this.namespace);
     const here = within === undefined ? [] : ["-n", within];
     ip(...here, "link", "add", this.#wire, "type", "veth", "peer", "name", "wire", "netns", this.namespace);
@@ -95,13 +119,10 @@ libtls { suites = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 }
     ip("-n", this.namespace, "link", "set", "wire", "up");
     ip("-n", this.namespace, "link", "set", "lo", "up");
     ip("-n", this.namespace, "addr", "add", "10.2.0.1/24", "dev", "lo");
-    // Its pid file is always the same: it has a /run of its own.
-    const start = `mount -t tmpfs tmpfs /run && exec ${charon}`;
-    const [command, ...args] = ["ip", "netns", "exec", this.namespace, "unshare", "-m", "sh", "-c", start];
-    this.#program = new Program("charon", command!, args, { STRONGSWAN_CONF: at("strongswan.conf") });
-    await this.says(/spawning \d+ worker threads/);
-    while (!existsSync(at("vici"))) await new Promise((again) => setTimeout(again, 20));
-    this.swanctl("--load-all");
+  }
+
+  get pid(): number | undefined {
+    return this.#program?.pid;
   }
 
   /** Runs swanctl(8) and answers what it says. */
@@ -159,10 +180,11 @@ libtls { suites = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
-    for (const undo of [
+    const made = [
       ["link", "del", this.#wire],
       ["netns", "del", this.namespace],
-    ]) {
+    ];
+    for (const undo of this.#facing === undefined ? made : []) {
       try {
         ip(...undo);
       } catch {
@@ -173,7 +195,7 @@ libtls { suites = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 }
   }
 }
 
-const charon = "/usr/lib/ipsec/charon";
+export const charon = "/usr/lib/ipsec/charon";
 const plugins = [
   "random nonce openssl aes sha1 sha2 md5 hmac kdf gcm chapoly curve25519 x509 revocation constraints pubkey pkcs1 pkcs8 pem",
   "kernel-libipsec kernel-netlink socket-default updown vici eap-identity eap-mschapv2 eap-tls eap-md5 resolve addrblock",
