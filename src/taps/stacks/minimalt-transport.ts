@@ -77,7 +77,7 @@ export async function listen(request: ListenRequest): Promise<TransportListener>
 function sharedOptions({ security: { init } }: StackRequest): MinimaltOptions {
   const key = init.preSharedKeys?.[0]?.key;
   if (key === undefined) return {};
-  return { importedKey: key instanceof Secret ? key.expose().slice() : key };
+  return { importedKey: key instanceof Secret ? new Uint8Array(key.expose()) : key };
 }
 
 /** RFC 9622 §6.3 in MinimaLT's own words, for a client. */

@@ -78,10 +78,10 @@ export class StreamTransport implements Transport, Member, SessionStreamSink {
     return stream.write(bytes, sent);
   }
 
-  /** The Message is its sender's again once we are Ready, which may be before it is acknowledged: so a copy goes. */
+  /** The Message is its sender's again once we are Ready, which may be before it is acknowledged: so a copy goes (no slice, which of a Buffer is a view). */
   sendEarly(bytes: Uint8Array): void {
     this.#carriedEarly = true;
-    this.#stream!.write(bytes.slice());
+    this.#stream!.write(new Uint8Array(bytes));
   }
 
   /** An empty STREAM frame (RFC 9000 §19.8). */
