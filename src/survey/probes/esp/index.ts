@@ -36,7 +36,7 @@ export function espProbes(stage: EspStage): ProtocolProbes {
     },
     shows: [
       {
-        title: "Sealport ↔ Sealport, keys by hand",
+        title: "Sealport ↔ Sealport, by hand",
         async run() {
           const started = performance.now();
           await using meeting = await meet(stage, { keys: newMaterial(stage) });
