@@ -11,6 +11,9 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/** A copy in memory of its own, whatever array it is of: what `slice` makes of a Buffer is a view of the same bytes. */
+export const copyOf = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
+
 /** For bytes that are not secret; secrets are compared by `equalInConstantTime`. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -1,4 +1,4 @@
-import { equal } from "../bytes/index.js";
+import { copyOf, equal } from "../bytes/index.js";
 import type { CryptoProvider, PublicKey } from "../contract/index.js";
 import { type Certificate, parseCertificate } from "./certificate.js";
 import type { PkiFailure } from "./failure.js";
@@ -51,7 +51,7 @@ export class KnownCertificates {
       const at = tail(raw);
       if (this.#kept.get(at) === certificate) continue;
       // Read anew, from memory that no message shares.
-      const copy = parseCertificate(raw.slice());
+      const copy = parseCertificate(copyOf(raw));
       if (!("raw" in copy)) continue;
       this.#facts.set(copy, this.#of(certificate));
       this.#kept.delete(at);

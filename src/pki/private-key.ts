@@ -1,4 +1,4 @@
-import { DecodeError, fromUtf8, utf8 } from "../bytes/index.js";
+import { copyOf, DecodeError, fromUtf8, utf8 } from "../bytes/index.js";
 import { type CipherName, type CryptoProvider, type HashName, Secret } from "../contract/index.js";
 import { readAlgorithm } from "./algorithm.js";
 import { contextConstructed, type DerReader, type Element, inside, readOne, Tag, write } from "./der/index.js";
@@ -131,7 +131,7 @@ function decryptPkcs8(der: Uint8Array, { provider, password }: Unlock): Uint8Arr
   if (!cipher) throw unsupported(`cipher ${cipherOid}`);
   if (iv.length !== 16 || encrypted.length === 0 || encrypted.length % 16 !== 0) throw new DecodeError("not AES-CBC");
   const key = pbkdf2(provider, typeof password === "string" ? utf8(password) : password, derivation, cipher.keySize);
-  const plain = encrypted.slice();
+  const plain = copyOf(encrypted);
   const decryptor = provider.cipher(cipher.name).decryptor(key);
   key.fill(0);
   decryptor.apply(plain, 0, plain.length, iv);

@@ -1,6 +1,7 @@
 import { ed448 } from "@noble/curves/ed448.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
+import { copyOf } from "../../bytes/index.js";
 import type { PrivateKey, PublicKey, SignatureName } from "../../contract/crypto.js";
 import { type SignatureRow, signatures } from "../algorithms.js";
 import { misuse } from "../failure.js";
@@ -17,11 +18,11 @@ const derOfDigest = { prehash: false, lowS: false, format: "der" } as const;
 export function publicKey(spki: Uint8Array): PublicKey | undefined {
   const material = readPublicKey(spki);
   if (!material) return undefined;
-  if ("key" in material) return mlDsaPublicKey(spki.slice(), material);
+  if ("key" in material) return mlDsaPublicKey(copyOf(spki), material);
   // The noble packages have no RSA, and a primitive is never written here.
   if ("modulus" in material) return undefined;
   if (material.type === "EC" && !nist[material.curve].utils.isValidPublicKey(material.point, false)) return undefined;
-  return new NoblePublicKey(spki.slice(), material);
+  return new NoblePublicKey(copyOf(spki), material);
 }
 
 /** Elliptic and ML-DSA keys only. */

@@ -1,5 +1,5 @@
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from "@noble/post-quantum/ml-dsa.js";
-import { concat } from "../../bytes/index.js";
+import { concat, copyOf } from "../../bytes/index.js";
 import type { MlDsaName, PrivateKey, PublicKey, SignatureName } from "../../contract/crypto.js";
 import { element, objectIdentifier, Tag, unsigned, whole } from "../der.js";
 import { misuse } from "../failure.js";
@@ -12,7 +12,7 @@ const arcs = { "ML-DSA-44": 17, "ML-DSA-65": 18, "ML-DSA-87": 19 } as const sati
 
 /** ML-DSA (FIPS 204) in certificates: pure, with an empty context (RFC 9881 §3). */
 export function mlDsaPublicKey(spki: Uint8Array, { type, bits, key }: MlDsaMaterial): PublicKey {
-  const own = key.slice();
+  const own = copyOf(key);
   return {
     spki,
     type,

@@ -1,3 +1,4 @@
+import { copyOf } from "../../bytes/index.js";
 import type { Aead, AeadName, Cipher, CipherName, KeyedCipher, Opener, Sealer } from "../../contract/crypto.js";
 import { aeads, ciphers } from "../algorithms.js";
 import { checkAlive, checkBlocks, checkRange, checkSize } from "../checks.js";
@@ -15,7 +16,7 @@ export function nobleAead(name: AeadName, start: StartMessage): Aead {
   const { keySize, nonceSize, tagSize } = aeads[name];
   const keyed = (given: Uint8Array): Sealer & Opener => {
     checkSize(given, keySize, `${name} key`);
-    let key: Uint8Array | undefined = given.slice();
+    let key: Uint8Array | undefined = copyOf(given);
     return {
       seal(bytes, at, size, nonce, associated) {
         checkAlive(key);
@@ -53,7 +54,7 @@ export function nobleCipher(name: CipherName, encrypt: Apply, decrypt: Apply = e
   const { keySize, ivSize, blockSize } = ciphers[name];
   const keyed = (given: Uint8Array, apply: Apply): KeyedCipher => {
     checkSize(given, keySize, `${name} key`);
-    let key: Uint8Array | undefined = given.slice();
+    let key: Uint8Array | undefined = copyOf(given);
     return {
       apply(bytes, at, size, iv) {
         checkAlive(key);

@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIP } from "node:net";
+import { copyOf } from "../../bytes/index.js";
 import type { DatagramOptions, DatagramPort, DatagramSink, Ecn, SocketAddress } from "../../contract/index.js";
 import { addressOf, addressOn, hostOf } from "./addresses.js";
 import { toFailure } from "./failures.js";
@@ -140,7 +141,7 @@ export class NodeDatagramPort implements DatagramPort {
 
   #sendOne(lent: Uint8Array, to: SocketAddress | undefined): void {
     // The kernel may not take it at once, and the lender wants its memory back: the copy costs a twentieth of the call.
-    const bytes = lent.slice();
+    const bytes = copyOf(lent);
     // Without a callback Node says nothing of a send that failed.
     try {
       if (this.#remote !== undefined) this.#socket.send(bytes, 0, bytes.length, this.#sent);

@@ -1,3 +1,4 @@
+import { copyOf } from "../../bytes/index.js";
 import type {
   Clock,
   DatagramPort,
@@ -130,7 +131,7 @@ class CapturedStream implements StreamPort, StreamSink {
 
   write(bytes: Uint8Array, released?: () => void): boolean {
     if (this.#isOpen) this.#data("out", bytes);
-    else this.#early.push(bytes.slice());
+    else this.#early.push(copyOf(bytes));
     return this.#port.write(bytes, released);
   }
 

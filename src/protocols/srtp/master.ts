@@ -1,3 +1,4 @@
+import { copyOf } from "../../bytes/index.js";
 import type { CryptoProvider } from "../../contract/index.js";
 import { KeyDerivation, Lifetime, labels, type MasterKey } from "./keys.js";
 import { rtcpLifetimeMax, rtpLifetimeMax, sessionKeysMax } from "./limits.js";
@@ -78,7 +79,7 @@ export class Master {
   readonly #rtcp: Derived<RtcpTransform>;
 
   constructor(crypto: CryptoProvider, profile: SrtpProfileName, { key, salt, mki, lifetime }: MasterKey, rate: number) {
-    this.mki = mki?.slice() ?? nothing;
+    this.mki = mki === undefined ? nothing : copyOf(mki);
     this.rtpLifetime = new Lifetime(Math.min(lifetime ?? rtpLifetimeMax, rtpLifetimeMax));
     this.rtcpLifetime = new Lifetime(Math.min(lifetime ?? rtcpLifetimeMax, rtcpLifetimeMax));
     this.#crypto = crypto;

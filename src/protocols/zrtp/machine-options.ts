@@ -1,3 +1,4 @@
+import { copyOf } from "../../bytes/index.js";
 import type { CryptoProvider, Entropy, Secret, SocketAddress } from "../../contract/index.js";
 import type { MasterKey } from "../srtp/index.js";
 import type { Algorithms } from "./algorithms.js";
@@ -48,7 +49,7 @@ export interface ZrtpMachineOptions {
 /** What is fixed before the peer is known: our hash chain, and our Hello. */
 export function ourSide(options: ZrtpMachineOptions, algorithms: Algorithms): OurSide {
   const { crypto, entropy, passive = false, client = "Sealport", signalledKey, association } = options;
-  const zid = options.zid.slice();
+  const zid = copyOf(options.zid);
   const hash = implicitHash(crypto);
   const chain = hashChain(hash, entropy.fill(new Uint8Array(imageSize)));
   const flags = { signatureCapable: false, mitm: false, passive };

@@ -1,4 +1,5 @@
 import { constants, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { copyOf } from "../../../bytes/index.js";
 import type { PrivateKey, PublicKey, SignatureName } from "../../../contract/crypto.js";
 import { curves, type SignatureRow, signatures, hashes as sizes } from "../../../crypto/algorithms.js";
 import { element, Tag, whole } from "../../../crypto/der.js";
@@ -12,9 +13,9 @@ import { base64url, plain } from "./memory.js";
 export function publicKey(spki: Uint8Array): PublicKey | undefined {
   const material = readPublicKey(spki);
   if (!material) return undefined;
-  if ("key" in material) return mlDsaPublicKey(spki.slice(), material);
+  if ("key" in material) return mlDsaPublicKey(copyOf(spki), material);
   try {
-    return new NodePublicKey(spki.slice(), material, importKey(spki, material));
+    return new NodePublicKey(copyOf(spki), material, importKey(spki, material));
   } catch {
     return undefined; // A point off the curve.
   }

@@ -1,3 +1,4 @@
+import { copyOf } from "../../../bytes/index.js";
 import type { PrivateKey, PublicKey, SignatureName } from "../../../contract/crypto.js";
 import { type CurveName, curves, signatures } from "../../../crypto/algorithms.js";
 import { misuse } from "../../../crypto/failure.js";
@@ -96,7 +97,7 @@ export class Curve {
   /** Undefined for a point off the curve. */
   publicKey(spki: Uint8Array): PublicKey | undefined {
     const handle = this.#load(spki);
-    return handle && new EcPublicKey(this, spki.slice(), handle);
+    return handle && new EcPublicKey(this, copyOf(spki), handle);
   }
 
   /** The key that both halves make; undefined if they cannot be read as such. */

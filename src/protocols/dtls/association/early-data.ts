@@ -1,3 +1,4 @@
+import { copyOf } from "../../../bytes/index.js";
 import { limits } from "../limits.js";
 import { contentType } from "../record/content-type.js";
 import type { RecordSealer } from "../record/protection.js";
@@ -13,7 +14,7 @@ export class EarlyData {
   /** It waits for keys, which may wait for the look-up of a ticket. False if there is no room. */
   send(bytes: Uint8Array): boolean {
     if (this.#outgoing.length >= limits.recordsHeldMax) return false;
-    this.#outgoing.push(bytes.slice());
+    this.#outgoing.push(copyOf(bytes));
     return true;
   }
 
