@@ -12,7 +12,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
-import type { BenchRow } from "../src/cli/bench-row.js";
+import { type BenchRow, median } from "../src/cli/bench-row.js";
 import type { AeadName } from "../src/contract/crypto.js";
 import { expandWith } from "../src/crypto/hkdf.js";
 import { chooseCrypto } from "../src/hosts/node/crypto.js";
@@ -225,5 +225,3 @@ function slice(work: () => void): number {
   }
   return (1000 * calls) / spent;
 }
-
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;

@@ -1,5 +1,4 @@
-import type { Codec } from "./codec.js";
-import { DecodeError, type Reader } from "./reader.js";
+import type { Reader } from "./reader.js";
 import type { Writer } from "./writer.js";
 
 /** Greatest variable-length integer (RFC 9000 §16) that is exact as a number. The format goes to 2^62 - 1. */
@@ -49,17 +48,6 @@ export function writeVarint(to: Writer, value: number): void {
       to.u32(Math.floor(value / 0x1_0000_0000) + 0xc000_0000).u32(value % 0x1_0000_0000);
   }
 }
-
-/** A variable-length integer that is written in its shortest form and must have been: RFC 9000 §12.4's frame types. */
-export const shortestVarint: Codec<number> = {
-  read(from) {
-    const at = from.at;
-    const value = readVarint(from);
-    if (from.at - at !== varintSize(value)) throw new DecodeError(`${value} in more bytes than it needs`);
-    return value;
-  },
-  write: writeVarint,
-};
 
 /**
  * The same on packet paths, without a reader: the value at `at`, NaN if it does not end before `end`. The next field is at

@@ -59,8 +59,6 @@ export const access = { ocsp: "1.3.6.1.5.5.7.48.1", caIssuers: "1.3.6.1.5.5.7.48
 
 /** `id-on-dnsSRV`, RFC 4985. */
 export const srvName = "1.3.6.1.5.5.7.8.7";
-/** `id-on-SmtpUTF8Mailbox`, RFC 9598. */
-export const smtpUtf8Mailbox = "1.3.6.1.5.5.7.8.9";
 
 /** Attribute types of distinguished names, with the short names of RFC 4514 §3 and common use. */
 export const attributeNames: Readonly<Record<string, string>> = {

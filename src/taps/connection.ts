@@ -424,8 +424,6 @@ export class Connection<Mode extends SecurityMode = SecurityMode> implements Asy
 /** The face of a core, for groups. */
 const faces = new WeakMap<ConnectionCore, Connection>();
 
-export const faceOf = (core: ConnectionCore): Connection | undefined => faces.get(core);
-
 const readers: Readonly<Record<keyof ReadOnlyProperties, (core: ConnectionCore) => unknown>> = {
   connState: (core) => core.state,
   canSend: (core) => core.canSend,

@@ -181,7 +181,7 @@ export class IpsecEnd {
   readonly opened: Promise<void>;
   readonly publicKey: Uint8Array;
   readonly face: Pick<IpsecTunnel, "protocol" | "warnings" | "file" | "inside" | "pairs" | "handshake" | "rekey">;
-  readonly answer: (question: unknown, signal: AbortSignal) => unknown;
+  readonly answer: (question: AskOf<IkeEvent>, signal: AbortSignal) => unknown;
   readonly #host: Host;
   readonly #file: SwanctlFile;
   readonly #remote: SocketAddress;
@@ -216,7 +216,7 @@ export class IpsecEnd {
       ...(trace && { trace }),
     });
     this.bind = { address: local ?? (remote.address.includes(":") ? "::" : "0.0.0.0"), port: file.localPort };
-    this.answer = (question, signal) => answerIke(question as AskOf<IkeEvent>, used.knowledge, host.now(), signal);
+    this.answer = (question, signal) => answerIke(question, used.knowledge, host.now(), signal);
     this.opened = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });

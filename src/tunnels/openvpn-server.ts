@@ -1,5 +1,5 @@
 import { equal, type Prefix } from "../bytes/index.js";
-import { type Host, type Network, networkFailure, type SocketAddress } from "../contract/index.js";
+import { type AskOf, type Host, type Network, networkFailure, type SocketAddress } from "../contract/index.js";
 import {
   type Admission,
   type Applicant,
@@ -131,10 +131,9 @@ export class ServerEnd {
     if (event.kind !== "packets") this.#options.on?.(event);
   };
 
-  readonly answer = (question: unknown, signal: AbortSignal): unknown => {
-    const asked = question as { readonly kind: string };
-    if (asked.kind === "accept-client") return this.#judge(question as Applicant, signal);
-    return answerTls(this.#tls, this.#host.crypto, question as never, signal);
+  readonly answer = (question: AskOf<OpenVpnServerEvent>, signal: AbortSignal): unknown => {
+    if (question.kind === "accept-client") return this.#judge(question, signal);
+    return answerTls(this.#tls, this.#host.crypto, question, signal);
   };
 
   async #judge(applicant: Applicant, signal: AbortSignal): Promise<Admission | undefined> {

@@ -1,5 +1,6 @@
 import type { Prefix } from "../bytes/index.js";
 import {
+  type AskOf,
   Failure,
   type Host,
   type Network,
@@ -165,7 +166,7 @@ export class ClientEnd {
   /** Resolves when the tunnel is up for the first time. */
   readonly opened: Promise<void>;
   readonly face: Pick<OpenVpnTunnel, "protocol" | "publicKey" | "warnings" | "file" | "inside" | "exportKey">;
-  readonly answer: (question: unknown, signal: AbortSignal) => unknown;
+  readonly answer: (question: AskOf<OpenVpnClientEvent>, signal: AbortSignal) => unknown;
   readonly #host: Host;
   readonly #file: OvpnFile;
   readonly #carrier: Carrier;
@@ -217,9 +218,8 @@ export class ClientEnd {
       }),
     });
     this.answer = (question, signal) => {
-      const asked = question as { readonly kind: string };
-      if (asked.kind === "answer-challenge") return options.challenge?.(question as Challenge, signal);
-      return answerTls(withLog, crypto, question as never, signal);
+      if (question.kind === "answer-challenge") return options.challenge?.(question, signal);
+      return answerTls(withLog, crypto, question, signal);
     };
     this.port = new RemotePort(
       options.network ?? host.network,

@@ -1,4 +1,4 @@
-import type { Failure, Host, Network, SocketAddress } from "../contract/index.js";
+import type { AskOf, Failure, Host, Network, SocketAddress } from "../contract/index.js";
 import { DatagramDriver } from "../mechanisms/driver/index.js";
 import type { Stack } from "../stack/index.js";
 import {
@@ -14,7 +14,7 @@ import { type Resolve, type StackDriver, StackNetwork } from "./stack-network.js
 export interface TunnelHandlers<Event> {
   /** What the protocol tells, questions aside. */
   event?(event: Exclude<Event, { readonly kind: "question" }>): void;
-  answer?(question: unknown, signal: AbortSignal): unknown;
+  answer?(question: AskOf<PacketTunnelEvent<Event>>, signal: AbortSignal): unknown;
   echoReply?(source: Uint8Array, word: number, body: Uint8Array): void;
   softError?(failure: Failure): void;
   /** Sees the packets inside; the protocol pulls those that go out through `tapped`. */
@@ -47,17 +47,21 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
     this.host = host;
     this.stack = stack;
     this.network = new StackNetwork(name, this, (text, options) => resolve(this.network)(text, options));
-    this.#driver = new DatagramDriver(host, new PacketTunnel<Input, Event>(protocol, stack, handlers.tap), {
-      event: (event) => {
-        if (event.kind === "protocol") handlers.event?.(event.event);
-        else if (event.kind === "stack" && event.event.kind === "echo-reply") {
-          handlers.echoReply?.(event.event.source, event.event.word, event.event.body);
-        } else if (event.kind === "stack") this.network.event(event.event);
+    this.#driver = new DatagramDriver<Input | StackTouched, PacketTunnelEvent<Event>>(
+      host,
+      new PacketTunnel<Input, Event>(protocol, stack, handlers.tap),
+      {
+        event: (event) => {
+          if (event.kind === "protocol") handlers.event?.(event.event);
+          else if (event.kind === "stack" && event.event.kind === "echo-reply") {
+            handlers.echoReply?.(event.event.source, event.event.word, event.event.body);
+          } else if (event.kind === "stack") this.network.event(event.event);
+        },
+        ...(handlers.answer && { answer: handlers.answer }),
+        softError: (failure) => handlers.softError?.(failure),
+        closed: (failure) => this.#ended(failure),
       },
-      ...(handlers.answer && { answer: handlers.answer }),
-      softError: (failure) => handlers.softError?.(failure),
-      closed: (failure) => this.#ended(failure),
-    });
+    );
   }
 
   /** Binds the UDP port outside. Rejects with the network's failure. */

@@ -73,7 +73,7 @@ export async function openWireGuardDevice(
         options.on?.(event);
       },
       ...(options.acceptPeer && {
-        answer: (question, signal) => options.acceptPeer!(question as Parameters<typeof options.acceptPeer>[0], signal),
+        answer: (question, signal) => options.acceptPeer!(question, signal),
       }),
     },
     (failure) => options.ended?.(failure),

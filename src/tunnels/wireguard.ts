@@ -97,7 +97,7 @@ export async function openWireGuard(
         options.on?.(event);
       },
       ...(options.acceptPeer && {
-        answer: (question, signal) => options.acceptPeer!(question as WireGuardAsks["accept-peer"]["ask"], signal),
+        answer: (question, signal) => options.acceptPeer!(question, signal),
       }),
       echoReply: (_, word) => echoes.answered(word),
       tap: options.tap,

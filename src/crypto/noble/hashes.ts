@@ -17,8 +17,6 @@ const functions: Readonly<Record<HashName, CHash>> = {
   "BLAKE2s-256": blake2s as CHash,
 };
 
-export const nobleHash = (name: HashName): CHash => functions[name];
-
 export function hash(name: HashName): Hash {
   const make = functions[name];
   return {

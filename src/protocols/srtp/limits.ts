@@ -27,8 +27,6 @@ export const packetSizeMax = 65_535;
 /** Bytes of a header that are authenticated without a view made for the purpose. */
 export const keptHeaderSizeMax = 256;
 
-/** Packets that wait in a machine to be sent; the oldest goes first. */
-export const queuedPacketsMax = 256;
 /** Parameters of an SDES line that are read (RFC 4568 §9.2), and keys in it. */
 export const sdesKeysMax = masterKeysMax;
 export const sdesLineSizeMax = 4_096;

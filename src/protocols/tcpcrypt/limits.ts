@@ -25,6 +25,3 @@ export const limits = {
   /** A stream that its peer does not end after ours, and its own, have ended. */
   lingerMs: 2_000,
 } as const;
-
-/** Bytes of option space that TCP-ENO has on a SYN beside all that our stack offers itself: 40 less 19. */
-export const synOptionMax = 21;

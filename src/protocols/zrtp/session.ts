@@ -1,4 +1,5 @@
 import type {
+  AskOf,
   DatagramPort,
   DatagramSink,
   Ecn,
@@ -19,7 +20,7 @@ import {
 } from "../srtp/index.js";
 import type { Association } from "./association.js";
 import { keyOf, type RetainedSecrets } from "./cache.js";
-import type { ZrtpAsks, ZrtpEvent, ZrtpInput, ZrtpWarning } from "./events.js";
+import type { ZrtpEvent, ZrtpInput, ZrtpWarning } from "./events.js";
 import { type DropCounts, failure } from "./failure.js";
 import type { HelloHash } from "./hello-hash.js";
 import { comparingMs } from "./limits.js";
@@ -122,7 +123,7 @@ export class FlowSession implements ZrtpSession, DatagramSink {
       this.#machine,
       {
         event: (event) => this.#told(event),
-        answer: (question, signal) => this.#answer(question as Ask, signal),
+        answer: (question, signal) => this.#answer(question, signal),
         writable: () => sink.writable?.(),
         softError: (failure) => sink.softError?.(failure),
         closed: (failure) => this.#ended(failure),
@@ -275,7 +276,7 @@ export class FlowSession implements ZrtpSession, DatagramSink {
     });
   }
 
-  #answer(question: Ask, signal: AbortSignal): unknown {
+  #answer(question: AskOf<ZrtpEvent>, signal: AbortSignal): unknown {
     return question.kind === "secrets"
       ? this.#options.cache?.get(keyOf(question.zid), this.#host.now())
       : this.#options.verify?.(question.words, question.outcome, signal);
@@ -371,7 +372,5 @@ export class FlowSession implements ZrtpSession, DatagramSink {
     this.#port?.unref();
   }
 }
-
-type Ask = { readonly [K in keyof ZrtpAsks]: { readonly kind: K } & ZrtpAsks[K]["ask"] }[keyof ZrtpAsks];
 
 const nowhere: SocketAddress = { address: "0.0.0.0", port: 0 };

@@ -8,9 +8,6 @@ import { Opener13, Sealer13 } from "./protection13.js";
 /** Epochs of 1.3 (RFC 9147 §6.1); 1.2 has 0 and 1. Application keys begin with 3, and each KeyUpdate is one more. */
 export const epochs = { initial: 0, early: 1, handshake: 2, application: 3 } as const;
 
-/** Epochs wrap nowhere: long before, the association is closed (RFC 9147 §8). */
-export const epochMax = 0xffff;
-
 /** What both directions of one association are protected with, epoch by epoch. */
 export class Epochs {
   readonly #crypto: CryptoProvider;

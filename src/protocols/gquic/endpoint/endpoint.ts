@@ -39,6 +39,7 @@ const busyAt = 0.25;
 interface Slot extends Heaped {
   readonly connection: Connection;
   at: Instant;
+  isFresh: boolean;
 }
 
 /** An endpoint: one UDP port, or several, and the connections over it. A client has one connection, a server many. */
@@ -53,7 +54,7 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
   /** Connections that may have something to send. */
   readonly #active = new Set<Slot>();
   readonly #telling: Slot[] = [];
-  readonly #fresh = new Set<Slot>();
+  readonly #fresh: Slot[] = [];
   readonly #transmitted: { -readonly [K in keyof Transmit]: Transmit[K] } = { size: 0 };
   readonly #halfOpen = new Set<Slot>();
   readonly #connectionsMax: number;
@@ -181,10 +182,11 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
 
   event(): GquicEvent | undefined {
     // What came is told before anything is sent; the timers follow once all has been drained.
-    for (const slot of this.#fresh) {
+    for (let slot = this.#fresh[0]; slot !== undefined; slot = this.#fresh[0]) {
       const event = slot.connection.event();
       if (event !== undefined) return this.#told(slot, event);
-      this.#fresh.delete(slot);
+      this.#fresh.shift();
+      slot.isFresh = false;
     }
     for (let slot = this.#telling[0]; slot !== undefined; slot = this.#telling[0]) {
       const event = slot.connection.event();
@@ -353,7 +355,7 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
     known?: ReturnType<NonNullable<GquicClientOptions["known"]>["get"]>,
   ): Slot {
     const connection = new Connection(this.#ground, beginning, known, now);
-    const slot: Slot = { connection, at: 0, place: -1 };
+    const slot: Slot = { connection, at: 0, place: -1, isFresh: false };
     this.#connections.set(beginning.number, slot);
     this.#routes.add(beginning.cid, connection);
     return slot;
@@ -368,7 +370,9 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
 
   #given(slot: Slot): void {
     this.#active.add(slot);
-    this.#fresh.add(slot);
+    if (slot.isFresh) return;
+    slot.isFresh = true;
+    this.#fresh.push(slot);
   }
 
   #forget(slot: Slot): void {
@@ -377,7 +381,6 @@ export class GquicEndpoint implements Machine<GquicInput, GquicEvent> {
     this.#routes.remove(core.cid);
     this.#halfOpen.delete(slot);
     this.#active.delete(slot);
-    this.#fresh.delete(slot);
     if (slot.place >= 0) this.#due.remove(slot);
   }
 

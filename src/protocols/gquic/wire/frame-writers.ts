@@ -95,13 +95,6 @@ export function putClose(into: Uint8Array, at: number, end: number, code: number
   return to + size;
 }
 
-/** @param lastGood the last stream of the receiver's that may have been acted on */
-export function putGoaway(into: Uint8Array, at: number, end: number, code: number, lastGood: number): number {
-  if (at + 11 > end) return at;
-  into[at] = FrameType.goaway;
-  return putUint(into, putUint(into, putUint(into, at + 1, 4, code), 4, lastGood), 2, 0);
-}
-
 /** MESSAGE with its length. */
 export function putMessage(into: Uint8Array, at: number, end: number, bytes: Uint8Array): number {
   if (at + 1 + varintSize(bytes.length) + bytes.length > end) return at;

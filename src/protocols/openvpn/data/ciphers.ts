@@ -47,7 +47,6 @@ const digests: ReadonlyMap<string, HashName> = new Map([
 /** `--auth`: SHA1 by default, of old. */
 export const digestNamed = (name: string): HashName | undefined =>
   digests.get(name.toUpperCase().replace("SHA-", "SHA"));
-export const digestText = (hash: HashName): string => hash.replace("-", "");
 
 /** Bytes around a packet inside: IPv6 and UDP, header and packet ID, tag, IV and padding, and a byte of framing. */
 export function outerOverhead(cipher: string, auth: HashName): number {

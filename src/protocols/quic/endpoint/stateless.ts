@@ -1,7 +1,7 @@
 import type { CryptoProvider, Entropy, Instant, SocketAddress } from "../../../contract/index.js";
 import { TokenBucket } from "../../../mechanisms/token-bucket.js";
 import type { ResetTokens } from "../cids/index.js";
-import { limits, udpPayloadMin } from "../limits.js";
+import { limits } from "../limits.js";
 import { initialProtection, protectHeader, tagSize, writePacketNumber } from "../protection/protection.js";
 import { retryTag } from "../protection/retry.js";
 import { PacketType, type Version } from "../protection/versions.js";
@@ -116,6 +116,3 @@ export class StatelessAnswers {
     return this.#entropy.fill(new Uint8Array(size));
   }
 }
-
-/** Less than this is not answered with a Version Negotiation, which must not amplify (RFC 9000 §6.1). */
-export const negotiatedSizeMin = udpPayloadMin;

@@ -2,7 +2,6 @@ import {
   bytes,
   type Codec,
   DecodeError,
-  opaque,
   type Reader,
   struct,
   u8,
@@ -11,7 +10,6 @@ import {
   vector,
   type Writer,
 } from "../../../bytes/index.js";
-import { verifyDataSize } from "../keys12.js";
 import { limits } from "../limits.js";
 import type { KeyExchange12 } from "../parameters/suites12.js";
 
@@ -53,8 +51,6 @@ export const certificateRequest12 = struct({
 
 /** RFC 5077 §3.3. The hint is in seconds; zero says nothing. An empty ticket means that the server changed its mind. */
 export const newSessionTicket12 = struct({ lifetimeHintS: u32, ticket: bytes(2) });
-
-export const finished12 = opaque(verifyDataSize);
 
 /** What the server contributes: its half of the agreement, and a hint at which pre-shared key it means. */
 export interface ServerKeyExchange {

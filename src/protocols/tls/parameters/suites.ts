@@ -1,9 +1,8 @@
-import { type Suite12, type Suite12Name, suite12ById, suite12ByName } from "./suites12.js";
-import { type Suite13, type Suite13Name, suite13ById, suite13ByName } from "./suites13.js";
+import { type Suite12, type Suite12Name, suite12ByName } from "./suites12.js";
+import { type Suite13, type Suite13Name, suite13ByName } from "./suites13.js";
 
 /** Every cipher suite there is here; `version` tells which half a row belongs to. */
 export type Suite = Suite13 | Suite12;
 export type SuiteName = Suite13Name | Suite12Name;
 
-export const suiteById = (id: number): Suite | undefined => suite13ById.get(id) ?? suite12ById.get(id);
 export const suiteByName = (name: string): Suite | undefined => suite13ByName.get(name) ?? suite12ByName.get(name);
