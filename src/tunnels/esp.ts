@@ -11,7 +11,6 @@ import {
   type PairStatus,
 } from "../protocols/esp/index.js";
 import { Stack } from "../stack/index.js";
-import { Echoes } from "./echoes.js";
 import { outerPacketSize, udpHeadersSize } from "./limits.js";
 import type { OpenedTunnel } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
@@ -63,7 +62,6 @@ export async function openEsp(host: Host, options: EspTunnelOptions): Promise<Es
   });
   for (const pair of pairs) machine.handle({ kind: "install", pair }, host.now());
   const name = options.name ?? "esp";
-  const echoes = new Echoes(host);
   const tunnel: Tunnel<EspInput, EspEvent> = new Tunnel<EspInput, EspEvent>(
     host,
     name,
@@ -77,7 +75,6 @@ export async function openEsp(host: Host, options: EspTunnelOptions): Promise<Es
       event: (event) => {
         if (event.kind !== "packets") options.on?.(event);
       },
-      echoReply: (_, word) => echoes.answered(word),
       tap: options.tap,
     },
   );
@@ -116,7 +113,7 @@ export async function openEsp(host: Host, options: EspTunnelOptions): Promise<Es
       local = await tunnel.rebind(outside, to ?? anywhere);
       return local;
     },
-    ping: (address, { timeoutMs = 1_000 } = {}) => echoes.send(tunnel, address, timeoutMs),
+    ping: (address, options) => tunnel.ping(address, options),
     close: () => {
       tunnel.handle({ kind: "close" });
       tunnel.close();

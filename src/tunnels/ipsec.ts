@@ -19,7 +19,6 @@ import {
   useSwanctl,
 } from "../protocols/ikev2/index.js";
 import { Stack } from "../stack/index.js";
-import { Echoes } from "./echoes.js";
 import { type IpsecConfig, type IpsecEvent, type IpsecInput, IpsecMachine } from "./ipsec-machine.js";
 import { outerPacketSize, reconnectFirstMs, reconnectMaxMs, udpHeadersSize } from "./limits.js";
 import type { OpenedTunnel, PeerState, TunnelNotice } from "./opened.js";
@@ -98,7 +97,6 @@ export async function openIpsec(
     },
     over: (failure) => tunnel.end(failure),
   });
-  const echoes = new Echoes(host);
   let resolver: Resolver | undefined;
   const name = options.name ?? "ipsec";
   const tunnel: Tunnel<IpsecInput, IpsecEvent> = new Tunnel<IpsecInput, IpsecEvent>(
@@ -110,7 +108,6 @@ export async function openIpsec(
     {
       event: (event) => end.told(event),
       answer: end.answer,
-      echoReply: (_, word) => echoes.answered(word),
       tap: options.tap,
     },
   );
@@ -149,7 +146,7 @@ export async function openIpsec(
       end.moved(local);
       return local;
     },
-    ping: (address, { timeoutMs = 1_000 } = {}) => echoes.send(tunnel, address, timeoutMs),
+    ping: (address, options) => tunnel.ping(address, options),
     close: () => {
       end.close();
       tunnel.handle({ kind: "close" });

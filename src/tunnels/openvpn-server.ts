@@ -14,7 +14,6 @@ import {
 } from "../protocols/openvpn/index.js";
 import { Stack } from "../stack/index.js";
 import { AddressPool } from "./address-pool.js";
-import { Echoes } from "./echoes.js";
 import { outerPacketSize } from "./limits.js";
 import { ListenerPort } from "./listener-port.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
@@ -66,14 +65,13 @@ export async function listenOpenVpn(host: Host, options: OpenVpnServerOptions): 
   const stack = new Stack({ crypto: host.crypto, entropy: host.entropy, addresses: inside, mtu: serverInnerMtu });
   const end = new ServerEnd(host, options, tap === undefined ? stack : tapped(stack, tap));
   const { machine } = end;
-  const echoes = new Echoes(host);
   const tunnel: Tunnel<OpenVpnServerInput, OpenVpnServerEvent> = new Tunnel<OpenVpnServerInput, OpenVpnServerEvent>(
     host,
     name,
     machine,
     stack,
     () => (text) => Promise.reject(networkFailure("name-not-found", `${text}: names are not looked up here`)),
-    { event: end.told, answer: end.answer, echoReply: (_, word) => echoes.answered(word), tap },
+    { event: end.told, answer: end.answer, tap },
   );
   const address = await tunnel.open(end.outside, local);
   // Who listens wants to live.
@@ -86,7 +84,7 @@ export async function listenOpenVpn(host: Host, options: OpenVpnServerOptions): 
     drops: () => ({ ...machine.drops, ...stack.drops }),
     exportKey: (peerId, label, length, context) => machine.exportKey(peerId, label, length, context),
     handle: (input) => tunnel.handle(input),
-    ping: (to, { timeoutMs = 1_000 } = {}) => echoes.send(tunnel, to, timeoutMs),
+    ping: (address, options) => tunnel.ping(address, options),
     close: () => {
       tunnel.handle({ kind: "close" });
       tunnel.close();

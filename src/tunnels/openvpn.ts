@@ -24,7 +24,6 @@ import {
   type ReadNamed,
 } from "../protocols/openvpn/index.js";
 import { Stack } from "../stack/index.js";
-import { Echoes } from "./echoes.js";
 import { outerPacketSize } from "./limits.js";
 import type { OpenedTunnel, PeerState, TunnelNotice } from "./opened.js";
 import { type PacketTap, tapped } from "./packet-tunnel.js";
@@ -101,7 +100,6 @@ export async function openOpenVpn(
     },
     over: (failure) => tunnel.end(failure),
   });
-  const echoes = new Echoes(host);
   let resolver: Resolver | undefined;
   const tunnel: Tunnel<OpenVpnClientInput, OpenVpnClientEvent> = new Tunnel<OpenVpnClientInput, OpenVpnClientEvent>(
     host,
@@ -112,7 +110,6 @@ export async function openOpenVpn(
     {
       event: (event) => end.told(event),
       answer: end.answer,
-      echoReply: (_, word) => echoes.answered(word),
       tap: options.tap,
     },
   );
@@ -141,7 +138,7 @@ export async function openOpenVpn(
     handle: (input) => tunnel.handle(input),
     handshake: () => tunnel.handle({ kind: "renegotiate" }),
     rebind: () => end.port.rebind(),
-    ping: (address, { timeoutMs = 1_000 } = {}) => echoes.send(tunnel, address, timeoutMs),
+    ping: (address, options) => tunnel.ping(address, options),
     close: () => {
       tunnel.handle({ kind: "close" });
       tunnel.close();

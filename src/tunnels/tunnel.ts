@@ -1,6 +1,14 @@
-import type { AskOf, Failure, Host, Network, SocketAddress } from "../contract/index.js";
+import {
+  type AskOf,
+  type Failure,
+  type Host,
+  type Network,
+  networkFailure,
+  type SocketAddress,
+} from "../contract/index.js";
 import { DatagramDriver } from "../mechanisms/driver/index.js";
 import type { Stack } from "../stack/index.js";
+import { Echoes } from "./echoes.js";
 import {
   type PacketProtocol,
   type PacketTap,
@@ -15,7 +23,6 @@ export interface TunnelHandlers<Event> {
   /** What the protocol tells, questions aside. */
   event?(event: Exclude<Event, { readonly kind: "question" }>): void;
   answer?(question: AskOf<PacketTunnelEvent<Event>>, signal: AbortSignal): unknown;
-  echoReply?(source: Uint8Array, word: number, body: Uint8Array): void;
   softError?(failure: Failure): void;
   /** Sees the packets inside; the protocol pulls those that go out through `tapped`. */
   tap?: PacketTap | undefined;
@@ -32,6 +39,7 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
   readonly stack: Stack;
   readonly network: StackNetwork;
   readonly #driver: DatagramDriver<Input | StackTouched, PacketTunnelEvent<Event>>;
+  readonly #echoes: Echoes;
   #touched = false;
   #holds = 0;
   #closed = false;
@@ -46,6 +54,7 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
   ) {
     this.host = host;
     this.stack = stack;
+    this.#echoes = new Echoes(host);
     this.network = new StackNetwork(name, this, (text, options) => resolve(this.network)(text, options));
     this.#driver = new DatagramDriver<Input | StackTouched, PacketTunnelEvent<Event>>(
       host,
@@ -54,7 +63,7 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
         event: (event) => {
           if (event.kind === "protocol") handlers.event?.(event.event);
           else if (event.kind === "stack" && event.event.kind === "echo-reply") {
-            handlers.echoReply?.(event.event.source, event.event.word, event.event.body);
+            this.#echoes.answered(event.event.word);
           } else if (event.kind === "stack") this.network.event(event.event);
         },
         ...(handlers.answer && { answer: handlers.answer }),
@@ -77,6 +86,11 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
     const address = await this.open(outside, local);
     for (const port of before) port.close();
     return address;
+  }
+
+  /** Milliseconds to an echo's answer; rejects with `timed-out` (default after a second), or when the tunnel ends. */
+  ping(address: string, { timeoutMs = 1_000 }: { readonly timeoutMs?: number } = {}): Promise<number> {
+    return this.#echoes.send(this, address, timeoutMs);
   }
 
   handle(input: Input): void {
@@ -112,6 +126,7 @@ export class Tunnel<Input extends { readonly kind: string }, Event extends { rea
   #ended(failure: Failure | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#echoes.end(failure ?? networkFailure("aborted", "the tunnel was closed"));
     this.network.end(failure ?? "the tunnel was closed");
   }
 

@@ -9,7 +9,6 @@ import {
 import type { WireGuardAsks, WireGuardEvent, WireGuardInput } from "../protocols/wireguard/index.js";
 import { type PeerStatus, parseWgQuick, type WgQuickFile, WireGuard } from "../protocols/wireguard/index.js";
 import { Stack } from "../stack/index.js";
-import { Echoes } from "./echoes.js";
 import { EndpointNames, outsideFamily, withEndpoint } from "./endpoints.js";
 import { mtuDefault, sessionLifetimeMs } from "./limits.js";
 import type { OpenedTunnel } from "./opened.js";
@@ -81,7 +80,6 @@ export async function openWireGuard(
   );
   let open: Tunnel<WireGuardInput, WireGuardEvent> | undefined;
   const names = new EndpointNames(outside, file, (input) => open?.handle(input));
-  const echoes = new Echoes(host);
   const tunnel: Tunnel<WireGuardInput, WireGuardEvent> = new Tunnel<WireGuardInput, WireGuardEvent>(
     host,
     name,
@@ -99,7 +97,6 @@ export async function openWireGuard(
       ...(options.acceptPeer && {
         answer: (question, signal) => options.acceptPeer!(question, signal),
       }),
-      echoReply: (_, word) => echoes.answered(word),
       tap: options.tap,
     },
   );
@@ -127,7 +124,7 @@ export async function openWireGuard(
     },
     handle: (input) => tunnel.handle(input),
     rebind: (address) => tunnel.rebind(outside, address ?? { address: family, port: 0 }),
-    ping: (address, { timeoutMs = 1_000 } = {}) => echoes.send(tunnel, address, timeoutMs),
+    ping: (address, options) => tunnel.ping(address, options),
     close: () => {
       tunnel.handle({ kind: "close" });
       tunnel.close();

@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
-import { toBase64 } from "../../src/bytes/index.js";
-import { Secret } from "../../src/contract/index.js";
 import type { SimulatedHost, World } from "../../src/hosts/simulator/index.js";
-import { WireGuard } from "../../src/protocols/wireguard/index.js";
+import { newKeys } from "../../src/protocols/wireguard/index.js";
 import { openWireGuard, type WireGuardTunnel } from "../../src/tunnels/index.js";
 import { scenario } from "../support/scenario.js";
-
-interface Pair {
-  readonly privateKey: string;
-  readonly publicKey: string;
-}
-
-function newPair(host: SimulatedHost): Pair {
-  const { crypto, entropy } = host;
-  const key = entropy.fill(new Uint8Array(32));
-  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
-  return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
-}
+import { tunnelBetween } from "../support/tunnel-world.js";
 
 /** A laptop, and two machines of which either can be the office that vpn.test names. */
 function stage(world: World) {
@@ -24,7 +11,7 @@ function stage(world: World) {
   const router = world.router("router");
   const machines = ["192.0.2.2", "192.0.2.3"].map((address) => world.host(address, { addresses: [address] }));
   for (const each of [laptop, ...machines]) world.link(each, router, { delayMs: 10 });
-  const [ours, theirs] = [newPair(laptop), newPair(laptop)];
+  const [ours, theirs] = [newKeys(laptop), newKeys(laptop)];
   const serve = (machine: SimulatedHost): Promise<WireGuardTunnel> =>
     openWireGuard(
       machine,
@@ -79,4 +66,19 @@ scenario("a peer whose address stands in the file is never looked up", 1, async 
   await serve(machines[1]!);
   assert.equal(await answeredAfter(world, tunnel, 60), 60);
   assert.equal(tunnel.status().peers[0]?.endpoint?.address, "192.0.2.2");
+});
+
+scenario("an echo that waits when its tunnel is closed is told so at once, and keeps no alarm", 1, async (world) => {
+  const client = world.host("client", { addresses: ["192.0.2.1"] });
+  const server = world.host("server", { addresses: ["198.51.100.1"] });
+  world.link(client, server);
+  const ends = await tunnelBetween(world, client, server);
+  assert.ok((await world.finish(ends.client.tunnel.ping("10.0.0.2"))) >= 20);
+  const begun = world.elapsed;
+  const lost = assert.rejects(ends.client.tunnel.ping("10.0.0.77", { timeoutMs: 60_000 }), { reason: "aborted" });
+  await world.run(5);
+  ends.client.tunnel.close();
+  await world.finish(lost);
+  assert.equal(world.elapsed - begun, 5);
+  ends.server.tunnel.close();
 });
