@@ -1,9 +1,9 @@
-import { concat, formatPrefix, toBase64 } from "../bytes/index.js";
-import { type Host, type Network, Secret } from "../contract/index.js";
+import { concat, formatPrefix } from "../bytes/index.js";
+import type { Host, Network } from "../contract/index.js";
 import { Boxes } from "../crypto/index.js";
 import type { SimulatedHost } from "../hosts/simulator/index.js";
 import { hostIdentity, hostSecretSize } from "../protocols/minimalt/index.js";
-import { WireGuard } from "../protocols/wireguard/index.js";
+import { newKeys } from "../protocols/wireguard/index.js";
 import { bind as bindZrtp } from "../protocols/zrtp/index.js";
 import { OpenVpnStage, serverInside } from "../survey/probes/openvpn/stage.js";
 import type { Authority } from "../survey/stage/authority.js";
@@ -294,12 +294,6 @@ async function playWireGuard(stage: Stage): Promise<void> {
   await echoInside(stage, near.network, far.network, "10.0.0.1", [["server's key", theirs.publicKey]]);
   near.close();
   far.close();
-}
-
-function newKeys({ crypto, entropy }: Host): { readonly privateKey: string; readonly publicKey: string } {
-  const key = entropy.fill(new Uint8Array(32));
-  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, 0);
-  return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
 }
 
 async function playOpenVpn(stage: Stage): Promise<void> {

@@ -3,9 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { toBase64 } from "../../src/bytes/index.js";
-import { Secret } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
-import { WireGuard } from "../../src/protocols/wireguard/index.js";
+import { publicKeyOf } from "../../src/protocols/wireguard/index.js";
 import { scratch } from "../interop/peers/certificates.js";
 import { Program } from "../interop/peers/program.js";
 import { freePort } from "../support/free-port.js";
@@ -17,10 +16,7 @@ const inside = ["10.68.0.1", "10.68.0.2"] as const;
 /** Two wg-quick files of a tunnel over loopback. */
 async function tunnelFiles(): Promise<readonly [string, string]> {
   const keys = [0, 1].map(() => host.entropy.fill(new Uint8Array(32)));
-  const publicKeys = keys.map((key) => {
-    const { crypto, entropy } = host;
-    return new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now()).publicKey;
-  });
+  const publicKeys = keys.map((key) => publicKeyOf(host.crypto, key));
   const ports = [await freePort(), await freePort()];
   return [0, 1].map((own) => {
     const path = join(scratch(), `tcpcrypt${own}.conf`);

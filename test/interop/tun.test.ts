@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { toBase64 } from "../../src/bytes/index.js";
-import { Secret } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
-import { WireGuard } from "../../src/protocols/wireguard/index.js";
+import { publicKeyOf } from "../../src/protocols/wireguard/index.js";
 import { scratch } from "./peers/certificates.js";
 import { ip, listening, Namespaces } from "./peers/namespaces.js";
 import type { Program } from "./peers/program.js";
@@ -27,10 +26,8 @@ interface End {
 }
 
 function newEnd(): End {
-  const { crypto, entropy } = host;
-  const key = entropy.fill(new Uint8Array(32));
-  const machine = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
-  return { key, publicKey: toBase64(machine.publicKey) };
+  const key = host.entropy.fill(new Uint8Array(32));
+  return { key, publicKey: toBase64(publicKeyOf(host.crypto, key)) };
 }
 
 let files = 0;

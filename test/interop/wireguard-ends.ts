@@ -1,17 +1,10 @@
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { fromBase64, toBase64 } from "../../src/bytes/index.js";
-import {
-  type Host,
-  type Network,
-  Secret,
-  type SocketAddress,
-  type StreamPort,
-  type StreamSink,
-} from "../../src/contract/index.js";
+import type { Host, Network, SocketAddress, StreamPort, StreamSink } from "../../src/contract/index.js";
 import { nodeHost } from "../../src/hosts/node/index.js";
 import { CookieKeeper } from "../../src/protocols/wireguard/cookies.js";
-import { WireGuard, type WireGuardEvent } from "../../src/protocols/wireguard/index.js";
+import { publicKeyOf as publicKeyFrom, type WireGuardEvent } from "../../src/protocols/wireguard/index.js";
 import { Suite } from "../../src/protocols/wireguard/noise.js";
 import { openWireGuard, type WireGuardTunnel } from "../../src/tunnels/index.js";
 
@@ -73,10 +66,7 @@ export async function open(
 
 export const newKey = (): Uint8Array => host.entropy.fill(new Uint8Array(32));
 
-export function publicKeyOf(key: Uint8Array): string {
-  const { crypto, entropy } = host;
-  return toBase64(new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now()).publicKey);
-}
+export const publicKeyOf = (key: Uint8Array): string => toBase64(publicKeyFrom(host.crypto, key));
 
 /** One stream through the tunnel, with promises. */
 export function stream(network: Network, remote: SocketAddress) {

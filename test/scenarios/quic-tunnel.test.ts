@@ -4,13 +4,14 @@ import { openTunnel } from "../../src/adapters/index.js";
 import { equal } from "../../src/bytes/index.js";
 import type { World } from "../../src/hosts/simulator/index.js";
 import { connect, listen } from "../../src/protocols/quic/index.js";
+import { newKeys } from "../../src/protocols/wireguard/index.js";
 import { protocolStacks, reliableInorderStream, secure, TransportServices } from "../../src/taps/index.js";
 import { pattern } from "../laws/port.js";
 import { SessionRecorder } from "../support/quic-pair.js";
 import { scenario } from "../support/scenario.js";
 import { vouchedFor } from "../support/taps.js";
 import { identityFor, startOfTime, trusting } from "../support/tls-pair.js";
-import { newKeys, tunnelBetween } from "../support/tunnel-world.js";
+import { tunnelBetween } from "../support/tunnel-world.js";
 
 /** QUIC where there is nothing below it but IP packets in WireGuard's. */
 

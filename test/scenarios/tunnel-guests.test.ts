@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { openTunnel } from "../../src/adapters/index.js";
 import type { World } from "../../src/hosts/simulator/index.js";
+import { newKeys } from "../../src/protocols/wireguard/index.js";
 import { scenario } from "../support/scenario.js";
-import { newKeys } from "../support/tunnel-world.js";
 
 type Accept = NonNullable<NonNullable<Parameters<typeof openTunnel>[2]>["acceptPeer"]>;
 

@@ -1,7 +1,12 @@
 import { parsePrefix } from "../../src/bytes/index.js";
 import { type Host, Secret } from "../../src/contract/index.js";
 import { type LinkOptions, simulate } from "../../src/hosts/simulator/index.js";
-import { WireGuard, type WireGuardEvent, type WireGuardInput } from "../../src/protocols/wireguard/index.js";
+import {
+  publicKeyOf,
+  WireGuard,
+  type WireGuardEvent,
+  type WireGuardInput,
+} from "../../src/protocols/wireguard/index.js";
 import { Stack } from "../../src/stack/index.js";
 import { Tunnel } from "../../src/tunnels/index.js";
 import type { NetworkSubject } from "../laws/port.js";
@@ -17,7 +22,7 @@ function end(
 ): Tunnel<WireGuardInput, WireGuardEvent> {
   const other = 1 - own;
   const { crypto, entropy } = host;
-  const publicKey = new WireGuard({ crypto, entropy, privateKey: Secret.copy(keys[other]!) }, host.now()).publicKey;
+  const publicKey = publicKeyOf(crypto, keys[other]!);
   const width = inside[0]!.includes(":") ? 128 : 32;
   const stack = new Stack({ crypto, entropy, addresses: [parsePrefix(`${inside[own]}/${width}`)!], mtu: 1_420 });
   const peer = {

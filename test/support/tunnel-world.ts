@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
-import { toBase64 } from "../../src/bytes/index.js";
-import { type Failure, type Network, Secret, type StreamPort } from "../../src/contract/index.js";
+import type { Failure, Network, StreamPort } from "../../src/contract/index.js";
 import type { SimulatedHost, World } from "../../src/hosts/simulator/index.js";
-import { WireGuard, type WireGuardEvent } from "../../src/protocols/wireguard/index.js";
+import { newKeys, type WireGuardEvent } from "../../src/protocols/wireguard/index.js";
 import { openWireGuard, type WireGuardTunnel } from "../../src/tunnels/index.js";
-
-/** A key pair in base64, drawn from the host's entropy. */
-export function newKeys(host: SimulatedHost): { readonly privateKey: string; readonly publicKey: string } {
-  const { crypto, entropy } = host;
-  const key = entropy.fill(new Uint8Array(32));
-  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
-  return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
-}
 
 export interface TunnelEnd {
   readonly host: SimulatedHost;

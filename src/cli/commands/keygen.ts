@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { makeKeyDirectory } from "../../adapters/curvecp/index.js";
-import { toBase64, toHex } from "../../bytes/index.js";
+import { toHex } from "../../bytes/index.js";
 import { type PrivateKey, Secret } from "../../contract/index.js";
 import {
   type Certificate,
@@ -19,7 +19,7 @@ import { Boxes } from "../../protocols/curvecp/keys.js";
 import { hostIdentity, hostSecretSize } from "../../protocols/minimalt/keys.js";
 import { formatSdes, profiles } from "../../protocols/srtp/index.js";
 import { TicketKeyRing } from "../../protocols/tls/index.js";
-import { WireGuard } from "../../protocols/wireguard/index.js";
+import { newKeys } from "../../protocols/wireguard/index.js";
 import type { CommandContext } from "../command.js";
 import { ConfigError, type ExitName, UsageError } from "../exit.js";
 import { host } from "../host.js";
@@ -141,17 +141,12 @@ const makers: Readonly<Record<(typeof keygenKinds)[number], (values: KeygenValue
     };
   },
   wireguard() {
-    const { crypto, entropy } = host();
-    const privateKey = new Secret(entropy.fill(new Uint8Array(32)));
-    const { publicKey } = new WireGuard({ crypto, entropy, privateKey }, host().now());
-    const text = `${toBase64(privateKey.expose())}\n`;
-    privateKey.wipe();
-    const pub = toBase64(publicKey);
+    const { publicKey, privateKey } = newKeys(host());
     return {
-      about: { publicKey: pub },
+      about: { publicKey },
       files: [
-        { suffix: "pub", text: `${pub}\n`, secret: false },
-        { suffix: "key", text, secret: true },
+        { suffix: "pub", text: `${publicKey}\n`, secret: false },
+        { suffix: "key", text: `${privateKey}\n`, secret: true },
       ],
     };
   },

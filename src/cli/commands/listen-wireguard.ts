@@ -1,7 +1,7 @@
 import { openTunnel } from "../../adapters/tunnel/index.js";
 import { toBase64 } from "../../bytes/index.js";
-import { type Host, Secret } from "../../contract/index.js";
-import { WireGuard } from "../../protocols/wireguard/index.js";
+import type { Host } from "../../contract/index.js";
+import { newKeys } from "../../protocols/wireguard/index.js";
 import type { CommandContext } from "../command.js";
 import { type ExitName, UsageError } from "../exit.js";
 import { openSessionHost } from "../session-host.js";
@@ -17,7 +17,7 @@ export async function listenWireGuard(values: ListenValues, { terminal, signal }
   if (values.exec !== undefined) throw new UsageError("a tunnel has no stdin and stdout for --exec", "--echo");
   await using below = await openSessionHost(values, "server", terminal);
   const { host } = below;
-  const [server, client, psk] = [newPair(host), newPair(host), random(host, 32)];
+  const [server, client, psk] = [newKeys(host), newKeys(host), random(host, 32)];
   const [a, b] = random(host, 2);
   const inside = `10.${a}.${b}`;
   const text = (lines: readonly string[]) => `${lines.join("\n")}\n`;
@@ -65,10 +65,3 @@ export async function listenWireGuard(values: ListenValues, { terminal, signal }
 }
 
 const random = ({ entropy }: Host, size: number): Uint8Array => entropy.fill(new Uint8Array(size));
-
-function newPair(host: Host): { readonly privateKey: string; readonly publicKey: string } {
-  const { crypto, entropy } = host;
-  const key = random(host, 32);
-  const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
-  return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
-}

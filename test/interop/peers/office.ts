@@ -1,8 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { toBase64 } from "../../../src/bytes/index.js";
-import { Secret } from "../../../src/contract/index.js";
 import { nodeHost } from "../../../src/hosts/node/index.js";
-import { WireGuard } from "../../../src/protocols/wireguard/index.js";
+import { newKeys } from "../../../src/protocols/wireguard/index.js";
 import { WireGuardGo } from "./wireguard-go.js";
 
 /** A wireguard-go with a private network behind it, and the file that its network team sends. */
@@ -15,16 +13,14 @@ export interface Office extends AsyncDisposable {
 const program = fileURLToPath(new URL("./office-program.js", import.meta.url));
 
 export async function startOffice(title: string): Promise<Office> {
-  const { crypto, entropy, now } = nodeHost();
-  const key = entropy.fill(new Uint8Array(32));
-  const ours = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, now());
-  const peer = await WireGuardGo.start({ peerPublicKey: toBase64(ours.publicKey) });
+  const ours = newKeys(nodeHost());
+  const peer = await WireGuardGo.start({ peerPublicKey: ours.publicKey });
   const services = peer.inside(title, process.execPath, program, title);
   await services.says("the office is open");
   return {
     peer,
     conf: `[Interface]
-PrivateKey = ${toBase64(key)}
+PrivateKey = ${ours.privateKey}
 Address = 10.99.0.2/24, fd99::2/64
 DNS = 10.99.0.1, office.test
 Table = off

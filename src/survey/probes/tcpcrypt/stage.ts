@@ -1,5 +1,4 @@
-import { toBase64 } from "../../../bytes/index.js";
-import { type Host, Secret, type SocketAddress } from "../../../contract/index.js";
+import type { Host, SocketAddress } from "../../../contract/index.js";
 import {
   connect,
   listen,
@@ -7,7 +6,7 @@ import {
   type TcpcryptOptions,
   type TcpcryptSession,
 } from "../../../protocols/tcpcrypt/index.js";
-import { WireGuard } from "../../../protocols/wireguard/index.js";
+import { newKeys } from "../../../protocols/wireguard/index.js";
 import { openWireGuard, type WireGuardTunnel } from "../../../tunnels/index.js";
 
 const inside = { client: "10.67.0.1", server: "10.67.0.2" } as const;
@@ -33,21 +32,16 @@ export class TcpcryptStage implements Disposable {
   readonly #server: WireGuardTunnel;
 
   static async open(host: Host): Promise<TcpcryptStage> {
-    const keys = [0, 1].map(() => host.entropy.fill(new Uint8Array(32)));
-    const { crypto, entropy } = host;
-    const [ours, theirs] = keys.map((key) => {
-      const { publicKey } = new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, host.now());
-      return { privateKey: toBase64(key), publicKey: toBase64(publicKey) };
-    });
+    const [ours, theirs] = [newKeys(host), newKeys(host)];
     const server = await openWireGuard(
       host,
-      `[Interface]\nPrivateKey = ${theirs!.privateKey}\nAddress = ${inside.server}/32
-       [Peer]\nPublicKey = ${ours!.publicKey}\nAllowedIPs = ${inside.client}/32`,
+      `[Interface]\nPrivateKey = ${theirs.privateKey}\nAddress = ${inside.server}/32
+       [Peer]\nPublicKey = ${ours.publicKey}\nAllowedIPs = ${inside.client}/32`,
     );
     const client = await openWireGuard(
       host,
-      `[Interface]\nPrivateKey = ${ours!.privateKey}\nAddress = ${inside.client}/32
-       [Peer]\nPublicKey = ${theirs!.publicKey}\nAllowedIPs = ${inside.server}/32\nEndpoint = 127.0.0.1:${server.local.port}`,
+      `[Interface]\nPrivateKey = ${ours.privateKey}\nAddress = ${inside.client}/32
+       [Peer]\nPublicKey = ${theirs.publicKey}\nAllowedIPs = ${inside.server}/32\nEndpoint = 127.0.0.1:${server.local.port}`,
     );
     return new TcpcryptStage(host, client, server);
   }

@@ -1,6 +1,6 @@
 import { toHex } from "../../../bytes/index.js";
 import { type Host, type InterfaceName, requireInterface, Secret, wake } from "../../../contract/index.js";
-import { profile, WireGuard } from "../../../protocols/wireguard/index.js";
+import { profile, publicKeyOf, WireGuard } from "../../../protocols/wireguard/index.js";
 import { handshakesPerSecondMax, rejectAfterMs, rekeyAfterMs } from "../../../protocols/wireguard/limits.js";
 import { type Probe, type ProtocolProbes, see } from "../../probe.js";
 import { Initiator, pause } from "./initiator.js";
@@ -129,9 +129,7 @@ function wired(host: Host) {
     inside: Uint8Array.of(10, 0, 0, i + 1),
   }));
   let now = host.now();
-  const publicKeys = ends.map(
-    ({ key }) => new WireGuard({ crypto, entropy, privateKey: Secret.copy(key) }, now).publicKey,
-  );
+  const publicKeys = ends.map(({ key }) => publicKeyOf(crypto, key));
   const machines = ends.map(({ key }, i) => {
     const { address, inside } = ends[1 - i]!;
     const peer = { publicKey: publicKeys[1 - i]!, allowedIps: [{ address: inside, length: 32 }], endpoint: address };

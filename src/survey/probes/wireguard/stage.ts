@@ -1,6 +1,6 @@
 import { toBase64 } from "../../../bytes/index.js";
-import { type Host, Secret, type SocketAddress, type StreamPort } from "../../../contract/index.js";
-import { WireGuard, type WireGuardEvent } from "../../../protocols/wireguard/index.js";
+import type { Host, SocketAddress, StreamPort } from "../../../contract/index.js";
+import { publicKeyOf, type WireGuardEvent } from "../../../protocols/wireguard/index.js";
 import { openWireGuard, type WireGuardTunnel, type WireGuardTunnelOptions } from "../../../tunnels/index.js";
 
 type Told = Exclude<WireGuardEvent, { readonly kind: "question" }>;
@@ -33,8 +33,7 @@ export class WireGuardStage {
   }
 
   publicKeyOf(privateKey: Uint8Array): Uint8Array {
-    const { crypto, entropy } = this.host;
-    return new WireGuard({ crypto, entropy, privateKey: Secret.copy(privateKey) }, this.host.now()).publicKey;
+    return publicKeyOf(this.host.crypto, privateKey);
   }
 
   async meet(options: MeetOptions = {}): Promise<{ client: End; server: End } & Disposable> {
