@@ -7,6 +7,7 @@ import type {
   Question,
   SocketAddress,
 } from "../../contract/index.js";
+import type { StreamVerb } from "../../mechanisms/streams/held-stream.js";
 import type { GquicFailure } from "./failure.js";
 import type { HandshakeAnswers, HandshakeAsks } from "./handshake/handshake.js";
 import type { GquicOutcome } from "./session.js";
@@ -18,19 +19,7 @@ export type ConnectionNumber = number;
 /** What a connection is asked to do. A connection that is gone hears nothing. */
 export type ConnectionInput = { readonly connection: ConnectionNumber } & (
   | { readonly kind: "open-stream"; readonly priority: number; readonly early: boolean }
-  /** The bytes are the machine's until `released` is called. */
-  | {
-      readonly kind: "stream-write";
-      readonly stream: number;
-      readonly bytes: Uint8Array;
-      readonly released?: (() => void) | undefined;
-    }
-  | { readonly kind: "stream-finish"; readonly stream: number }
-  | { readonly kind: "stream-reset"; readonly stream: number; readonly code: number }
-  | { readonly kind: "stream-stop"; readonly stream: number; readonly code: number }
-  | { readonly kind: "stream-priority"; readonly stream: number; readonly priority: number }
-  | { readonly kind: "stream-pause"; readonly stream: number }
-  | { readonly kind: "stream-resume"; readonly stream: number }
+  | StreamVerb
   | {
       readonly kind: "send-datagram";
       readonly bytes: Uint8Array;

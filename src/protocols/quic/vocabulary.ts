@@ -8,6 +8,7 @@ import type {
   SocketAddress,
   StreamDirection,
 } from "../../contract/index.js";
+import type { StreamVerb } from "../../mechanisms/streams/held-stream.js";
 import type { TlsAsks } from "../tls/index.js";
 import type { TellFate } from "./datagrams.js";
 import type { QuicFailure } from "./failure.js";
@@ -25,19 +26,7 @@ export type ConnectionInput = { readonly connection: ConnectionNumber } & (
       readonly priority: number;
       readonly early: boolean;
     }
-  /** The bytes are the machine's until `released` is called. */
-  | {
-      readonly kind: "stream-write";
-      readonly stream: number;
-      readonly bytes: Uint8Array;
-      readonly released?: (() => void) | undefined;
-    }
-  | { readonly kind: "stream-finish"; readonly stream: number }
-  | { readonly kind: "stream-reset"; readonly stream: number; readonly code: number }
-  | { readonly kind: "stream-stop"; readonly stream: number; readonly code: number }
-  | { readonly kind: "stream-priority"; readonly stream: number; readonly priority: number }
-  | { readonly kind: "stream-pause"; readonly stream: number }
-  | { readonly kind: "stream-resume"; readonly stream: number }
+  | StreamVerb
   | {
       readonly kind: "send-datagram";
       readonly bytes: Uint8Array;

@@ -10,6 +10,7 @@ import type {
   SocketAddress,
 } from "../../../contract/index.js";
 import { NumberMap } from "../../../mechanisms/number-map.js";
+import type { StreamOption } from "../../../mechanisms/streams/held-stream.js";
 import { priorityDefault } from "../../../mechanisms/streams/limits.js";
 import type { Connection } from "../connection/connection.js";
 import { noDrops } from "../counters.js";
@@ -25,10 +26,10 @@ import type {
 import type { Stream } from "../streams/stream.js";
 import type { ConnectionEvent, ConnectionInput, ConnectionNumber } from "../vocabulary.js";
 import type { Hub } from "./hub.js";
-import { SessionStreamOf, type StreamHome, type StreamOption } from "./stream.js";
+import { type GquicStreamHome, SessionStreamOf } from "./stream.js";
 
 /** A connection, as applications see it. */
-export class SessionOfConnection implements GquicSession, StreamHome {
+export class SessionOfConnection implements GquicSession, GquicStreamHome {
   readonly protocol = "gQUIC";
   readonly role: "client" | "server";
   readonly confirmed: Promise<GquicOutcome>;
@@ -129,7 +130,7 @@ export class SessionOfConnection implements GquicSession, StreamHome {
     const id = this.#nextStream;
     this.#nextStream += 2;
     this.give({ connection: this.number, kind: "open-stream", priority, early });
-    const stream = new SessionStreamOf(this, id, false, false, sink);
+    const stream = new SessionStreamOf(this, id, { direction, byPeer: false, early: false }, sink);
     this.#streams.set(id, stream);
     if (this.#outcome !== undefined) this.#hub.host.soon(() => stream.opened());
     return stream;
@@ -328,7 +329,7 @@ export class SessionOfConnection implements GquicSession, StreamHome {
   }
 
   #accept(id: number, early: boolean): void {
-    const stream = new SessionStreamOf(this, id, true, early, silent);
+    const stream = new SessionStreamOf(this, id, { direction: "bidirectional", byPeer: true, early }, silent);
     const sink = this.#sink.stream(stream);
     if (sink === undefined) {
       stream.abort();

@@ -12,6 +12,7 @@ import {
   type SocketAddress,
 } from "../../../contract/index.js";
 import { NumberMap } from "../../../mechanisms/number-map.js";
+import type { StreamOption } from "../../../mechanisms/streams/held-stream.js";
 import { priorityDefault } from "../../../mechanisms/streams/limits.js";
 import type { Connection } from "../connection/connection.js";
 import { type QuicFailure, quicFailure } from "../failure.js";
@@ -28,10 +29,10 @@ import { isUnidirectional, type Stream } from "../streams/stream.js";
 import type { ConnectionEvent, ConnectionInput, ConnectionNumber } from "../vocabulary.js";
 import type { Hub } from "./hub.js";
 import { statisticsOf } from "./statistics.js";
-import { SessionStreamOf, type StreamHome, type StreamOption } from "./stream.js";
+import { type QuicStreamHome, SessionStreamOf } from "./stream.js";
 
 /** A connection, as applications see it. */
-export class SessionOfConnection implements QuicSession, StreamHome {
+export class SessionOfConnection implements QuicSession, QuicStreamHome {
   readonly protocol = "QUIC";
   readonly role: "client" | "server";
   readonly confirmed: Promise<QuicOutcome>;
