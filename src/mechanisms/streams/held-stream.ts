@@ -10,9 +10,8 @@ import { writeQueueMark } from "./limits.js";
 
 export type StreamOption = Parameters<StreamPort["set"]>[0];
 
-/** What becomes of a stream by its holder's will, as a machine takes it. */
-export type StreamVerb = { readonly stream: number } & /** The bytes are the machine's until `released` is called. */
-(
+/** What becomes of a stream by its holder's will, as a machine takes it. Written bytes are the machine's until `released` is called. */
+export type StreamVerb = { readonly stream: number } & (
   | { readonly kind: "stream-write"; readonly bytes: Uint8Array; readonly released?: (() => void) | undefined }
   | { readonly kind: "stream-finish" | "stream-pause" | "stream-resume" }
   | { readonly kind: "stream-reset" | "stream-stop"; readonly code: number }
